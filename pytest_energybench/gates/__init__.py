@@ -1,0 +1,1 @@
+"""Pure functions from figures to a verdict: budgets, accuracy, statistics."""

@@ -1,0 +1,1 @@
+"""A run turned into HTML, Markdown, a terminal table and figures."""

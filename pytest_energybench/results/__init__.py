@@ -1,0 +1,1 @@
+"""The data model of a run and its files: JSON, schema, journal, storage, merge, compare."""

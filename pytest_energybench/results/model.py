@@ -1,0 +1,243 @@
+"""What a run is made of: the one typed structure from the meter to the report.
+
+Energy is in joules, durations are in seconds, times are UTC in ISO 8601. Domains are words such as
+``gpu:0``, ``cpu:0``, ``dram:0`` (counters) or ``cpu`` and ``ram`` (estimates); a mapping called
+``energy_j`` always goes from domain to joules. ``None`` as an energy means that it is not known
+(a domain was lost), never that it was zero.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct, field
+
+SCHEMA_VERSION = 1
+
+Provenance = Literal["measured", "integrated", "estimated"]
+"""`measured`: a hardware counter; `integrated`: sampled power; `estimated`: a model."""
+
+VerdictKind = Literal["improved", "within", "regressed", "inconclusive", "error"]
+Outcome = Literal["passed", "failed", "skipped", "xfailed", "xpassed", "error"]
+Origin = Literal["budget", "baseline", "stored"]
+Scalar = str | int | float | bool | None
+
+SEVERITY: tuple[VerdictKind, ...] = ("improved", "within", "inconclusive", "regressed", "error")
+"""Verdict kinds from best to worst; a case's verdict is the worst of its comparisons."""
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """A judgement and what it rests on.
+
+    Attributes:
+        kind: what was found.
+        reason: one sentence for people, with the figures.
+        delta: relative change of energy, candidate / reference - 1 (0.02 is +2 %), where known.
+        interval: one-sided 95 % lower and upper bound of `delta`, where n allows one.
+        method: `threshold`, `paired`, `welch`, ... : how it was judged.
+        n: independent rounds it rests on.
+    """
+
+    kind: VerdictKind
+    reason: str
+    delta: float | None = None
+    interval: tuple[float, float] | None = None
+    method: str = "threshold"
+    n: int = 1
+
+
+class Comparison(Struct, frozen=True, kw_only=True):
+    """One case against one thing it is compared with.
+
+    Attributes:
+        origin: a stated `budget`, the group's `baseline` of this run, or a `stored` run.
+        nodeid: the case compared with; None for a budget.
+        quantity: what was compared: `energy`, `accuracy` or `duration`.
+        limit: the limit in the quantity's own unit (J, fraction, s), where there is one.
+        verdict: what came out.
+    """
+
+    origin: Origin
+    verdict: Verdict
+    nodeid: str | None = None
+    quantity: Literal["energy", "accuracy", "duration"] = "energy"
+    limit: float | None = None
+
+
+class Window(Struct, frozen=True, kw_only=True):
+    """A bracketed piece of work inside a case.
+
+    Attributes:
+        counted: whether its joules belong to the case's energy (a search does not, and an inner
+            window's joules are in the window around it already).
+        round: number of the round it ran in, from 0.
+    """
+
+    name: str
+    started: str
+    duration_s: float
+    energy_j: dict[str, float]
+    total_j: float | None
+    provenance: dict[str, Provenance]
+    round: int = 0
+    counted: bool = True
+    flags: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+class Round(Struct, frozen=True, kw_only=True):
+    """One independent repetition of a case.
+
+    Attributes:
+        iterations: calls of the function inside the round; the figures are per call.
+    """
+
+    started: str
+    duration_s: float
+    energy_j: dict[str, float]
+    total_j: float | None
+    iterations: int = 1
+    flags: list[str] = field(default_factory=list)
+
+
+class Search(Struct, frozen=True, kw_only=True):
+    """What was spent before training to find how far a method can go (paper, Sections 3.2-3.4).
+
+    Attributes:
+        parameter: what was searched over, e.g. `zeroed bits`.
+        found: the value found.
+        curve: probed (level, accuracy) points (Figure 1).
+        evaluations: full passes over the validation split; `images` counts the images seen.
+        reference_evaluations: what the paper's own scan would have taken.
+        pays_after: trainings after which the search has paid for itself; None where training
+            saves nothing.
+    """
+
+    parameter: str
+    found: float
+    curve: list[tuple[float, float]]
+    evaluations: int
+    images: int
+    duration_s: float = 0.0
+    energy_j: dict[str, float] = field(default_factory=dict)
+    total_j: float | None = None
+    reference_evaluations: int | None = None
+    pays_after: float | None = None
+
+
+class Series(Struct, frozen=True, kw_only=True):
+    """Points of a curve that belongs to a case: loss over epochs, power over time."""
+
+    name: str
+    x: str
+    points: list[tuple[float, float]]
+    unit: str = ""
+
+
+class Case(Struct, frozen=True, kw_only=True):
+    """One test's figures. Energies and duration are medians over the rounds.
+
+    Attributes:
+        implicit: the test was deselected and brought back as its group's baseline.
+        baseline: it is its group's baseline.
+        total_j: IT energy, the sum over domains: what budgets and gates judge.
+        facility_j: PUE x total_j.
+        metrics: what the test recorded; `accuracy` is correct/total where those were given.
+    """
+
+    nodeid: str
+    name: str
+    group: str | None = None
+    baseline: bool = False
+    params: dict[str, Scalar] = field(default_factory=dict)
+    outcome: Outcome = "passed"
+    implicit: bool = False
+    rounds: list[Round] = field(default_factory=list)
+    total_j: float | None = None
+    facility_j: float | None = None
+    duration_s: float = 0.0
+    energy_j: dict[str, float] = field(default_factory=dict)
+    provenance: dict[str, Provenance] = field(default_factory=dict)
+    metrics: dict[str, Scalar] = field(default_factory=dict)
+    windows: list[Window] = field(default_factory=list)
+    search: Search | None = None
+    series: list[Series] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
+    verdict: Verdict | None = None
+
+
+class MeterInfo(Struct, frozen=True, kw_only=True):
+    """One domain of the run's meter and how far its figures can be trusted.
+
+    Attributes:
+        resolution: smallest step of the figure in joules, where there is one.
+        error: relative error (0.3 is +-30 %), where stated.
+        period_s: update period of the counter, or sampling period.
+        note: where the figure comes from, for people.
+    """
+
+    domain: str
+    source: str
+    provenance: Provenance
+    resolution: float | None = None
+    error: float | None = None
+    period_s: float | None = None
+    note: str = ""
+
+
+class Machine(Struct, frozen=True, kw_only=True):
+    """The machine as far as its energy figures depend on it; no host or user name.
+
+    Attributes:
+        fingerprint: short hash over the other fields but `hostname`; equal on machines whose
+            figures may be compared.
+        hostname: only where the user asked for it.
+    """
+
+    fingerprint: str
+    cpu: str
+    cores: int
+    memory_bytes: int
+    gpus: list[str] = field(default_factory=list)
+    os: str = ""
+    python: str = ""
+    hostname: str | None = None
+
+
+class Commit(Struct, frozen=True, kw_only=True):
+    """The commit the run was made at; `dirty` when tracked files differed from it."""
+
+    id: str
+    dirty: bool = False
+    branch: str | None = None
+    subject: str = ""
+
+
+class Run(Struct, frozen=True, kw_only=True):
+    """A session's cases with machine, meters, settings and commit.
+
+    Attributes:
+        settings: what the figures depend on beyond the code: `pue`, `carbon_intensity` (g/kWh),
+            `rounds`, and what the benches add (preset, data, weights, ...).
+        errors: what went wrong outside any one case, e.g. a meter that could not be read.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    created: str = ""
+    commit: Commit | None = None
+    machine: Machine
+    meters: list[MeterInfo] = field(default_factory=list)
+    settings: dict[str, Scalar] = field(default_factory=dict)
+    cases: list[Case] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+def worst(comparisons: list[Comparison]) -> Verdict | None:
+    """The verdict of a case: the worst of its comparisons, None where there are none."""
+    return max(
+        (comparison.verdict for comparison in comparisons),
+        key=lambda verdict: SEVERITY.index(verdict.kind),
+        default=None,
+    )
