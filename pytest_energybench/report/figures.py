@@ -1,0 +1,115 @@
+"""What a case's joules rest on: how uncertain, how known, against what, and what measuring cost."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_energybench.results.model import Case, MeterInfo, Run, Scalar
+
+METRIC_ACCURACY = "accuracy"
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Joules that went into a run's measuring.
+
+    Attributes:
+        total_j: IT energy of all rounds and searches.
+        searches_j: the part of it that searches took.
+        estimated: whether any of it is an estimate.
+        unknown: cases whose joules are not known, so that the total is a lower bound.
+    """
+
+    total_j: float
+    searches_j: float
+    estimated: bool
+    unknown: int
+
+
+def finite(value: object) -> float | None:
+    """The value as a float where it is a finite number, else None."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def joules(case: Case) -> float | None:
+    """A case's IT energy, None where it is not known."""
+    return finite(case.total_j)
+
+
+def accuracy_of(metrics: Mapping[str, Scalar]) -> float | None:
+    """The recorded share of right answers."""
+    return finite(metrics.get(METRIC_ACCURACY))
+
+
+def uncertainty_j(case: Case, meters: Mapping[str, MeterInfo]) -> float | None:
+    """Uncertainty of a case's energy in joules; None where nothing about it is known.
+
+    The meters' stated errors add up (they do not average out over domains of one machine), then
+    resolution and the spread of the rounds join in quadrature as independent parts.
+    """
+    systematic = 0.0
+    resolution = 0.0
+    for domain, value in case.energy_j.items():
+        meter = meters.get(domain)
+        if meter is not None:
+            systematic += abs(value) * (meter.error or 0.0)
+            resolution += (meter.resolution or 0.0) ** 2
+    totals = round_totals(case)
+    spread = statistics.stdev(totals) if len(totals) > 1 else 0.0
+    combined = math.sqrt(systematic**2 + resolution + spread**2)
+    return combined if combined > 0 else None
+
+
+def round_totals(case: Case) -> list[float]:
+    """Known energies of the rounds, in joules and in their order."""
+    return [total for r in case.rounds if (total := finite(r.total_j)) is not None]
+
+
+def estimated_domains(case: Case) -> list[str]:
+    """Domains whose joules come from a model and not from hardware."""
+    return [domain for domain, word in case.provenance.items() if word == "estimated"]
+
+
+def wholly_estimated(case: Case) -> bool:
+    """Whether no domain at all was read from hardware: then a ratio of energies follows time."""
+    return bool(case.provenance) and len(estimated_domains(case)) == len(case.provenance)
+
+
+def is_time_ratio(case: Case, reference: Case | None) -> bool:
+    """Whether an energy ratio says no more than a ratio of (CPU) times would."""
+    return wholly_estimated(case) and (reference is None or wholly_estimated(reference))
+
+
+def group_baselines(cases: Sequence[Case]) -> dict[str, Case]:
+    """The baseline of each group; cases without a group have none."""
+    return {case.group: case for case in cases if case.baseline and case.group is not None}
+
+
+def relative_change(candidate: float | None, reference: float | None) -> float | None:
+    """candidate / reference - 1, where both are known and the reference is positive."""
+    if candidate is None or reference is None or reference <= 0:
+        return None
+    return candidate / reference - 1
+
+
+def spent(run: Run) -> Spent:
+    """Everything the run's rounds and searches took. Figures of a round are per iteration."""
+    total = searches = 0.0
+    unknown = 0
+    for case in run.cases:
+        if case.rounds:
+            parts = [(finite(r.total_j), max(1, r.iterations)) for r in case.rounds]
+        else:
+            parts = [(joules(case), 1)]
+        known = [value * times for value, times in parts if value is not None]
+        total += sum(known)
+        unknown += len(known) < len(parts) and case.outcome != "skipped"
+        if case.search is not None:
+            searches += finite(case.search.total_j) or 0.0
+    estimated = any(estimated_domains(case) for case in run.cases)
+    return Spent(total + searches, searches, estimated, unknown)

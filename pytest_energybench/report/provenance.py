@@ -1,0 +1,82 @@
+"""Where the figures come from: machine, commit, meters and settings as rows of words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pytest_energybench.report import units
+from pytest_energybench.report.text import visible
+from pytest_energybench.report.view import MeterView
+from pytest_energybench.results.model import Commit, MeterInfo, Run, Scalar
+
+_GIB = 2**30
+
+
+def machine_and_origin(run: Run) -> tuple[tuple[str, str], ...]:
+    """Name and value of what the run was made on and from; what is not known is left out."""
+    machine = run.machine
+    rows = [
+        ("Made", run.created),
+        ("Commit", _commit(run.commit)),
+        ("Host", machine.hostname or ""),
+        ("Processor", f"{machine.cpu}, {machine.cores} cores" if machine.cpu else ""),
+        ("Memory", f"{machine.memory_bytes / _GIB:,.1f} GiB" if machine.memory_bytes else ""),
+        ("GPU", ", ".join(machine.gpus)),
+        ("System", machine.os),
+        ("Python", machine.python),
+        ("Machine fingerprint", machine.fingerprint),
+        ("Compared with", ", ".join(_compared_with(run))),
+    ]
+    return tuple((name, visible(value)) for name, value in rows if value)
+
+
+def _commit(commit: Commit | None) -> str:
+    if commit is None:
+        return ""
+    text = commit.id[:12]
+    if commit.branch:
+        text += f" on {commit.branch}"
+    if commit.subject:
+        text += f": {commit.subject}"
+    return f"{text} (with uncommitted changes)" if commit.dirty else text
+
+
+def _compared_with(run: Run) -> list[str]:
+    origins = {comparison.origin for case in run.cases for comparison in case.comparisons}
+    names = {
+        "baseline": "each group's baseline of this run",
+        "stored": "a stored run",
+        "budget": "stated budgets",
+    }
+    return [text for origin, text in names.items() if origin in origins]
+
+
+def meter_view(meter: MeterInfo) -> MeterView:
+    """One meter in words; what it does not state is said to be so."""
+    return MeterView(
+        domain=visible(meter.domain),
+        source=visible(meter.source),
+        provenance=meter.provenance,
+        resolution=units.energy(meter.resolution).text if meter.resolution else "not stated",
+        error=f"±{units.percent(meter.error, uncertainty=meter.error, signed=False)}"
+        if meter.error
+        else "not stated",
+        period=units.seconds(meter.period_s) if meter.period_s else units.UNKNOWN,
+        note=visible(meter.note),
+    )
+
+
+def scalar_rows(values: Mapping[str, Scalar]) -> tuple[tuple[str, str], ...]:
+    """Parameters, metrics or settings as name and text, in their order."""
+    return tuple((visible(name), scalar(value)) for name, value in values.items())
+
+
+def scalar(value: Scalar) -> str:
+    """One recorded value as people read it."""
+    if value is None:
+        return units.UNKNOWN
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return units.number(value)
+    return visible(value)

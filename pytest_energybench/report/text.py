@@ -1,0 +1,87 @@
+"""Strings from outside made fit to show: labels, widths, characters a terminal would obey."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+
+ELLIPSIS = "\u2026"
+
+
+def visible(text: str) -> str:
+    """One line without control or bidirectional override characters: they are shown by number.
+
+    A node id may hold anything, an escape sequence included; a terminal must not obey it.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if _harmless(char) else _named(char) for char in text)
+
+
+def _harmless(char: str) -> bool:
+    return char.isprintable() or unicodedata.category(char) == "Zs"
+
+
+def _named(char: str) -> str:
+    if char in "\n\r\t":
+        return " "
+    code = ord(char)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def display_width(text: str) -> int:
+    """Columns a terminal gives the text: two for wide characters, none for combining ones."""
+    if text.isascii():
+        return len(text)
+    return sum(_char_width(char) for char in text)
+
+
+def _char_width(char: str) -> int:
+    if unicodedata.combining(char):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def shorten(text: str, width: int) -> str:
+    """At most `width` columns, the middle left out: the ends of a node id tell cases apart."""
+    if display_width(text) <= width:
+        return text
+    tail_room = (width - 1) * 2 // 3
+    head_room = width - 1 - tail_room
+    return _take(text, head_room) + ELLIPSIS + _take(text[::-1], tail_room)[::-1]
+
+
+def _take(text: str, width: int) -> str:
+    used = 0
+    for index, char in enumerate(text):
+        used += _char_width(char)
+        if used > width:
+            return text[:index]
+    return text
+
+
+def pad(text: str, width: int) -> str:
+    """The text followed by spaces up to `width` columns."""
+    return text + " " * max(0, width - display_width(text))
+
+
+def labels(nodeids: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The shortest telling label of each case: its name where that is its own, else the node id."""
+    uses = Counter(names)
+    return [
+        visible(name if name and uses[name] == 1 else nodeid)
+        for nodeid, name in zip(nodeids, names, strict=True)
+    ]
+
+
+def plural(count: int, word: str, many: str | None = None) -> str:
+    """`1 case`, `2,000 cases`."""
+    return f"{count:,} {word if count == 1 else many or word + 's'}"
+
+
+def listed(parts: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    if len(parts) < 2:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"
