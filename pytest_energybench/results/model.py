@@ -8,9 +8,9 @@ Energy is in joules, durations are in seconds, times are UTC in ISO 8601. Domain
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 SCHEMA_VERSION = 1
 
@@ -22,6 +22,10 @@ Outcome = Literal["passed", "failed", "skipped", "xfailed", "xpassed", "error"]
 Origin = Literal["budget", "baseline", "stored"]
 Scalar = str | int | float | bool | None
 
+Joules = Annotated[float, Meta(ge=0)]
+Seconds = Annotated[float, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0)]
+
 SEVERITY: tuple[VerdictKind, ...] = ("improved", "within", "inconclusive", "regressed", "error")
 """Verdict kinds from best to worst; a case's verdict is the worst of its comparisons."""
 
@@ -32,7 +36,8 @@ class Verdict(Struct, frozen=True, kw_only=True):
     Attributes:
         kind: what was found.
         reason: one sentence for people, with the figures.
-        delta: relative change of energy, candidate / reference - 1 (0.02 is +2 %), where known.
+        delta: relative change of energy, candidate / reference - 1 (0.02 is +2 %), where known;
+            for an accuracy the absolute difference (-0.01 is one point less).
         interval: one-sided 95 % lower and upper bound of `delta`, where n allows one.
         method: `threshold`, `paired`, `welch`, ... : how it was judged.
         n: independent rounds it rests on.
@@ -43,7 +48,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     delta: float | None = None
     interval: tuple[float, float] | None = None
     method: str = "threshold"
-    n: int = 1
+    n: Count = 1
 
 
 class Comparison(Struct, frozen=True, kw_only=True):
@@ -68,19 +73,19 @@ class Window(Struct, frozen=True, kw_only=True):
     """A bracketed piece of work inside a case.
 
     Attributes:
-        counted: whether its joules belong to the case's energy (a search does not, and an inner
-            window's joules are in the window around it already).
+        place: `counted`: its joules are in the case's energy; `inner`: they are, through the
+            window around it; `beside`: they are kept outside the case's energy (a search).
         round: number of the round it ran in, from 0.
     """
 
     name: str
     started: str
-    duration_s: float
-    energy_j: dict[str, float]
-    total_j: float | None
+    duration_s: Seconds
+    energy_j: dict[str, Joules]
+    total_j: Joules | None
     provenance: dict[str, Provenance]
-    round: int = 0
-    counted: bool = True
+    place: Literal["counted", "inner", "beside"] = "counted"
+    round: Count = 0
     flags: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
@@ -93,10 +98,10 @@ class Round(Struct, frozen=True, kw_only=True):
     """
 
     started: str
-    duration_s: float
-    energy_j: dict[str, float]
-    total_j: float | None
-    iterations: int = 1
+    duration_s: Seconds
+    energy_j: dict[str, Joules]
+    total_j: Joules | None
+    iterations: Annotated[int, Meta(ge=1)] = 1
     flags: list[str] = field(default_factory=list)
 
 
@@ -116,12 +121,12 @@ class Search(Struct, frozen=True, kw_only=True):
     parameter: str
     found: float
     curve: list[tuple[float, float]]
-    evaluations: int
-    images: int
-    duration_s: float = 0.0
-    energy_j: dict[str, float] = field(default_factory=dict)
-    total_j: float | None = None
-    reference_evaluations: int | None = None
+    evaluations: Count
+    images: Count
+    duration_s: Seconds = 0.0
+    energy_j: dict[str, Joules] = field(default_factory=dict)
+    total_j: Joules | None = None
+    reference_evaluations: Count | None = None
     pays_after: float | None = None
 
 
@@ -153,10 +158,10 @@ class Case(Struct, frozen=True, kw_only=True):
     outcome: Outcome = "passed"
     implicit: bool = False
     rounds: list[Round] = field(default_factory=list)
-    total_j: float | None = None
-    facility_j: float | None = None
-    duration_s: float = 0.0
-    energy_j: dict[str, float] = field(default_factory=dict)
+    total_j: Joules | None = None
+    facility_j: Joules | None = None
+    duration_s: Seconds = 0.0
+    energy_j: dict[str, Joules] = field(default_factory=dict)
     provenance: dict[str, Provenance] = field(default_factory=dict)
     metrics: dict[str, Scalar] = field(default_factory=dict)
     windows: list[Window] = field(default_factory=list)
@@ -181,9 +186,9 @@ class MeterInfo(Struct, frozen=True, kw_only=True):
     domain: str
     source: str
     provenance: Provenance
-    resolution: float | None = None
-    error: float | None = None
-    period_s: float | None = None
+    resolution: Joules | None = None
+    error: Annotated[float, Meta(ge=0)] | None = None
+    period_s: Seconds | None = None
     note: str = ""
 
 
@@ -191,15 +196,15 @@ class Machine(Struct, frozen=True, kw_only=True):
     """The machine as far as its energy figures depend on it; no host or user name.
 
     Attributes:
-        fingerprint: short hash over the other fields but `hostname`; equal on machines whose
+        fingerprint: short hash over processor, cores, memory and GPUs; equal on machines whose
             figures may be compared.
         hostname: only where the user asked for it.
     """
 
     fingerprint: str
     cpu: str
-    cores: int
-    memory_bytes: int
+    cores: Count
+    memory_bytes: Count
     gpus: list[str] = field(default_factory=list)
     os: str = ""
     python: str = ""

@@ -1,0 +1,78 @@
+"""What a gate judges: the joules of a case's rounds and where they come from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pytest_energybench.results.model import Case, Provenance
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One side of a comparison.
+
+    Attributes:
+        total_j: IT energy in joules, the median over the rounds; None where it is not known.
+        rounds_j: IT energy of each independent round in joules, in the order they ran; empty is
+            read as one round of `total_j`.
+        provenance: domain -> where its joules come from.
+        nodeid: the case it belongs to, where it is a whole case.
+    """
+
+    total_j: float | None
+    rounds_j: tuple[float | None, ...] = ()
+    provenance: Mapping[str, Provenance] = field(default_factory=dict)
+    nodeid: str | None = None
+
+    @classmethod
+    def of(cls, case: Case) -> Figures:
+        """The figures of a whole case."""
+        return cls(
+            total_j=case.total_j,
+            rounds_j=tuple(each.total_j for each in case.rounds),
+            provenance=case.provenance,
+            nodeid=case.nodeid,
+        )
+
+    @property
+    def samples(self) -> tuple[float, ...]:
+        """Joules of the rounds, one at least; empty where any of them is not known."""
+        rounds = self.rounds_j or (self.total_j,)
+        known = tuple(joules for joules in rounds if joules is not None and is_energy(joules))
+        return known if len(known) == len(rounds) else ()
+
+
+def is_energy(joules: float | None) -> bool:
+    """Whether a figure can be an energy at all: finite and not negative."""
+    return joules is not None and math.isfinite(joules) and joules >= 0
+
+
+def provenance_word(provenance: Mapping[str, Provenance]) -> str:
+    """Where a total comes from: `measured`, or `measured + estimated` for a mixed sum."""
+    words = set(provenance.values())
+    ranked = [word for word in ("measured", "integrated", "estimated") if word in words]
+    return " + ".join(ranked) or "provenance unknown"
+
+
+def unlike(candidate: Mapping[str, Provenance], reference: Mapping[str, Provenance]) -> str | None:
+    """What makes two sums of domains incomparable, in a few words; None where they are alike.
+
+    Domains are compared by kind: `gpu:0` on one worker and `gpu:1` on another are both a GPU.
+    """
+    ours, theirs = _by_kind(candidate), _by_kind(reference)
+    absent = "not metered"
+    differences = [
+        f"{kind} is {ours.get(kind, absent)} here and {theirs.get(kind, absent)} there"
+        for kind in sorted(ours.keys() | theirs.keys())
+        if ours.get(kind) != theirs.get(kind)
+    ]
+    return ", ".join(differences) or None
+
+
+def _by_kind(provenance: Mapping[str, Provenance]) -> dict[str, str]:
+    words: dict[str, set[str]] = {}
+    for domain, word in provenance.items():
+        words.setdefault(domain.rpartition("/")[2].partition(":")[0], set()).add(word)
+    return {kind: " + ".join(sorted(found)) for kind, found in words.items()}

@@ -1,0 +1,195 @@
+"""The statistics behind a verdict: two tests on log ratios, their bounds, Holm, the decision.
+
+Energies of repeated rounds are compared on the log scale, where a relative change is a shift and
+a machine's noise, which grows with the figure, is even. One sample is one independent round.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from statistics import NormalDist, fmean, variance
+from typing import Literal
+
+from pytest_energybench.results.model import VerdictKind
+
+CONFIDENCE = 0.95
+"""Confidence of each one-sided bound; 1 - CONFIDENCE is the risk of a false alarm."""
+
+
+def student_t_tail(t: float, df: float) -> float:
+    """P(T > t) of Student's t with `df` degrees of freedom (any real number above 0).
+
+    Half of the regularised incomplete beta function I_x(df/2, 1/2) at x = df / (df + t^2)
+    (Abramowitz & Stegun, 26.5.27 and 26.7.1).
+    """
+    if not df > 0:
+        raise ValueError(f"degrees of freedom must be above 0, not {df!r}")
+    half = 0.5 * _incomplete_beta(df / 2, 0.5, t * t / df)
+    return half if t >= 0 else 1.0 - half
+
+
+@lru_cache(maxsize=4096)
+def student_t_quantile(p: float, df: float) -> float:
+    """The t that Student's t with `df` degrees of freedom stays below with probability `p`.
+
+    Newton's method on the upper tail, which is convex for t > 0: from the normal quantile, which
+    lies below the root, every step stays below it, so the method cannot overshoot.
+    """
+    if not 0 < p < 1:
+        raise ValueError(f"a probability must lie between 0 and 1, not {p!r}")
+    if p < 0.5:
+        return -student_t_quantile(1 - p, df)
+    log_scale = math.lgamma((df + 1) / 2) - math.lgamma(df / 2) - 0.5 * math.log(df * math.pi)
+    t = NormalDist().inv_cdf(p)
+    for _ in range(200):
+        density = math.exp(log_scale - (df + 1) / 2 * math.log1p(t * t / df))
+        step = (student_t_tail(t, df) - (1 - p)) / density
+        t += step
+        if abs(step) <= 1e-13 * (1 + t):
+            break
+    return t
+
+
+def _incomplete_beta(a: float, b: float, odds: float) -> float:
+    """I_x(a, b) at x = 1 / (1 + odds), so that neither x nor 1 - x loses digits near 0.
+
+    Lentz's evaluation of the continued fraction (Press et al., Numerical Recipes, 6.4).
+    """
+    x, rest = 1 / (1 + odds), odds / (1 + odds)
+    if rest == 0:
+        return 1.0
+    if x > (a + 1) / (a + b + 2):
+        return 1.0 - _incomplete_beta(b, a, 1 / odds)
+    if x == 0:
+        return 0.0
+    tiny = 1e-300
+    c, d = 1.0, 1 / (1 - (a + b) * x / (a + 1) or tiny)
+    fraction = d
+    for m in range(1, 1000):
+        for term in (
+            m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
+            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
+        ):
+            d = 1 / (1 + term * d or tiny)
+            c = 1 + term / c or tiny
+            fraction *= c * d
+        if abs(c * d - 1) < 1e-15:
+            break
+    log_beta = math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
+    return fraction * math.exp(a * math.log(x) + b * math.log(rest) - log_beta) / a
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A log ratio of energies, candidate over reference, and how well it is known.
+
+    Attributes:
+        log_ratio: mean of ln(candidate / reference); 0 is no change.
+        error: standard error of `log_ratio`.
+        df: degrees of freedom of that error.
+        n: independent rounds it rests on; of two samples, the smaller one.
+    """
+
+    log_ratio: float
+    error: float
+    df: float
+    n: int
+    method: Literal["paired", "welch"]
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """One-sided 95 % lower and upper bound of `log_ratio`."""
+        reach = student_t_quantile(CONFIDENCE, self.df) * self.error
+        return self.log_ratio - reach, self.log_ratio + reach
+
+    def chance_above(self, log_limit: float) -> float:
+        """p-value of "above the limit": the chance of such rounds were the true ratio at it."""
+        if self.error == 0:
+            return 0.0 if self.log_ratio > log_limit else 1.0
+        return student_t_tail((self.log_ratio - log_limit) / self.error, self.df)
+
+
+def paired(candidate: Sequence[float], reference: Sequence[float]) -> Estimate:
+    """Student's paired test on d_i = ln(candidate_i / reference_i), rounds interleaved (ABBA).
+
+    What drifts slowly (temperature, clocks) hits both members of a pair and cancels in d_i.
+    Source: Student, "The probable error of a mean", Biometrika 6 (1908).
+
+    Args:
+        candidate: joules of each round, above 0, two rounds or more.
+        reference: joules of the same rounds.
+    """
+    if len(candidate) != len(reference) or len(candidate) < 2:
+        raise ValueError("the paired test needs two or more rounds of both, and as many of each")
+    ratios = [math.log(c) - math.log(r) for c, r in zip(candidate, reference, strict=True)]
+    n = len(ratios)
+    return Estimate(fmean(ratios), math.sqrt(variance(ratios) / n), n - 1, n, "paired")
+
+
+def welch(candidate: Sequence[float], reference: Sequence[float]) -> Estimate:
+    """Welch's test on ln(joules): two samples taken at different times, variances unlike.
+
+    Degrees of freedom by Welch and Satterthwaite. Source: Welch, "The generalization of
+    'Student's' problem when several different population variances are involved", Biometrika 34
+    (1947).
+
+    Args:
+        candidate: joules of each round, above 0, two rounds or more.
+        reference: joules of each round, above 0, two rounds or more.
+    """
+    if len(candidate) < 2 or len(reference) < 2:
+        raise ValueError("Welch's test needs two or more rounds of each")
+    logs_c, logs_r = [math.log(x) for x in candidate], [math.log(x) for x in reference]
+    v_c, v_r = variance(logs_c) / len(logs_c), variance(logs_r) / len(logs_r)
+    spread = v_c + v_r
+    if spread == 0:
+        df = float(len(logs_c) + len(logs_r) - 2)
+    else:  # shares of the spread, so that tiny variances do not vanish when squared
+        shares = (v_c / spread) ** 2 / (len(logs_c) - 1), (v_r / spread) ** 2 / (len(logs_r) - 1)
+        df = 1 / sum(shares)
+    n = min(len(logs_c), len(logs_r))
+    return Estimate(fmean(logs_c) - fmean(logs_r), math.sqrt(spread), df, n, "welch")
+
+
+def decide(estimate: Estimate, margin: float) -> VerdictKind:
+    """The four-way decision on one-sided 95 % bounds.
+
+    `improved`: the upper bound is below no change; `within`: it is at most ln(1 + margin);
+    `regressed`: the lower bound is above ln(1 + margin); anything else is `inconclusive`.
+
+    Args:
+        margin: relative increase that is tolerated (0.03 is 3 %), 0 or more.
+    """
+    lower, upper = estimate.bounds
+    limit = math.log1p(margin)
+    if upper < 0:
+        return "improved"
+    if upper <= limit:
+        return "within"
+    if lower > limit:
+        return "regressed"
+    return "inconclusive"
+
+
+def holm(chances: Sequence[float], risk: float = 1 - CONFIDENCE) -> list[bool]:
+    """Which of many p-values stand, with at most `risk` that even one stands by chance.
+
+    The k-th smallest of m is held against risk / (m - k + 1), and the first that fails takes the
+    larger ones with it. Source: Holm, "A simple sequentially rejective multiple test procedure",
+    Scandinavian Journal of Statistics 6 (1979).
+    """
+    stands = [False] * len(chances)
+    ascending = sorted(range(len(chances)), key=chances.__getitem__)
+    for passed, index in enumerate(ascending):
+        if chances[index] > risk / (len(chances) - passed):
+            break
+        stands[index] = True
+    return stands
+
+
+def relative(log_ratio: float) -> float:
+    """Relative change of a log ratio (0.02 is +2 %), kept finite for any ratio of figures."""
+    return math.expm1(min(log_ratio, 700.0))

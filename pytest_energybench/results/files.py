@@ -1,0 +1,151 @@
+"""The JSON run file: read strictly, written whole."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pytest_energybench.results.atomic import write_atomically
+from pytest_energybench.results.errors import RunFileError, WriteError, cause, named
+from pytest_energybench.results.model import SCHEMA_VERSION, Case, Run
+from pytest_energybench.results.strict import ContentError, decode
+
+_INDENTED_UP_TO = 8 * 2**20
+"""Bytes of compact JSON up to which a file is indented for people (and for git)."""
+
+
+class Head(msgspec.Struct):
+    """The one field that says how to read the others."""
+
+    schema_version: Any = None
+
+
+_HEAD = msgspec.json.Decoder(Head)
+_RUN = msgspec.json.Decoder(Run)
+
+
+def read_run(path: str | os.PathLike[str]) -> Run:
+    """The run in a file.
+
+    Unknown fields are skipped, so that a file of a later minor version can be read.
+
+    Raises:
+        RunFileError: the file can't be read, is no JSON, is of another major version, or holds
+            something that no run holds; names the file and the field.
+    """
+    try:
+        return parse_run(read_bytes(path))
+    except ContentError as error:
+        raise RunFileError(named(path, str(error))) from error
+
+
+def parse_run(content: bytes) -> Run:
+    """The run in a run file's content.
+
+    Raises:
+        ContentError: it holds none; says what and where.
+    """
+    check_version(decode_head(content))
+    return decode(content, _RUN)
+
+
+def decode_head(content: bytes) -> Head:
+    """The version field alone; whatever else is wrong, the version is told first."""
+    try:
+        return _HEAD.decode(content)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return decode(content, _HEAD)
+
+
+def check_version(head: Head) -> None:
+    """Raise `ContentError` for any schema version but this one."""
+    version = head.schema_version
+    if version is None:
+        raise ContentError("is no run of energybench: it has no `$.schema_version`")
+    if version != SCHEMA_VERSION or isinstance(version, bool):
+        raise ContentError(
+            f"is of schema version {version!r}, and this energybench reads version "
+            f"{SCHEMA_VERSION} - at `$.schema_version`"
+        )
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """A file's content.
+
+    Raises:
+        RunFileError: it can't be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise RunFileError(named(path, f"cannot be read: {cause(error)}")) from error
+    except ValueError as error:  # a NUL in the path
+        raise RunFileError(named(path, f"cannot be read: {error}")) from error
+
+
+def write_run(run: Run, path: str | os.PathLike[str], *, overwrite: bool = True) -> None:
+    """Write a run to a file, whole or not at all; creates the folder.
+
+    Nothing is written that `read_run` would refuse.
+
+    Raises:
+        WriteError: the file can't be written (what was there stays), or the run holds a figure
+            that no file may hold, e.g. NaN.
+    """
+    try:
+        content = encode_run(run)
+    except ContentError as error:
+        raise WriteError(named(path, f"is not written: {error}")) from error
+    write_atomically(path, content, overwrite=overwrite)
+
+
+def encode_run(run: Run) -> bytes:
+    """A run as JSON text in UTF-8, ending in a newline; the same run gives the same bytes.
+
+    Raises:
+        ContentError: the run holds a figure that no file may hold; says which.
+    """
+    head = msgspec.structs.replace(run, cases=[])
+    check_encodable(head, "$")
+    for index, case in enumerate(run.cases):
+        check_encodable(case, f"$.cases[{index}]")
+    content = msgspec.json.encode(run)
+    if len(content) <= _INDENTED_UP_TO:
+        content = msgspec.json.format(content, indent=2)
+    return content + b"\n"
+
+
+def check_encodable(value: Run | Case, place: str) -> None:
+    """Raise `ContentError` where a struct holds what a reader would refuse.
+
+    JSON has no NaN and no infinity, and an encoder that writes `null` instead would turn a broken
+    figure into an unknown one without a word.
+    """
+    try:
+        plain = msgspec.to_builtins(value)
+        msgspec.convert(plain, type(value))
+        json.dumps(plain, allow_nan=False)
+    except msgspec.ValidationError as error:
+        raise ContentError(str(error).replace("`$", f"`{place}", 1)) from error
+    except ValueError:
+        where = next(_not_finite(plain, place), place)
+        raise ContentError(f"a figure is not finite - at `{where}`") from None
+    except (TypeError, RecursionError) as error:
+        raise ContentError(f"{error} - at `{place}`") from error
+
+
+def _not_finite(value: Any, place: str) -> Iterator[str]:
+    if isinstance(value, float) and not math.isfinite(value):
+        yield place
+    elif isinstance(value, dict):
+        for key, child in value.items():
+            yield from _not_finite(child, f"{place}.{key}")
+    elif isinstance(value, list | tuple):
+        for index, child in enumerate(value):
+            yield from _not_finite(child, f"{place}[{index}]")

@@ -1,0 +1,90 @@
+"""JSON from elsewhere, read so that nothing doubtful gets through and every error has a place."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+
+class ContentError(ValueError):
+    """What is wrong with a piece of JSON, and where; whoever knows the file adds its name."""
+
+
+def decode(content: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    """A typed value from JSON text.
+
+    Fields that the type doesn't know are skipped. NaN, infinities, numbers out of range, wrong
+    types and values outside their constraints are refused, and so are keys that appear twice in
+    one object, which JSON parsers otherwise settle silently, each in its own way.
+
+    Raises:
+        ContentError: the text isn't such a value; says what and where (`$.cases[3].total_j`).
+    """
+    try:
+        value = decoder.decode(content)
+        refuse_duplicate_keys(content)
+    except ContentError:
+        raise
+    except RecursionError:
+        raise ContentError("is nested too deeply") from None
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise ContentError(_plain(error)) from error
+    return value
+
+
+def refuse_duplicate_keys(content: bytes) -> None:
+    """Raise `ContentError` where an object of some JSON text holds a key twice."""
+    try:
+        json.loads(content, object_pairs_hook=_no_duplicates)
+    except _DuplicateError:
+        place = _find(json.loads(content, object_pairs_hook=_marked), "$")
+        raise ContentError(f"a key appears twice in one object - at `{place}`") from None
+
+
+class _DuplicateError(Exception):
+    pass
+
+
+@dataclass(frozen=True)
+class _Duplicate:
+    key: str
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> None:
+    """Looks at the keys of one object and keeps nothing, so that a large file costs no memory."""
+    if len({key for key, _ in pairs}) != len(pairs):
+        raise _DuplicateError
+
+
+def _marked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        found[key] = _Duplicate(key) if key in found else value
+    return found
+
+
+def _find(value: Any, place: str) -> str | None:
+    if isinstance(value, _Duplicate):
+        return place
+    children = (
+        ((f"{place}.{key}", child) for key, child in value.items())
+        if isinstance(value, dict)
+        else ((f"{place}[{index}]", child) for index, child in enumerate(value))
+        if isinstance(value, list)
+        else ()
+    )
+    return next((found for name, child in children if (found := _find(child, name))), None)
+
+
+def _plain(error: Exception) -> str:
+    text = str(error)
+    if isinstance(error, UnicodeError):
+        return "is not UTF-8 text"
+    if text == "Input data was truncated":
+        return "is cut short: the JSON text ends before it is complete"
+    return text

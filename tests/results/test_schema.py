@@ -1,0 +1,53 @@
+"""The shipped JSON Schema: up to date, true to what is written, strict where the reader is."""
+
+import json
+
+import jsonschema
+import pytest
+
+from pytest_energybench.results.files import encode_run
+from pytest_energybench.results.schema import load_schema, make_schema
+from tests.results.samples import full_run, make_case, make_run
+
+
+@pytest.fixture(scope="module")
+def validator():
+    schema = load_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+def test_the_shipped_schema_is_that_of_the_structs():
+    assert load_schema() == make_schema()
+
+
+@pytest.mark.parametrize(
+    "run", [full_run(), make_run(), make_run(make_case("test_a", 1.0, total_j=None))]
+)
+def test_written_runs_are_valid(validator, run):
+    validator.validate(json.loads(encode_run(run)))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("total_j", -1.0),
+        ("total_j", "1"),
+        ("outcome", "maybe"),
+        ("energy_j", {"cpu": -1}),
+        ("provenance", {"cpu": "guessed"}),
+        ("rounds", [{}]),
+    ],
+)
+def test_what_the_reader_refuses_is_invalid(validator, field, value):
+    document = json.loads(encode_run(full_run()))
+    document["cases"][0][field] = value
+    assert not validator.is_valid(document)
+
+
+def test_another_version_or_none_is_invalid_and_unknown_fields_are_valid(validator):
+    document = json.loads(encode_run(full_run()))
+    assert validator.is_valid(document | {"later": 1})
+    assert not validator.is_valid(document | {"schema_version": 2})
+    del document["schema_version"]
+    assert not validator.is_valid(document)
