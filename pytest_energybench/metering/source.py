@@ -4,15 +4,20 @@ A source is asked one question: how many joules has each of your domains used si
 arbitrary origin? A window asks at its start and at its end and subtracts. Wrap-around, units,
 integration of sampled power and power models stay inside the source; windows, nesting, sums and
 provenance stay outside.
+
+What only some sources can do is asked for by three protocols of their own, each with one duty:
+`Ticking` (wants to be called between the edges), `Judging` (has something to say about the
+difference of two readings) and `Sampling` (can show power over time).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 Provenance = Literal["measured", "integrated", "estimated"]
+"""`measured`: a hardware counter; `integrated`: sampled power; `estimated`: a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +43,32 @@ class Domain:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Loss:
+    """Why a domain can't be read any more.
+
+    Attributes:
+        why: one line that names the file or device.
+        since: when the failure was seen, in seconds of the source's clock.
+    """
+
+    why: str
+    since: float
+
+
+class Reading(NamedTuple):
     """Joules of each domain since the source's own origin; never decreasing.
+
+    A named tuple, not a dataclass: one is made at each edge of each window, and a frozen dataclass
+    takes four times as long to make.
 
     Attributes:
         joules: domain -> joules.
-        lost: domain -> why it can't be read (and since when). A lost domain is in no later
-            `joules`: a failed read is never a number.
-        flags: what a reader of the figure should know, e.g. foreign load.
+        lost: domain -> why it can't be read. A lost domain is in no later `joules`: a failed read
+            is never a number.
     """
 
     joules: Mapping[str, float]
-    lost: Mapping[str, str] = field(default_factory=dict)
-    flags: tuple[str, ...] = ()
+    lost: Mapping[str, Loss] = {}
 
 
 class Source(Protocol):
@@ -68,3 +86,46 @@ class Source(Protocol):
 
     def close(self) -> None:
         """The last window closed: stop what `open` started."""
+
+
+@runtime_checkable
+class Ticking(Protocol):
+    """A source that wants to be called between the edges of long windows."""
+
+    @property
+    def tick_s(self) -> float:
+        """Seconds between two ticks."""
+
+    def tick(self) -> None:
+        """Called every `tick_s` seconds while a window is open, from another thread."""
+
+
+@runtime_checkable
+class Judging(Protocol):
+    """A source that knows when a difference of its readings is to be doubted."""
+
+    def judge(self, begin: float, end: float) -> Sequence[str]:
+        """Flags for a window between two instants of the source's clock, in seconds."""
+
+
+Samples = Mapping[str, Sequence[tuple[float, float]]]
+"""Domain -> (seconds, watts) points."""
+
+
+@runtime_checkable
+class Sampling(Protocol):
+    """A source that can show its domains' power over time."""
+
+    def samples(self, begin: float, end: float) -> Samples:
+        """Power between two instants of the source's clock; seconds count from `begin`."""
+
+
+@dataclass(slots=True)
+class Losses:
+    """The domains that a source has lost so far; the first failure of a domain is the one kept."""
+
+    lost: dict[str, Loss] = field(default_factory=dict)
+
+    def add(self, domain: str, why: str, since: float) -> None:
+        """Note that `domain` failed at `since` (seconds of the source's clock)."""
+        self.lost.setdefault(domain, Loss(why, since))

@@ -1,0 +1,102 @@
+"""Watts of one busy logical CPU, for machines whose processor has no readable energy counter."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_energybench.metering.errors import MeterError
+
+TDP_VARIABLE = "ENERGYBENCH_CPU_TDP_W"
+
+DEFAULT_WATTS = 3.5
+"""Cloud Carbon Footprint, "Methodology", 2021: a server vCPU at full load draws 3.5 W on average
+(from SPECpower results of the processors that AWS runs)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CorePower:
+    """The power model: a busy logical CPU draws `watts`, an idle one nothing.
+
+    Attributes:
+        watts: of one busy logical CPU.
+        error: relative error of the figure.
+        note: where it comes from.
+    """
+
+    watts: float
+    error: float
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Processor:
+    """A processor's data sheet: design power in watts, and hardware threads."""
+
+    tdp_w: float
+    threads: int
+
+
+PROCESSORS: Mapping[str, Processor] = {
+    # AMD EPYC product pages (default TDP).
+    "EPYC 7742": Processor(225, 128),
+    "EPYC 7763": Processor(280, 128),
+    "EPYC 7R13": Processor(225, 96),
+    "EPYC 9654": Processor(360, 192),
+    # Intel ARK (processor base power).
+    "Xeon(R) Platinum 8259CL": Processor(210, 48),
+    "Xeon(R) Platinum 8375C": Processor(300, 64),
+    "Xeon(R) Platinum 8480+": Processor(350, 112),
+    "Core(TM) i7-1165G7": Processor(28, 8),
+    # AMD Ryzen product pages.
+    "Ryzen 9 5950X": Processor(105, 32),
+    "Ryzen 7 5800X": Processor(105, 16),
+}
+
+
+def core_power(
+    environ: Mapping[str, str] = os.environ, model: str | None = None, cores: int | None = None
+) -> CorePower:
+    """Watts of a busy logical CPU: as told, by data sheet, or a documented default.
+
+    Args:
+        environ: `ENERGYBENCH_CPU_TDP_W` is the design power of all that this system sees, in watts.
+        model: name of the processor; read from the system by default.
+        cores: logical CPUs that the given design power is shared among.
+
+    Raises:
+        MeterError: the variable is no positive number.
+    """
+    told = environ.get(TDP_VARIABLE)
+    if told is not None:
+        try:
+            tdp_w = float(told)
+        except ValueError:
+            tdp_w = -1.0
+        if not 0.0 < tdp_w < 1e5:
+            raise MeterError(f"{TDP_VARIABLE}={told!r} is no power; give watts, e.g. 65")
+        count = cores or os.cpu_count() or 1
+        return CorePower(tdp_w / count, 0.3, f"TDP {tdp_w:g} W / {count} CPUs, {TDP_VARIABLE}")
+    name = cpu_model() if model is None else model
+    for key, processor in PROCESSORS.items():
+        if key in name:
+            watts = processor.tdp_w / processor.threads
+            note = f"TDP {processor.tdp_w:g} W / {processor.threads} threads, data sheet of {key}"
+            return CorePower(watts, 0.4, note)
+    return CorePower(DEFAULT_WATTS, 0.6, f"default for unlisted CPUs; set {TDP_VARIABLE}")
+
+
+def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """The processor's name as the system gives it; empty where it gives none."""
+    try:
+        with cpuinfo.open(encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                if line.startswith(("model name", "Model", "cpu model")):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        import platform
+
+        return platform.processor()
+    return ""

@@ -1,0 +1,78 @@
+"""Meters that users bring along: a wall socket, a board's sensor, another tool's reading."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
+from pytest_energybench.metering.source import Domain, Losses, Provenance, Reading, Source
+
+
+class CounterSource:
+    """A function that returns joules so far, as a source of one domain.
+
+    Use it for anything that counts energy by itself. The count may start anywhere but must not go
+    back; when it does, or when the function raises, the domain is lost.
+    """
+
+    def __init__(
+        self,
+        joules: Callable[[], float],
+        name: str | None = None,
+        *,
+        provenance: Provenance = "measured",
+        period_s: float | None = None,
+        resolution_j: float | None = None,
+        error: float | None = None,
+        note: str = "",
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        """
+        Args:
+            joules: returns the joules used so far.
+            name: name of the domain; the function's own name by default.
+            provenance: `measured` unless the function integrates or models.
+            period_s: how often the figure behind it changes, in seconds.
+            resolution_j: smallest step in joules.
+            error: relative error, where the maker states one.
+            note: what it is, for people.
+            clock: dates a failure.
+        """
+        self._joules = joules
+        self._clock = clock
+        self._last = float("-inf")
+        self._losses = Losses()
+        self._name = name or str(getattr(joules, "__name__", type(joules).__name__))
+        self.domains = (
+            Domain(self._name, "custom", provenance, resolution_j, error, period_s, note),
+        )
+
+    def open(self) -> None:
+        """Nothing runs between the edges."""
+
+    def close(self) -> None:
+        """Nothing to stop."""
+
+    def read(self) -> Reading:
+        """Joules so far, or the domain as lost: a user's function may fail in any way it likes."""
+        if not self._losses.lost:
+            try:
+                joules = float(self._joules())
+            except Exception as error:
+                self._lose(f"{type(error).__name__}: {error}")
+            else:
+                if joules >= self._last:
+                    self._last = joules
+                else:
+                    self._lose(f"went from {self._last:.6g} J to {joules:.6g} J")
+        if self._losses.lost:
+            return Reading({}, self._losses.lost)
+        return Reading({self._name: self._last})
+
+    def _lose(self, why: str) -> None:
+        self._losses.add(self._name, why, self._clock.monotonic())
+
+
+def as_source(meter: Source | Callable[[], float]) -> Source:
+    """A source as it is; a function as a `CounterSource`."""
+    return CounterSource(meter) if callable(meter) else meter

@@ -1,0 +1,178 @@
+"""Joules of processor packages and their memory from RAPL counters (Linux powercap).
+
+Intel Software Developer's Manual, volume 3B, "RAPL Interfaces": the counters count upwards, are
+updated about every millisecond, and wrap. The kernel shows them in microjoules and says where they
+wrap; a reader that looks at least once per turn loses nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
+from pytest_energybench.metering.powercap import Counters, Zone, find_counters, powercap_root
+from pytest_energybench.metering.source import Domain, Losses, Reading
+
+PERIOD_S = 0.001
+RESOLUTION_J = 61e-6
+"""The energy unit of most Intel processors, 2^-14 J (the manual above; AMD's is 15.3 uJ)."""
+MOST_WATTS = 1000.0
+"""More than any one package draws: sets how often a long window looks for a wrap."""
+LONGEST_TICK_S = 60.0
+
+
+class _Counter:
+    """One open counter file, unrolled: `total_uj` goes on where the file wraps."""
+
+    __slots__ = ("domain", "fd", "last_uj", "path", "range_uj", "top_uj", "total_uj")
+
+    def __init__(self, domain: str, zone: Zone) -> None:
+        self.domain = domain
+        self.path = zone.energy
+        self.range_uj = zone.range_uj
+        self.top_uj = math.inf if zone.range_uj is None else zone.range_uj
+        self.total_uj = 0
+        self.last_uj = 0
+        self.fd = -1
+
+    def open(self) -> int:
+        """(Re)open the file; microjoules that it shows now."""
+        self.shut()
+        self.fd = os.open(self.path, os.O_RDONLY)
+        return self._checked(int(os.pread(self.fd, 64, 0)))
+
+    def shut(self) -> None:
+        """Close the file if it is open."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def advance(self, value: int) -> None:
+        """Count on to `value`, which is not simply a little more than the last one."""
+        if value == self.last_uj and not os.fstat(self.fd).st_nlink:
+            # A file that was removed while open shows its last value for ever. Its successor, where
+            # there is one, is the counter now.
+            value = self.open()
+        step = self._checked(value) - self.last_uj
+        if step < 0:
+            if self.range_uj is None:
+                raise ValueError(f"went back by {-step} uJ, and max_energy_range_uj is missing")
+            step += self.range_uj
+        self.total_uj += step
+        self.last_uj = value
+
+    def _checked(self, value: int) -> int:
+        if not 0 <= value <= self.top_uj:
+            raise ValueError(f"reads {value}; its range is 0 to {self.top_uj}")
+        return value
+
+
+class RaplSource:
+    """`cpu:N` and `dram:N`: one domain per package, and one for its memory where it is counted.
+
+    A counter that can't be read, or shows what no counter can show, is lost together with its
+    domain until the next time that a first window opens.
+
+    Attributes:
+        domains: what is read.
+        left_out: zones that would have counted joules twice, with the reason.
+        tick_s: how often a long window has to look: twice per turn at a power never reached.
+    """
+
+    def __init__(self, counters: Counters, *, clock: Clock = SYSTEM_CLOCK) -> None:
+        """
+        Args:
+            counters: found by `find_counters`.
+            clock: dates failures.
+        """
+        self.left_out = counters.left_out
+        self._clock = clock
+        self._mutex = threading.Lock()
+        self._losses = Losses()
+        self._counters = [
+            _Counter(name, zone) for name, zones in counters.domains.items() for zone in zones
+        ]
+        self._live = list(self._counters)
+        for counter in self._counters:
+            self._revive(counter)
+        ranges = [counter.range_uj for counter in self._counters if counter.range_uj]
+        turn_s = min(ranges, default=0) / 1e6 / MOST_WATTS
+        self.tick_s = min(turn_s / 2, LONGEST_TICK_S) if ranges else LONGEST_TICK_S
+        self.domains: Sequence[Domain] = tuple(
+            Domain(
+                name=name,
+                source="rapl",
+                provenance="measured",
+                resolution_j=RESOLUTION_J,
+                period_s=PERIOD_S,
+                note=" + ".join(f"{zone.name}: {zone.energy}" for zone in zones),
+            )
+            for name, zones in counters.domains.items()
+        )
+
+    @classmethod
+    def find(cls, root: str | Path | None = None, *, clock: Clock = SYSTEM_CLOCK) -> RaplSource:
+        """The counters under `root`, or of the system; it has no domains where there are none."""
+        return cls(find_counters(powercap_root(root)), clock=clock)
+
+    def open(self) -> None:
+        """Try again what was lost in an earlier window."""
+        if self._losses.lost:
+            with self._mutex:
+                lost = self._losses.lost
+                self._losses = Losses()
+                for counter in self._counters:
+                    if counter.domain in lost:
+                        self._revive(counter)
+                self._live = [c for c in self._counters if c.domain not in self._losses.lost]
+
+    def close(self) -> None:
+        """The files stay open: opening them takes longer than reading them."""
+
+    def tick(self) -> None:
+        """Look at the counters, so that no wrap is missed."""
+        self.read()
+
+    def read(self) -> Reading:
+        """Joules since the source was made."""
+        joules: dict[str, float] = {}
+        failed = False
+        with self._mutex:
+            for counter in self._live:
+                try:
+                    value = int(os.pread(counter.fd, 64, 0))
+                    if counter.last_uj < value <= counter.top_uj:
+                        counter.total_uj += value - counter.last_uj
+                        counter.last_uj = value
+                    else:
+                        counter.advance(value)
+                except (OSError, ValueError) as error:
+                    self._lose(counter, error)
+                    failed = True
+                    continue
+                name = counter.domain
+                spent = counter.total_uj / 1e6
+                joules[name] = joules[name] + spent if name in joules else spent
+            if failed:
+                self._live = [c for c in self._live if c.domain not in self._losses.lost]
+            if not self._losses.lost:
+                return Reading(joules)
+            lost = dict(self._losses.lost)
+        return Reading({n: j for n, j in joules.items() if n not in lost}, lost)
+
+    def _revive(self, counter: _Counter) -> None:
+        try:
+            counter.last_uj = counter.open()
+        except (OSError, ValueError) as error:
+            self._lose(counter, error)
+
+    def _lose(self, counter: _Counter, error: Exception) -> None:
+        why = str(error)
+        counter.shut()
+        if str(counter.path) not in why:
+            why = f"{counter.path}: {why}"
+        self._losses.add(counter.domain, why, self._clock.monotonic())
