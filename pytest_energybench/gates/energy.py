@@ -120,7 +120,15 @@ def judge_baseline(
     verdict = _refusal(candidate, baseline, allow_mismatch, origin)
     if verdict is None:
         verdict = _compare(candidate, baseline, margin, floor_j, interleaved, origin)
-    return Comparison(origin=origin, nodeid=baseline.nodeid, verdict=verdict)
+    base_j = median(baseline.samples) if baseline.samples else 0.0
+    tolerated = effective_margin(base_j, margin, floor_j) if base_j else margin
+    return Comparison(
+        origin=origin,
+        nodeid=baseline.nodeid,
+        limit=base_j * (1 + tolerated) if base_j else None,
+        margin=tolerated,
+        verdict=verdict,
+    )
 
 
 def estimate(candidate: Figures, baseline: Figures, *, interleaved: bool = True) -> Estimate | None:

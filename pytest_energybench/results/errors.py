@@ -12,11 +12,23 @@ class ResultsError(Exception):
 
 
 class RunFileError(ResultsError, ValueError):
-    """A file whose content isn't what it should be; names the file and the field."""
+    """A file that isn't what it should be, or can't be; names the file and the field."""
 
 
-class WriteError(ResultsError):
+class WriteError(RunFileError):
     """A file that couldn't be written; what was there before is still there."""
+
+
+class StorageError(ResultsError, ValueError):
+    """A name under which no run can be stored or found."""
+
+
+class MergeError(ResultsError, ValueError):
+    """Runs that are no parts of one whole."""
+
+
+class ShardError(ResultsError, ValueError):
+    """A share of the cases that there can't be."""
 
 
 def one_line(text: str) -> str:

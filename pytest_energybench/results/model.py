@@ -59,6 +59,8 @@ class Comparison(Struct, frozen=True, kw_only=True):
         nodeid: the case compared with; None for a budget.
         quantity: what was compared: `energy`, `accuracy` or `duration`.
         limit: the limit in the quantity's own unit (J, fraction, s), where there is one.
+        margin: relative increase of energy that was tolerated (0.03 is 3 %), where one was; with
+            it the comparison can be judged again.
         verdict: what came out.
     """
 
@@ -67,6 +69,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
     nodeid: str | None = None
     quantity: Literal["energy", "accuracy", "duration"] = "energy"
     limit: float | None = None
+    margin: Annotated[float, Meta(ge=0)] | None = None
 
 
 class Window(Struct, frozen=True, kw_only=True):
@@ -220,10 +223,25 @@ class Commit(Struct, frozen=True, kw_only=True):
     subject: str = ""
 
 
+class Shard(Struct, frozen=True, kw_only=True):
+    """The share of a session's cases that one run took over.
+
+    Attributes:
+        index: which share, from 1.
+        count: how many shares there are.
+        planned: node ids that this share was to run, so that one that is missing is found.
+    """
+
+    index: Annotated[int, Meta(ge=1)]
+    count: Annotated[int, Meta(ge=1)]
+    planned: list[str] = field(default_factory=list)
+
+
 class Run(Struct, frozen=True, kw_only=True):
     """A session's cases with machine, meters, settings and commit.
 
     Attributes:
+        shard: the share of the cases this run took over; None for all.
         settings: what the figures depend on beyond the code: `pue`, `carbon_intensity` (g/kWh),
             `rounds`, and what the benches add (preset, data, weights, ...).
         errors: what went wrong outside any one case, e.g. a meter that could not be read.
@@ -235,6 +253,7 @@ class Run(Struct, frozen=True, kw_only=True):
     machine: Machine
     meters: list[MeterInfo] = field(default_factory=list)
     settings: dict[str, Scalar] = field(default_factory=dict)
+    shard: Shard | None = None
     cases: list[Case] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 

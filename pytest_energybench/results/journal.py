@@ -1,0 +1,241 @@
+"""The journal of a session: each finished case is on the disk before the next one starts.
+
+One JSON object a line. The first is `{"journal": 1, "run": {...}}`, a run without cases: machine,
+meters, settings. Every other is `{"case": {...}}`. A case that stands there twice counts as it
+stands last. Whoever writes holds the operating system's lock on the file.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+import msgspec
+
+from pytest_energybench.results.atomic import sync_folder
+from pytest_energybench.results.errors import RunFileError, WriteError, cause, named
+from pytest_energybench.results.files import (
+    Head,
+    check_encodable,
+    check_version,
+    read_bytes,
+)
+from pytest_energybench.results.model import Case, Run
+from pytest_energybench.results.strict import ContentError, decode
+
+JOURNAL_VERSION = 1
+
+T = TypeVar("T")
+
+
+class _Versions(msgspec.Struct):
+    journal: Any = None
+    run: Head | None = None
+
+
+class _First(msgspec.Struct):
+    journal: int
+    run: Run
+
+
+class _Entry(msgspec.Struct):
+    case: Case
+
+
+_OPENING = b'{"journal":'
+"""How every journal starts, so that no other file is taken for one that was torn at once."""
+
+_VERSIONS = msgspec.json.Decoder(_Versions)
+_FIRST = msgspec.json.Decoder(_First)
+_ENTRY = msgspec.json.Decoder(_Entry)
+
+
+@dataclass(frozen=True, slots=True)
+class JournalContent:
+    """What a journal holds.
+
+    Attributes:
+        run: the session as far as it got; each case once.
+        torn: the last line was cut short (the process was killed while writing it) and left out.
+        good_bytes: length of the file without that line.
+    """
+
+    run: Run
+    torn: bool
+    good_bytes: int
+
+
+def read_journal(path: str | os.PathLike[str]) -> JournalContent:
+    """Everything in a journal; a torn last line is left out and said.
+
+    Raises:
+        RunFileError: it can't be read, or another line than the last is damaged; names the line.
+    """
+    return _parse(path, read_bytes(path))
+
+
+class Journal:
+    """A journal that is being written; use it as a context manager, or close it."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self._path = path
+        self._descriptor = descriptor
+
+    @classmethod
+    def create(cls, path: str | os.PathLike[str], head: Run) -> Journal:
+        """Start a journal; creates the folder.
+
+        Args:
+            head: the session: machine, meters, settings. Its cases are not written.
+
+        Raises:
+            WriteError: there is a journal already, or it can't be written.
+        """
+        journal = cls._open(Path(path), os.O_CREAT | os.O_EXCL)
+        try:
+            journal._start(head)
+            sync_folder(Path(path).parent)
+        except BaseException:
+            journal.close()
+            raise
+        return journal
+
+    @classmethod
+    def resume(cls, path: str | os.PathLike[str], head: Run) -> tuple[Journal, Run]:
+        """Go on with a journal: what it holds, and the journal, ready for the next case.
+
+        A torn last line is removed. A journal whose first line is torn is started anew.
+
+        Args:
+            head: the session as it would have been started now.
+
+        Raises:
+            RunFileError: the journal is damaged.
+            WriteError: it can't be written, or another process is writing it.
+        """
+        journal = cls._open(Path(path), 0)
+        try:
+            content = read_bytes(path)
+            if b"\n" not in content and _OPENING.startswith(content[: len(_OPENING)]):
+                journal._truncate(0)
+                journal._start(head)
+                return journal, msgspec.structs.replace(head, cases=[])
+            found = _parse(path, content)
+            journal._truncate(found.good_bytes)
+        except BaseException:
+            journal.close()
+            raise
+        return journal, found.run
+
+    @classmethod
+    def _open(cls, path: Path, flags: int) -> Journal:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | flags, 0o666)
+        except FileExistsError as error:
+            raise WriteError(named(path, "is there already: resume it or delete it")) from error
+        except OSError as error:
+            raise WriteError(named(path, f"cannot be written: {cause(error)}")) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            raise WriteError(named(path, "is being written by another process")) from error
+        return cls(path, descriptor)
+
+    def append(self, case: Case) -> None:
+        """Put a finished case on the disk; when this returns, the case survives a crash.
+
+        Raises:
+            WriteError: it can't be written; the journal stays as it was.
+        """
+        try:
+            check_encodable(case, "$.case")
+        except ContentError as error:
+            raise WriteError(named(self._path, f"is not written: {error}")) from error
+        self._append(msgspec.json.encode({"case": case}))
+
+    def close(self) -> None:
+        """Let go of the file and its lock; may be called twice."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _start(self, head: Run) -> None:
+        first = {"journal": JOURNAL_VERSION, "run": msgspec.structs.replace(head, cases=[])}
+        self._append(msgspec.json.encode(first))
+
+    def _append(self, line: bytes) -> None:
+        before = os.fstat(self._descriptor).st_size
+        try:
+            rest = memoryview(line + b"\n")
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+            os.fsync(self._descriptor)
+        except OSError as error:
+            self._truncate(before)  # half a line in the middle would damage what comes after it
+            raise WriteError(named(self._path, f"cannot be written: {cause(error)}")) from error
+
+    def _truncate(self, length: int) -> None:
+        try:
+            os.ftruncate(self._descriptor, length)
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise WriteError(named(self._path, f"cannot be written: {cause(error)}")) from error
+
+
+def _parse(path: str | os.PathLike[str], content: bytes) -> JournalContent:
+    *lines, rest = content.split(b"\n")
+    if not lines:
+        raise RunFileError(named(path, "line 1: is no journal of energybench, or a torn one"))
+    run = _at(path, 1, _first, lines[0])
+    cases: dict[str, Case] = {}
+    for number, line in enumerate(lines[1:], start=2):
+        case = _at(path, number, _entry, line)
+        cases.pop(case.nodeid, None)
+        cases[case.nodeid] = case
+    return JournalContent(
+        run=msgspec.structs.replace(run, cases=list(cases.values())),
+        torn=bool(rest),
+        good_bytes=len(content) - len(rest),
+    )
+
+
+def _at(path: str | os.PathLike[str], number: int, read: Callable[[bytes], T], line: bytes) -> T:
+    try:
+        return read(line)
+    except ContentError as error:
+        raise RunFileError(named(path, f"line {number}: {error}")) from error
+
+
+def _first(line: bytes) -> Run:
+    versions = decode(line, _VERSIONS)
+    if versions.journal is None or versions.run is None:
+        raise ContentError("is no journal of energybench")
+    if versions.journal != JOURNAL_VERSION or isinstance(versions.journal, bool):
+        raise ContentError(
+            f"is of journal version {versions.journal!r}, and this energybench reads version "
+            f"{JOURNAL_VERSION} - at `$.journal`"
+        )
+    check_version(versions.run)
+    return decode(line, _FIRST).run
+
+
+def _entry(line: bytes) -> Case:
+    return decode(line, _ENTRY).case
