@@ -18,7 +18,7 @@ from pytest_energybench.report.view import (
     Kind,
     RunView,
 )
-from pytest_energybench.results.model import Case, Comparison, MeterInfo, Run
+from pytest_energybench.results.model import Case, Comparison, Run
 
 _ORIGINS = {"budget": "budget", "baseline": "baseline", "stored": "stored baseline"}
 
@@ -222,14 +222,23 @@ def _comparison_view(
         limit=_limit(comparison),
         kind=verdict.kind,
         reason=visible(verdict.reason),
-        delta="" if delta is None else units.percent(delta, uncertainty=half),
-        interval=units.interval(verdict.interval),
+        delta=_change_text(comparison.quantity, delta, half),
+        interval="" if comparison.quantity == "accuracy" else units.interval(verdict.interval),
         basis=f"{visible(verdict.method)}, {rounds}",
         time_ratio=comparison.quantity == "energy"
         and delta is not None
         and comparison.origin != "budget"
         and figures.is_time_ratio(case, other),
     )
+
+
+def _change_text(quantity: str, delta: float | None, half: float | None) -> str:
+    """A relative change in percent; of an accuracy the difference in points."""
+    if delta is None:
+        return ""
+    if quantity == "accuracy":
+        return f"{units.points(delta)} points"
+    return units.percent(delta, uncertainty=half)
 
 
 def _limit(comparison: Comparison) -> str:
@@ -241,8 +250,3 @@ def _limit(comparison: Comparison) -> str:
     if comparison.quantity == "duration":
         return units.seconds(limit)
     return units.accuracy(limit)
-
-
-def meters_by_domain(run: Run) -> dict[str, MeterInfo]:
-    """The run's meters by the domain they read."""
-    return {meter.domain: meter for meter in run.meters}

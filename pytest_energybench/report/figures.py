@@ -18,7 +18,7 @@ class Spent:
 
     Attributes:
         total_j: IT energy of all rounds and searches.
-        searches_j: the part of it that searches took.
+        searches_j: the part of it that searches took (work kept beside the cases' energy).
         estimated: whether any of it is an estimate.
         unknown: cases whose joules are not known, so that the total is a lower bound.
     """
@@ -109,7 +109,13 @@ def spent(run: Run) -> Spent:
         known = [value * times for value, times in parts if value is not None]
         total += sum(known)
         unknown += len(known) < len(parts) and case.outcome != "skipped"
-        if case.search is not None:
-            searches += finite(case.search.total_j) or 0.0
+        searches += _beside_j(case)
     estimated = any(estimated_domains(case) for case in run.cases)
     return Spent(total + searches, searches, estimated, unknown)
+
+
+def _beside_j(case: Case) -> float:
+    """Joules of what ran beside the case: its search, or windows that are not in its energy."""
+    if case.search is not None and case.search.total_j is not None:
+        return finite(case.search.total_j) or 0.0
+    return sum(finite(w.total_j) or 0.0 for w in case.windows if w.place == "beside")

@@ -58,9 +58,7 @@ def meter_view(meter: MeterInfo) -> MeterView:
         source=visible(meter.source),
         provenance=meter.provenance,
         resolution=units.energy(meter.resolution).text if meter.resolution else "not stated",
-        error=f"±{units.percent(meter.error, uncertainty=meter.error, signed=False)}"
-        if meter.error
-        else "not stated",
+        error=f"±{units.number(meter.error * 100)} %" if meter.error else "not stated",
         period=units.seconds(meter.period_s) if meter.period_s else units.UNKNOWN,
         note=visible(meter.note),
     )

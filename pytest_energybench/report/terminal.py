@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from tabulate import tabulate
 
@@ -45,26 +45,31 @@ def _table(view: RunView, width: int, verbosity: int, color: bool) -> list[str]:
         return []
     right = _figures(view, cases)
     words = [_word(case) for case in cases]
-    taken = sum(max(map(display_width, [head, *cells])) + _GAP for head, cells in right)
-    taken += max(map(len, [*words, "verdict"])) + _GAP
+    taken = sum(_widest([head, *cells]) + _GAP for head, cells in right)
+    taken += _widest(["verdict", *words]) + _GAP
     room = max(_NARROWEST_LABEL, width - taken)
     names = [shorten(case.label, room) for case in cases]
-    name_width = max(map(display_width, [*names, "case"]))
-    rows = zip(
-        [pad(name, name_width) for name in names],
-        *(cells for _, cells in right),
-        [_coloured(case, color) for case in cases],
-        strict=True,
-    )
+    name_width = _widest(["case", *names])
+    columns: list[Column] = [
+        ("case", [pad(name, name_width) for name in names]),
+        *right,
+        ("verdict", words),
+    ]
+    rules = ["-" * _widest([head, *cells]) for head, cells in columns]
+    painted = [*columns[:-1], ("verdict", [_coloured(case, color) for case in cases])]
+    # Header and rule are rows of a plain table: tabulate would widen each titled column by two.
     text = tabulate(
-        rows,
-        headers=["case", *(head for head, _ in right), "verdict"],
-        tablefmt="simple",
+        [[head for head, _ in columns], rules, *zip(*(c for _, c in painted), strict=True)],
+        tablefmt="plain",
         colalign=["left", *("right" for _ in right), "left"],
         disable_numparse=True,
         preserve_whitespace=True,
     )
     return [line.rstrip() for line in text.splitlines()]
+
+
+def _widest(cells: Iterable[str]) -> int:
+    return max(map(display_width, cells), default=0)
 
 
 def _figures(view: RunView, cases: Sequence[CaseView]) -> list[Column]:

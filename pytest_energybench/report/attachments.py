@@ -1,0 +1,64 @@
+"""Figures and tables made elsewhere that a page takes in."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_energybench.report.text import visible
+
+_MEDIA = {
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of plain text: cells are escaped like everything else.
+
+    Attributes:
+        note: one sentence under the title, e.g. where the reference figures come from.
+    """
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedFigure:
+    """An image as a data URI, with the words that stand for it."""
+
+    caption: str
+    uri: str
+
+
+def embedded(path: Path) -> EmbeddedFigure:
+    """An image file to embed; `figure_2_energy-accuracy.svg` is called `Figure 2: energy accuracy`.
+
+    Raises:
+        ValueError: the file is of a kind that a page cannot show.
+        OSError: the file cannot be read.
+    """
+    media = _MEDIA.get(path.suffix.lower())
+    if media is None:
+        raise ValueError(f"{path} is not an image a page can show (one of {', '.join(_MEDIA)})")
+    content = base64.b64encode(path.read_bytes()).decode("ascii")
+    return EmbeddedFigure(_caption(path.stem), f"data:{media};base64,{content}")
+
+
+def _caption(stem: str) -> str:
+    words = visible(re.sub(r"[_\s-]+", " ", stem)).strip()
+    numbered = re.fullmatch(r"(?i)fig(?:ure)? ?(\d+)(?: (.+))?", words)
+    if numbered is None:
+        return words[:1].upper() + words[1:]
+    number, rest = numbered.groups()
+    return f"Figure {number}: {rest}" if rest else f"Figure {number}"

@@ -1,0 +1,206 @@
+"""Energy against accuracy, and the cases that no other case beats in both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from pytest_energybench.report import figures, units
+from pytest_energybench.report.charts.scale import Scale, Tick, around, magnitudes
+from pytest_energybench.report.charts.series import method_of, shapes
+from pytest_energybench.report.text import listed, plural
+from pytest_energybench.report.view import CaseView
+
+HEIGHT = 300
+MOST_POINTS = 400
+_NAMED_IN_FINDING = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A case on the plane: `x` in percent, `y` in pixels; `rank` numbers the front's points.
+
+    `shape` is that of its method, 0 where cases have none.
+    """
+
+    case: CaseView
+    x: float
+    y: float
+    rank: int | None
+    shape: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A piece of the Pareto front's staircase."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """A scatter plot with its front.
+
+    Attributes:
+        here: where "no change" lies as (x %, y px), on a plane of changes.
+        finding: what the plot shows, in a sentence.
+    """
+
+    key: str
+    heading: str
+    x_label: str
+    y_label: str
+    height: int
+    points: tuple[Point, ...]
+    front: tuple[Point, ...]
+    steps: tuple[Step, ...]
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    here: tuple[float, float] | None
+    finding: str
+    left_out: int
+    time_ratio: bool
+
+
+def planes(cases: Sequence[CaseView]) -> tuple[Plane, ...]:
+    """The plane of the figures themselves, and that of changes where groups have baselines."""
+    absolute = [
+        (case, joules, case.accuracy.value)
+        for case in cases
+        if (joules := figures.joules(case.source)) is not None
+        and joules > 0
+        and case.accuracy.value is not None
+    ]
+    changes = [
+        (case, 1 + case.delta.value, case.accuracy_change)
+        for case in cases
+        if case.delta.value is not None and case.accuracy_change is not None
+    ]
+    made = []
+    if len(absolute) > 1:
+        made.append(_absolute(absolute))
+    if len(changes) > 1:
+        made.append(_relative(changes))
+    return tuple(made)
+
+
+Entry = tuple[CaseView, float, float]
+
+
+def _absolute(entries: Sequence[Entry]) -> Plane:
+    entries, left_out = _most(entries)
+    x, y = magnitudes(e[1] for e in entries), around(e[2] for e in entries)
+    points, front = _points(entries, x, y, lambda c: f"{c.energy.text}, accuracy {c.accuracy.text}")
+    return Plane(
+        key="plane",
+        heading="Energy and accuracy",
+        x_label="energy" + (", logarithmic" if x.log else ""),
+        y_label="accuracy",
+        height=HEIGHT,
+        points=points,
+        front=front,
+        steps=_steps(front),
+        x_ticks=x.ticks(lambda value: units.energy(value, uncertainty=value).text, 4),
+        y_ticks=_down(y, lambda value: f"{value:.3g}"),
+        here=None,
+        finding=_finding(front, len(points), "another with less energy and higher accuracy"),
+        left_out=left_out,
+        time_ratio=False,
+    )
+
+
+def _relative(entries: Sequence[Entry]) -> Plane:
+    entries, left_out = _most(entries)
+    x = around([1.0, *(e[1] for e in entries)])
+    y = around([0.0, *(e[2] for e in entries)])
+    points, front = _points(entries, x, y, _change_text)
+    better = sum(e[1] < 1 and e[2] >= 0 for e in entries)
+    return Plane(
+        key="plane-change",
+        heading="Change against each group's baseline",
+        x_label="energy relative to the baseline",
+        y_label="accuracy, points",
+        height=HEIGHT,
+        points=points,
+        front=front,
+        steps=_steps(front),
+        x_ticks=x.ticks(lambda value: units.percent(value - 1, uncertainty=1.0), 4),
+        y_ticks=_down(y, units.points),
+        here=(x.at(1.0), _y(y, 0.0)),
+        finding=f"{better:,} of {plural(len(points), 'case')} used less energy than the baseline "
+        "and lost no accuracy. " + _finding(front, len(points), "another in both"),
+        left_out=left_out,
+        time_ratio=any(case.time_ratio for case, _, _ in entries),
+    )
+
+
+def _change_text(case: CaseView) -> str:
+    return f"energy {case.delta.text}, accuracy {units.points(case.accuracy_change)} points"
+
+
+def _most(entries: Sequence[Entry]) -> tuple[Sequence[Entry], int]:
+    """All that fit on a plane, the front always among them."""
+    if len(entries) <= MOST_POINTS:
+        return entries, 0
+    front = pareto(entries)
+    kept = {id(entry) for entry in (*front, *entries[: max(0, MOST_POINTS - len(front))])}
+    return [entry for entry in entries if id(entry) in kept], len(entries) - len(kept)
+
+
+def pareto(entries: Sequence[Entry]) -> list[Entry]:
+    """Entries that no other beats: none has less energy at the same accuracy or a higher one."""
+    front: list[Entry] = []
+    for entry in sorted(entries, key=lambda e: (e[1], -e[2])):
+        if not front or entry[2] > front[-1][2]:
+            front.append(entry)
+    return front
+
+
+def _points(
+    entries: Sequence[Entry], x: Scale, y: Scale, text: Callable[[CaseView], str]
+) -> tuple[tuple[Point, ...], tuple[Point, ...]]:
+    ranks = {entry[0].key: rank for rank, entry in enumerate(pareto(entries), 1)}
+    shape_of = shapes([entry[0] for entry in entries])
+    points = tuple(
+        Point(
+            case=case,
+            x=x.at(energy),
+            y=_y(y, accuracy),
+            rank=ranks.get(case.key),
+            shape=shape_of.get(method_of(case), 0),
+            text=text(case),
+        )
+        for case, energy, accuracy in entries
+    )
+    front = sorted((p for p in points if p.rank is not None), key=lambda p: p.rank or 0)
+    return points, tuple(front)
+
+
+def _y(scale: Scale, value: float) -> float:
+    return round(HEIGHT * (1 - scale.at(value) / 100), 1)
+
+
+def _down(scale: Scale, label: Callable[[float], str]) -> tuple[Tick, ...]:
+    return tuple(Tick(round(HEIGHT * (1 - t.at / 100), 1), t.label) for t in scale.ticks(label, 5))
+
+
+def _steps(front: Sequence[Point]) -> tuple[Step, ...]:
+    """From each point of the front along its accuracy to the next one's energy, then up."""
+    steps = []
+    for left, right in pairwise(front):
+        steps.append(Step(left.x, left.y, right.x, left.y))
+        steps.append(Step(right.x, left.y, right.x, right.y))
+    return tuple(steps)
+
+
+def _finding(front: Sequence[Point], number: int, by_what: str) -> str:
+    names = [point.case.label for point in front[:_NAMED_IN_FINDING]]
+    more = len(front) - len(names)
+    named = listed([*names, f"{more} more"] if more else names)
+    verb = "is" if len(front) == 1 else "are"
+    return f"{len(front)} of {plural(number, 'case')} {verb} not beaten by {by_what}: {named}."

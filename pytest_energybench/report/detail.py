@@ -1,0 +1,287 @@
+"""What a case's row unfolds to: rounds, domains, curves and search, ready to be painted."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_energybench.report import figures, units
+from pytest_energybench.report.charts.scale import Scale, around
+from pytest_energybench.report.provenance import scalar_rows
+from pytest_energybench.report.text import plural, visible
+from pytest_energybench.report.view import CaseView
+from pytest_energybench.results.model import Case, Provenance, Search, Series
+
+_KINDS = ("gpu", "cpu", "dram", "ram")
+_MOST_POINTS = 120
+_PLACES = {
+    "counted": "",
+    "inner": ", inside another window",
+    "beside": ", kept outside the case's energy",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """Rounds as dots between the lowest and the highest; places in percent."""
+
+    dots: tuple[float, ...]
+    median: float
+    low: str
+    high: str
+    finding: str
+
+
+@dataclass(frozen=True, slots=True)
+class DomainPart:
+    """A domain's part of a case's energy; `start` and `share` in percent of all."""
+
+    domain: str
+    kind: str
+    joules: str
+    start: float
+    share: float
+    share_text: str
+    provenance: Provenance | None
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A line in a box of 100 by 100 with its y axis upwards, and what its edges stand for.
+
+    Attributes:
+        line: points of an SVG polyline.
+        dots: the points themselves where they are few.
+        found: place of the found value (percent across), on a search's curve.
+    """
+
+    heading: str
+    line: str
+    dots: tuple[tuple[float, float], ...]
+    found: float | None
+    x_low: str
+    x_high: str
+    y_low: str
+    y_high: str
+    finding: str
+
+
+@dataclass(frozen=True, slots=True)
+class SearchView:
+    """What a search found and cost, and after how many trainings it has paid."""
+
+    curve: Curve | None
+    found: str
+    cost: str
+    pays: str
+
+
+@dataclass(frozen=True, slots=True)
+class CaseDetail:
+    """All that a row unfolds to."""
+
+    rounds: Rounds | None
+    domains: tuple[DomainPart, ...]
+    curves: tuple[Curve, ...]
+    search: SearchView | None
+    params: tuple[tuple[str, str], ...]
+    metrics: tuple[tuple[str, str], ...]
+    windows: tuple[tuple[str, str], ...]
+    flags: tuple[str, ...]
+    errors: tuple[str, ...]
+
+
+def case_detail(view: CaseView) -> CaseDetail:
+    """The details of one case."""
+    case = view.source
+    return CaseDetail(
+        rounds=_rounds(view),
+        domains=_domains(case),
+        curves=tuple(curve for series in case.series if (curve := _series(series)) is not None),
+        search=None if case.search is None else _search(case.search, view.estimated),
+        params=scalar_rows(case.params),
+        metrics=scalar_rows(case.metrics),
+        windows=_windows(case, view.estimated),
+        flags=_flags(case),
+        errors=tuple(map(visible, case.errors)),
+    )
+
+
+def _flags(case: Case) -> tuple[str, ...]:
+    found = [*case.flags]
+    for r in case.rounds:
+        found += r.flags
+    for window in case.windows:
+        found += [*window.flags, *window.errors]
+    return tuple(map(visible, dict.fromkeys(found)))
+
+
+def _rounds(view: CaseView) -> Rounds | None:
+    totals = figures.round_totals(view.source)
+    if len(totals) < 2:
+        return None
+    scale = around(totals)
+    middle = statistics.median(totals)
+    spread = statistics.stdev(totals)
+    low, high = (
+        units.energy(v, uncertainty=spread, estimated=view.estimated).text
+        for v in (min(totals), max(totals))
+    )
+    variation = units.percent(spread / middle, signed=False) if middle else units.UNKNOWN
+    return Rounds(
+        dots=tuple(map(scale.at, totals)),
+        median=scale.at(middle),
+        low=low,
+        high=high,
+        finding=f"{len(totals)} rounds from {low} to {high}, standard deviation {variation}",
+    )
+
+
+def _domains(case: Case) -> tuple[DomainPart, ...]:
+    known = {
+        domain: joules
+        for domain, value in case.energy_j.items()
+        if (joules := figures.finite(value)) is not None
+    }
+    total = sum(known.values())
+    parts = []
+    start = 0.0
+    for domain, joules in known.items():
+        share = max(0.0, joules / total) if total > 0 else 0.0
+        provenance = case.provenance.get(domain)
+        parts.append(
+            DomainPart(
+                domain=visible(domain),
+                kind=_domain_kind(domain),
+                joules=units.energy(joules, estimated=provenance == "estimated").text,
+                start=round(100 * start, 1),
+                share=round(100 * share, 1),
+                share_text=f"{100 * share:.0f} %",
+                provenance=provenance,
+            )
+        )
+        start += share
+    return tuple(parts)
+
+
+def _domain_kind(domain: str) -> str:
+    word = domain.rpartition("/")[2].partition(":")[0]
+    return word if word in _KINDS else "other"
+
+
+def _windows(case: Case, estimated: bool) -> tuple[tuple[str, str], ...]:
+    """Name and figures of each window, summed over the rounds' windows of one name."""
+    found: dict[tuple[str, str], list[float | None]] = {}
+    times: dict[tuple[str, str], float] = {}
+    for window in case.windows:
+        key = (window.name, window.place)
+        found.setdefault(key, []).append(figures.finite(window.total_j))
+        times[key] = times.get(key, 0.0) + window.duration_s
+    rows = []
+    for (name, place), totals in found.items():
+        known = [total for total in totals if total is not None]
+        energy = units.energy(sum(known) if known else None, estimated=estimated).text
+        text = f"{energy}, {units.seconds(times[name, place])}"
+        if len(totals) > 1:
+            text += f" in {len(totals)} windows"
+        rows.append((visible(name), text + _PLACES[place]))
+    return tuple(rows)
+
+
+def _series(series: Series) -> Curve | None:
+    points = [p for p in series.points if all(map(math.isfinite, p))]
+    if len(points) < 2:
+        return None
+    values = [y for _, y in points]
+    unit = f" {visible(series.unit)}" if series.unit else ""
+    mean, peak = statistics.fmean(values), max(values)
+    if series.unit == "W":
+        finding = f"mean {units.watts(mean)}, highest {units.watts(peak)}"
+    else:
+        first, last = (f"{units.number(v, 3)}{unit}" for v in (values[0], values[-1]))
+        finding = f"from {first} to {last}"
+    name = visible(series.name)
+    x_name = visible(series.x)
+    return _curve(
+        f"{name}{f', {unit.strip()}' if unit else ''} over {x_name}",
+        points,
+        f"{name}: {finding}.",
+        x_unit=f" {x_name}",
+        y_unit=unit,
+        zero=series.unit == "W",
+    )
+
+
+def _search(search: Search, estimated: bool) -> SearchView:
+    name = visible(search.parameter)
+    found = f"{name} {units.number(search.found)}"
+    points = [p for p in sorted(search.curve) if all(map(math.isfinite, p))]
+    curve = None
+    if len(points) > 1:
+        curve = _curve(
+            f"accuracy over {name}",
+            points,
+            f"{plural(len(points), 'level')} of {name} probed; {units.number(search.found)} is "
+            "the furthest that holds.",
+            found=search.found,
+        )
+    evaluations = plural(search.evaluations, "evaluation")
+    if search.reference_evaluations is not None:
+        evaluations += f" (the paper's own scan: {search.reference_evaluations:,})"
+    energy = units.energy(figures.finite(search.total_j), estimated=estimated).text
+    return SearchView(
+        curve=curve,
+        found=found,
+        cost=f"{evaluations}, {plural(search.images, 'image')}, "
+        f"{units.seconds(search.duration_s)}, {energy}",
+        pays=_pays(search.pays_after),
+    )
+
+
+def _pays(trainings: float | None) -> str:
+    if trainings is None or not math.isfinite(trainings):
+        return "never pays: training saves nothing"
+    whole = max(1, math.ceil(trainings))
+    return f"pays after {plural(whole, 'training')} ({units.number(trainings, 2)})"
+
+
+def _curve(
+    heading: str,
+    points: Sequence[tuple[float, float]],
+    finding: str,
+    *,
+    x_unit: str = "",
+    y_unit: str = "",
+    zero: bool = False,
+    found: float | None = None,
+) -> Curve:
+    drawn = _thinned(points)
+    across = Scale(min(x for x, _ in points), max(x for x, _ in points))
+    up = around((y for _, y in points), zero=zero)
+    places = tuple((across.at(x), round(100 - up.at(y), 1)) for x, y in drawn)
+    return Curve(
+        heading=heading,
+        line=" ".join(f"{x:g},{y:g}" for x, y in places),
+        dots=places if len(places) <= 40 else (),
+        found=None if found is None else across.at(found),
+        x_low=f"{units.number(across.low, 3)}{x_unit}",
+        x_high=f"{units.number(across.high, 3)}{x_unit}",
+        y_low=f"{units.number(min(y for _, y in points), 3)}{y_unit}",
+        y_high=f"{units.number(max(y for _, y in points), 3)}{y_unit}",
+        finding=finding,
+    )
+
+
+def _thinned(points: Sequence[tuple[float, float]]) -> Sequence[tuple[float, float]]:
+    """Lowest and highest point of each stretch, so that a peak survives the thinning."""
+    if len(points) <= _MOST_POINTS:
+        return points
+    stretch = math.ceil(len(points) / (_MOST_POINTS // 2))
+    kept = []
+    for start in range(0, len(points), stretch):
+        part = points[start : start + stretch]
+        ends = {min(part, key=lambda p: p[1]), max(part, key=lambda p: p[1])}
+        kept += sorted(ends)
+    return kept

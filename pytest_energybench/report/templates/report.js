@@ -1,0 +1,156 @@
+"use strict";
+(() => {
+  const table = document.getElementById("table");
+  const tools = document.getElementById("tools");
+  if (!table) return;
+
+  const cases = [...table.tBodies].map((body, index) => {
+    const row = body.rows[0];
+    return {
+      body, row, index,
+      details: body.querySelector("details"),
+      text: `${row.textContent} ${body.querySelector(".panel code").textContent}`.toLowerCase(),
+    };
+  });
+  const boxes = (name) => [...tools.querySelectorAll(`[name=${name}]`)];
+
+  // Filter by text and verdict
+  const filter = document.getElementById("filter");
+  const shown = document.getElementById("shown");
+  const apply = () => {
+    const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const verdicts = new Set(boxes("verdict").filter((b) => b.checked).map((b) => b.value));
+    let count = 0;
+    for (const one of cases) {
+      const fits = verdicts.has(one.body.dataset.v) && words.every((w) => one.text.includes(w));
+      one.body.hidden = !fits;
+      count += fits;
+    }
+    shown.textContent = `${count.toLocaleString("en")} of ${cases.length.toLocaleString("en")} cases`;
+  };
+  let waiting = 0;
+  filter.addEventListener("input", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(apply, 60);
+  });
+  boxes("verdict").forEach((box) => box.addEventListener("change", apply));
+
+  // Sort: numbers by their value with unknown ones last, the first click on a figure largest first
+  const heads = [...table.tHead.rows[0].cells];
+  const number = (one, column) => {
+    const value = one.row.cells[column].dataset.n;
+    return value === undefined ? null : Number(value);
+  };
+  const sort = (column, direction) => {
+    const numeric = heads[column].dataset.sort === "number";
+    const keys = new Map(cases.map((one) => [
+      one, numeric ? number(one, column) : one.row.cells[column].textContent.trim(),
+    ]));
+    const collator = new Intl.Collator("en", { numeric: true });
+    const order = [...cases].sort((a, b) => {
+      const x = keys.get(a), y = keys.get(b);
+      if (x === null || y === null) return (x === null) - (y === null) || a.index - b.index;
+      return direction * (numeric ? x - y : collator.compare(x, y)) || a.index - b.index;
+    });
+    const all = document.createDocumentFragment();
+    order.forEach((one) => all.append(one.body));
+    table.append(all);
+    heads.forEach((head) => head.removeAttribute("aria-sort"));
+    heads[column].setAttribute("aria-sort", direction > 0 ? "ascending" : "descending");
+  };
+  heads.forEach((head, column) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...head.childNodes);
+    head.append(button);
+    button.addEventListener("click", () => {
+      const first = head.dataset.sort === "number" ? -1 : 1;
+      const sorted = head.getAttribute("aria-sort");
+      const was = sorted === "ascending" ? 1 : sorted === "descending" ? -1 : 0;
+      sort(column, was ? -was : first);
+    });
+  });
+
+  // Choose columns; the narrow page's choice holds until the reader makes one
+  const columns = boxes("column");
+  const cellsOf = (column) => [heads[column], ...cases.map((one) => one.row.cells[column])];
+  columns.forEach((box) => {
+    const column = Number(box.value) - 1;
+    box.checked = getComputedStyle(heads[column]).display !== "none";
+    box.addEventListener("change", () => {
+      for (const cell of cellsOf(column)) {
+        cell.classList.remove("minor");
+        cell.hidden = !box.checked;
+      }
+    });
+  });
+
+  // Copy what is shown as CSV; text that a spreadsheet would run as a formula is marked as text
+  const quoted = (value, text) => {
+    const safe = text && /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+    return /[",\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  };
+  const csv = () => {
+    const visible = heads.map((head, i) => i).filter((i) => !heads[i].hidden);
+    const lines = [visible.map((i) => quoted(heads[i].textContent.trim(), true)).join(",")];
+    for (const body of table.tBodies) {
+      if (body.hidden) continue;
+      const cells = body.rows[0].cells;
+      lines.push(visible.map((i) => heads[i].dataset.sort === "number"
+        ? cells[i].dataset.n ?? ""
+        : quoted((cells[i].querySelector(".v")?.lastChild ?? cells[i]).textContent.trim(), true)).join(","));
+    }
+    return `${lines.join("\n")}\n`;
+  };
+  const copied = async (text) => {
+    if (navigator.clipboard) {
+      try {
+        await navigator.clipboard.writeText(text);
+        return true;
+      } catch (error) {
+        if (error.name !== "NotAllowedError") throw error;
+      }
+    }
+    const area = document.createElement("textarea");
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    return done;
+  };
+  document.getElementById("copy").addEventListener("click", async () => {
+    const text = csv();
+    const lines = text.split("\n").length - 2;
+    shown.textContent = await copied(text)
+      ? `${lines.toLocaleString("en")} rows copied: joules, seconds, fractions`
+      : "The browser refused to copy";
+  });
+
+  // A link to a case unfolds it, also where a filter hides it
+  const follow = () => {
+    const panel = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const body = panel?.closest("tbody");
+    if (!body || !panel.classList.contains("panel")) return;
+    body.hidden = false;
+    panel.closest("details").open = true;
+    panel.scrollIntoView({ block: "nearest" });
+    body.querySelector("summary").focus({ preventScroll: true });
+    body.scrollIntoView({ block: "center" });
+  };
+  addEventListener("hashchange", follow);
+
+  // A click anywhere on a row unfolds it, unless it ends a selection
+  table.addEventListener("click", (event) => {
+    const row = event.target.closest("tbody > tr");
+    if (!row || row.rowIndex < 0 || event.target.closest("a, button, summary, .fold")) return;
+    if (String(getSelection())) return;
+    const details = row.parentElement.querySelector("details");
+    details.open = !details.open;
+  });
+
+  tools.addEventListener("submit", (event) => event.preventDefault());
+  tools.hidden = false;
+  apply();
+  follow();
+})();
