@@ -1,3 +1,25 @@
-"""Energy as a thing that tests can assert."""
+"""Energy as a thing that tests can assert.
+
+In pytest, the `energy` fixture meters, records and asserts. Outside of it the same windows are
+`with measure("train") as window: ...`, then `window.total_j`, `window.energy_j` (domain -> joules),
+`window.duration_s`, `window.provenance`, `window.flags` and `window.errors`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_energybench.metering.meter import measure as measure
 
 __version__ = "0.1.0"
+__all__ = ["__version__", "measure"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import `measure` at first use, so that loading the plugin costs a pytest start nothing."""
+    if name == "measure":
+        from pytest_energybench.metering.meter import measure
+
+        return measure
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,157 @@
+"""From windows to rounds, from rounds to a case: pure functions over the data model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from statistics import median
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from pytest_energybench.results.model import Case, Provenance, Round, Search, Window
+
+if TYPE_CHECKING:
+    from pytest_energybench.metering.window import Window as ClosedWindow
+
+Place = Literal["counted", "inner", "beside"]
+WEAKEST: tuple[Provenance, ...] = ("measured", "integrated", "estimated")
+
+
+def window_record(window: ClosedWindow, *, place: Place = "counted", round: int = 0) -> Window:
+    """The run file's form of a closed window; an unknown total (nan) becomes None."""
+    return Window(
+        name=window.name,
+        started=window.started,
+        duration_s=window.duration_s,
+        energy_j=dict(window.energy_j),
+        total_j=None if math.isnan(window.total_j) else window.total_j,
+        provenance=dict(window.provenance),
+        place=place,
+        round=round,
+        flags=list(window.flags),
+        errors=list(window.errors),
+    )
+
+
+def round_of_call(window: Window, iterations: int) -> Round:
+    """The round of a measured call that ran `iterations` times in one window: figures per call."""
+    return Round(
+        started=window.started,
+        duration_s=window.duration_s / iterations,
+        energy_j={domain: joules / iterations for domain, joules in window.energy_j.items()},
+        total_j=None if window.total_j is None else window.total_j / iterations,
+        iterations=iterations,
+        flags=window.flags,
+    )
+
+
+def sum_rounds(parts: Sequence[Window | Round]) -> Round:
+    """One round made of all that ran in it; an unknown part makes its total unknown."""
+    energy: dict[str, float] = {}
+    for part in parts:
+        for domain, joules in part.energy_j.items():
+            energy[domain] = energy.get(domain, 0.0) + joules
+    return Round(
+        started=parts[0].started,
+        duration_s=sum(part.duration_s for part in parts),
+        energy_j=dict(sorted(energy.items())),
+        total_j=known_sum(part.total_j for part in parts),
+        iterations=max(part.iterations if isinstance(part, Round) else 1 for part in parts),
+        flags=unique(flag for part in parts for flag in part.flags),
+    )
+
+
+def known_sum(totals: Iterable[float | None]) -> float | None:
+    """The sum, or None where one of the totals is not known: never a sum that is too small."""
+    total = 0.0
+    for value in totals:
+        if value is None:
+            return None
+        total += value
+    return total
+
+
+def priced_search(
+    search: Search, windows: Sequence[Window], case: Case, baseline: Case | None
+) -> Search:
+    """The search with what its windows cost, and after how many trainings it has paid.
+
+    Args:
+        windows: those kept beside the case's energy.
+        case, baseline: one training saves the difference of their energies.
+    """
+    if not windows:
+        return search
+    spent = sum_rounds(windows)
+    saved = None
+    if case.total_j is not None and baseline is not None and baseline.total_j is not None:
+        saved = baseline.total_j - case.total_j
+    return msgspec.structs.replace(
+        search,
+        duration_s=spent.duration_s,
+        energy_j=spent.energy_j,
+        total_j=spent.total_j,
+        pays_after=spent.total_j / saved if spent.total_j and saved and saved > 0 else None,
+    )
+
+
+def summarise(case: Case, *, pue: float) -> Case:
+    """The case with its medians over the rounds, facility energy and provenance filled in."""
+    rounds = case.rounds
+    if not rounds:
+        return case
+    totals = [entry.total_j for entry in rounds]
+    known = [total for total in totals if total is not None]
+    total = median(known) if len(known) == len(totals) else None
+    domains = sorted({domain for entry in rounds for domain in entry.energy_j})
+    counted = [window for window in case.windows if window.place == "counted"]
+    return msgspec.structs.replace(
+        case,
+        total_j=total,
+        facility_j=None if total is None else pue * total,
+        duration_s=median(entry.duration_s for entry in rounds),
+        energy_j={
+            domain: median(entry.energy_j[domain] for entry in rounds if domain in entry.energy_j)
+            for domain in domains
+        },
+        provenance=weakest_provenance(counted),
+        flags=unique([*case.flags, *(flag for entry in rounds for flag in entry.flags)]),
+        errors=unique([*case.errors, *(error for window in counted for error in window.errors)]),
+    )
+
+
+def join(earlier: Case, later: Case, *, pue: float) -> Case:
+    """Two executions of the same test as one case: the rounds of both, what was said of either.
+
+    The later execution's outcome, metrics and comparisons stand; a rerun adds to the sample and
+    never replaces it.
+    """
+    offset = len(earlier.rounds)
+    moved = [
+        msgspec.structs.replace(window, round=window.round + offset) for window in later.windows
+    ]
+    joined = msgspec.structs.replace(
+        later,
+        rounds=[*earlier.rounds, *later.rounds],
+        windows=[*earlier.windows, *moved],
+        search=later.search or earlier.search,
+        series=later.series or earlier.series,
+        flags=[*earlier.flags, *later.flags],
+        errors=[*earlier.errors, *later.errors],
+    )
+    return summarise(joined, pue=pue)
+
+
+def weakest_provenance(windows: Iterable[Window]) -> dict[str, Provenance]:
+    """Domain -> provenance; where windows differ, the one that can be trusted least."""
+    found: dict[str, Provenance] = {}
+    for window in windows:
+        for domain, word in window.provenance.items():
+            found[domain] = max(found.get(domain, word), word, key=WEAKEST.index)
+    return dict(sorted(found.items()))
+
+
+def unique(texts: Iterable[str]) -> list[str]:
+    """Without repetitions, in the order of first appearance."""
+    return list(dict.fromkeys(texts))

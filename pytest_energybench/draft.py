@@ -1,0 +1,96 @@
+"""A case while its test runs: collects windows, calls and words, and becomes a `Case`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from pytest_energybench import assembly
+from pytest_energybench.results.model import Case, Comparison, Round, Scalar, Search, Series, Window
+
+
+@dataclass(slots=True)
+class Draft:
+    """What one execution of a test has shown so far.
+
+    Attributes:
+        case: the case's identity (node id, group, params), without figures.
+        windows: windows of `measure`; those that count add up to one round.
+        called: one window per round of a measured call, with the number of calls in it.
+    """
+
+    case: Case
+    pue: float = 1.0
+    windows: list[Window] = field(default_factory=list)
+    called: list[tuple[Window, int]] = field(default_factory=list)
+    metrics: dict[str, Scalar] = field(default_factory=dict)
+    series: list[Series] = field(default_factory=list)
+    search: Search | None = None
+    flags: list[str] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
+
+    @property
+    def empty(self) -> bool:
+        """Nothing was metered and nothing was said."""
+        return not (self.windows or self.called or self.metrics or self.series or self.flags)
+
+    def add_rounds(self, called: Sequence[tuple[Window, int]]) -> None:
+        """Add the rounds of a measured call.
+
+        A second call in the same test adds to the first one's rounds, round by round.
+
+        Raises:
+            ValueError: the two calls have different numbers of rounds.
+        """
+        before = self._round_count()
+        if before and before != len(called):
+            raise ValueError(
+                f"energy(...) was called with rounds={len(called)} after rounds={before} in the"
+                " same test; their joules add up round by round, so give both the same number"
+            )
+        self.called.extend(called)
+
+    def finished(self, baseline: Case | None) -> Case:
+        """The case with all figures; `baseline` tells after how many trainings a search pays."""
+        windows = [*self.windows, *(window for window, _ in self.called)]
+        case = assembly.summarise(
+            msgspec.structs.replace(
+                self.case,
+                rounds=self._rounds(),
+                windows=windows,
+                metrics=dict(self.metrics),
+                series=list(self.series),
+                flags=list(self.flags),
+                comparisons=list(self.comparisons),
+            ),
+            pue=self.pue,
+        )
+        if self.search is None:
+            return case
+        beside = [window for window in self.windows if window.place == "beside"]
+        return msgspec.structs.replace(
+            case, search=assembly.priced_search(self.search, beside, case, baseline)
+        )
+
+    def _round_count(self) -> int:
+        return len({window.round for window, _ in self.called})
+
+    def _rounds(self) -> list[Round]:
+        plain = [window for window in self.windows if window.place == "counted"]
+        if not self.called:
+            return [assembly.sum_rounds(plain)] if plain else []
+        return [
+            assembly.sum_rounds(
+                [
+                    *plain,
+                    *(
+                        assembly.round_of_call(window, iterations)
+                        for window, iterations in self.called
+                        if window.round == number
+                    ),
+                ]
+            )
+            for number in range(self._round_count())
+        ]

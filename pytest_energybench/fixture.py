@@ -1,0 +1,306 @@
+"""The `energy` fixture: what a test says about joules, and what it asserts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pytest_energybench import assembly
+from pytest_energybench.assembly import Place
+from pytest_energybench.calls import Call, metered_rounds
+from pytest_energybench.draft import Draft
+from pytest_energybench.gates.accuracy import Score, judge_accuracy
+from pytest_energybench.gates.energy import judge_baseline, judge_budget
+from pytest_energybench.gates.figures import Figures
+from pytest_energybench.gates.message import failure_message, passes
+from pytest_energybench.gates.quantity import parse_energy, parse_fraction
+from pytest_energybench.groups import BASELINE_MARK, GROUP_MARK
+from pytest_energybench.metering.meter import measure
+from pytest_energybench.metrics import checked_metrics
+from pytest_energybench.results.model import Case, Comparison, Scalar, Search, Series
+
+if TYPE_CHECKING:
+    from pytest_energybench.metering.meter import Meter
+    from pytest_energybench.metering.source import Source
+    from pytest_energybench.metering.window import Window as OpenWindow
+
+R = TypeVar("R")
+
+
+class Energy:
+    """One test's energy: windows and calls are metered, figures recorded, limits asserted.
+
+    `total_j` is IT energy in joules, the sum over the domains; it is the median over the rounds
+    where there are several. Assertions raise AssertionError with at most three lines: both
+    figures, the limit and their provenance.
+    """
+
+    def __init__(
+        self,
+        draft: Draft,
+        *,
+        meter: Callable[[], Meter],
+        baseline: Callable[[], Case | None],
+        disabled: bool = False,
+    ) -> None:
+        self._draft = draft
+        self._meter = meter
+        self._baseline = baseline
+        self._disabled = disabled
+        self._open = 0
+
+    # ---- measuring ------------------------------------------------------------------------
+
+    @contextmanager
+    def measure(
+        self,
+        name: str = "",
+        *,
+        counted: bool = True,
+        meters: Sequence[Source | Callable[[], float]] | None = None,
+    ) -> Iterator[OpenWindow]:
+        """Meter the body of a `with` statement; several windows in one test add up.
+
+        `meters` are read instead of the session's: sources of your own, or functions that return
+        joules so far.
+
+        A window inside another is recorded, but its joules count once. With `counted=False` the
+        window's joules are kept beside the case's energy instead of in it (a search, a warm-up).
+        """
+        inner = self._open > 0
+        self._open += 1
+        own = meters is not None and not self._disabled
+        window = measure(name, meters=meters) if own else self._meter().measure(name)
+        try:
+            with window:
+                yield window
+        finally:
+            self._open -= 1
+            if not self._disabled:
+                place: Place = "inner" if inner else "counted" if counted else "beside"
+                self._draft.windows.append(assembly.window_record(window, place=place))
+
+    def __call__(
+        self,
+        function: Callable[..., R],
+        *args: Any,
+        rounds: int = 1,
+        warmup: int = 0,
+        iterations: int | None = None,
+        setup: Callable[[], Any] | None = None,
+        **kwargs: Any,
+    ) -> R:
+        """Call `function(*args, **kwargs)` and meter it; returns what the last call returned.
+
+        Args:
+            rounds: independent repetitions; the case's figures are their medians.
+            warmup: calls before the first round that are not metered.
+            iterations: calls per round, the figures being per call. By default as many as the
+                slowest counter needs for a figure that can be trusted, and one with `setup`.
+            setup: called before each round, outside the window. A tuple it returns is passed on
+                as further positional arguments, anything else but None as one.
+
+        Raises:
+            ValueError: rounds, warmup or iterations out of range, or a second call in the same
+                test with another number of rounds.
+        """
+        call = Call(
+            function,
+            args,
+            kwargs,
+            setup=setup,
+            rounds=rounds,
+            warmup=warmup,
+            iterations=iterations,
+        )
+        if self._disabled:
+            return call.run()
+        result, called = metered_rounds(call, self._meter())
+        self._draft.add_rounds(called)
+        return result
+
+    def include(self, window: OpenWindow) -> None:
+        """Make a closed window of `energy_meter`, shared by several tests, part of this case."""
+        if not self._disabled:
+            self._draft.windows.append(assembly.window_record(window))
+            self.flag(f"window {window.name!r} is shared with other tests")
+
+    # ---- recording ------------------------------------------------------------------------
+
+    def record(self, **metrics: Any) -> None:
+        """Keep metrics beside the joules; `correct` and `total` together give `accuracy`.
+
+        Raises:
+            TypeError: a value is neither a number, a string, a bool nor None.
+            ValueError: a number is not finite, or correct and total do not fit each other.
+        """
+        self._draft.metrics = checked_metrics({**self._draft.metrics, **metrics})
+
+    def record_search(
+        self,
+        *,
+        parameter: str,
+        found: float,
+        curve: Sequence[tuple[float, float]],
+        evaluations: int,
+        images: int,
+        reference_evaluations: int | None = None,
+    ) -> None:
+        """Keep what a search before training found and took; its joules are those of the windows
+        opened with `counted=False`."""
+        self._draft.search = Search(
+            parameter=parameter,
+            found=float(found),
+            curve=[(float(level), float(accuracy)) for level, accuracy in curve],
+            evaluations=int(evaluations),
+            images=int(images),
+            reference_evaluations=reference_evaluations,
+        )
+
+    def record_series(
+        self, name: str, points: Sequence[tuple[float, float]], *, x: str, unit: str = ""
+    ) -> None:
+        """Keep a curve of this case for the report, e.g. the validation loss over epochs."""
+        values = [(float(at), float(value)) for at, value in points]
+        self._draft.series.append(Series(name=name, x=x, points=values, unit=unit))
+
+    def flag(self, text: str) -> None:
+        """Say something about this case that a reader of its figures should know."""
+        self._draft.flags.append(text)
+
+    # ---- asserting ------------------------------------------------------------------------
+
+    def assert_below(self, limit: str | float) -> None:
+        """IT energy is at most `limit`: a quantity such as `"40 Wh"`, or joules as a number.
+
+        Raises:
+            AssertionError: it is not, or it is not known.
+            QuantityError: the limit can't be read.
+        """
+        __tracebackhide__ = True
+        limit_j = parse_energy(limit)
+        if self._disabled:
+            return
+        case = self._metered("assert_below")
+        self._conclude(
+            judge_budget(case.total_j, limit_j, provenance=case.provenance, n=len(case.rounds))
+        )
+
+    def assert_below_baseline(self, margin: float | str = 0.0) -> None:
+        """IT energy is below the group's baseline of this run, plus `margin` (0.03 or "3 %").
+
+        In the baseline itself there is nothing to compare.
+
+        Raises:
+            AssertionError: it is not, or either figure is not known.
+        """
+        __tracebackhide__ = True
+        allowed = parse_fraction(margin)
+        if not self._judges_baseline:
+            return
+        case, baseline = self._metered("assert_below_baseline"), self._required_baseline()
+        self._conclude(
+            judge_baseline(
+                Figures.of(case), Figures.of(baseline), margin=allowed, interleaved=False
+            )
+        )
+
+    def assert_accuracy(self, accuracy: float, *, baseline: float, max_drop: float = 0.01) -> None:
+        """`accuracy` is at most `max_drop` (a fraction: 0.01 is one point) below `baseline`.
+
+        Raises:
+            AssertionError: it has dropped further.
+        """
+        __tracebackhide__ = True
+        self._draft.metrics.setdefault("accuracy", float(accuracy))
+        if not self._disabled:
+            self._conclude(judge_accuracy(Score(accuracy), Score(baseline), max_drop))
+
+    def assert_accuracy_within_baseline(self, max_drop: float = 0.01) -> None:
+        """The recorded accuracy is at most `max_drop` below that of the group's baseline.
+
+        In the baseline itself there is nothing to compare.
+
+        Raises:
+            AssertionError: it has dropped further, or either accuracy was not recorded.
+        """
+        __tracebackhide__ = True
+        if not self._judges_baseline:
+            return
+        baseline = self._required_baseline()
+        ours = self._recorded_accuracy(self._draft.metrics, self._draft.case.nodeid)
+        theirs = self._recorded_accuracy(baseline.metrics, baseline.nodeid)
+        self._conclude(judge_accuracy(ours, theirs, max_drop, nodeid=baseline.nodeid))
+
+    # ---- looking --------------------------------------------------------------------------
+
+    @property
+    def baseline(self) -> Case | None:
+        """The case of the group's baseline in this run; None where there is none (yet)."""
+        return self._baseline()
+
+    @property
+    def total_j(self) -> float | None:
+        """IT energy so far in joules; None where a domain was lost or nothing was metered."""
+        return self.case().total_j
+
+    def case(self) -> Case:
+        """Everything known so far, as it will stand in the run file."""
+        return self._draft.finished(self._baseline())
+
+    # ---- within ---------------------------------------------------------------------------
+
+    @property
+    def _judges_baseline(self) -> bool:
+        return not self._disabled and not self._draft.case.baseline
+
+    def _conclude(self, comparison: Comparison) -> None:
+        __tracebackhide__ = True
+        self._draft.comparisons.append(comparison)
+        if not passes(comparison):
+            raise AssertionError(failure_message(comparison))
+
+    def _metered(self, asked: str) -> Case:
+        __tracebackhide__ = True
+        case = self.case()
+        if not case.rounds:
+            raise AssertionError(
+                f"energy.{asked}: nothing was metered in this test before it;"
+                " put the work into `with energy.measure():` or call it through `energy(function)`"
+            )
+        return case
+
+    def _required_baseline(self) -> Case:
+        __tracebackhide__ = True
+        group, baseline = self._draft.case.group, self._baseline()
+        if group is None:
+            raise AssertionError(
+                "this test belongs to no group, so it has no baseline;"
+                f' mark it and its baseline with @pytest.mark.{GROUP_MARK}("name")'
+            )
+        if baseline is None:
+            raise AssertionError(
+                f"group {group!r} has no baseline in this run: mark one of its tests with"
+                f" @pytest.mark.{BASELINE_MARK}"
+            )
+        if baseline.outcome != "passed":
+            raise AssertionError(
+                f"the baseline of group {group!r} has {baseline.outcome}, so there is nothing to"
+                f" compare with: {baseline.nodeid}"
+            )
+        return baseline
+
+    @staticmethod
+    def _recorded_accuracy(metrics: Mapping[str, Scalar], nodeid: str) -> Score:
+        __tracebackhide__ = True
+        accuracy = metrics.get("accuracy")
+        if not isinstance(accuracy, int | float):
+            raise AssertionError(
+                f"{nodeid} recorded no accuracy: call energy.record(correct=..., total=...)"
+                " or energy.record(accuracy=...) first"
+            )
+        correct, total = metrics.get("correct"), metrics.get("total")
+        if isinstance(correct, int) and isinstance(total, int):
+            return Score.of_counts(correct, total)
+        return Score(float(accuracy))

@@ -1,0 +1,34 @@
+"""Hooks by which a project adds to pytest-energybench from its `conftest.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_energybench.metering.meter import Meter
+    from pytest_energybench.metering.source import Source
+
+
+@pytest.hookspec
+def pytest_energy_settings(config: pytest.Config) -> Mapping[str, str | int | float | bool | None]:  # type: ignore[empty-body]
+    """Settings that this project's figures depend on, e.g. its data set or preset.
+
+    They are written into the run file, and runs whose settings differ are not compared.
+    """
+
+
+@pytest.hookspec
+def pytest_energy_sources(config: pytest.Config) -> Mapping[str, Callable[[], Source]]:  # type: ignore[empty-body]
+    """Sources of joules of your own, e.g. a wall-socket meter: name -> what makes the source.
+
+    With `--energy-meters=auto` they are read beside those of the machine; a list such as
+    `--energy-meters=wall` selects among all by name.
+    """
+
+
+@pytest.hookspec(firstresult=True)
+def pytest_energy_meter(config: pytest.Config) -> Meter | None:
+    """The meter of the whole session, instead of the machine's own; the first one given is used."""

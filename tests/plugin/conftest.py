@@ -1,0 +1,32 @@
+"""A suite of a stranger whose meter is a power trace, so that every joule is known."""
+
+from __future__ import annotations
+
+import pytest
+
+FAKE_METER = '''
+import pytest
+from pytest_energybench.metering.fake import FakeMeter
+
+METER = FakeMeter({"cpu:0": 10.0, "dram:0": 2.0})
+
+def pytest_energy_meter(config):
+    return METER
+
+@pytest.fixture
+def work():
+    """Let seconds pass at 12 W."""
+    return METER.clock.advance
+
+@pytest.fixture
+def lose():
+    return METER.source.lose
+'''
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester) -> pytest.Pytester:
+    """Every test in it has the fixtures `work(seconds)`, at 10 W cpu:0 and 2 W dram:0, and
+    `lose(domain)`."""
+    pytester.makeconftest(FAKE_METER)
+    return pytester
