@@ -8,6 +8,7 @@ import threading
 from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
 from pytest_energybench.metering.cpu_power import CorePower, core_power
 from pytest_energybench.metering.cpu_time import CpuTime, cpu_time
+from pytest_energybench.metering.fork import tell_after_fork
 from pytest_energybench.metering.source import Domain, Reading
 
 
@@ -39,6 +40,7 @@ class CpuEstimate:
         self._cores = cores or os.cpu_count() or 1
         self._clock = clock
         self._mutex = threading.Lock()
+        tell_after_fork(self)
         self._at = clock.monotonic()
         self._origin_s = self._cpu.tree_s()
         self._charged_s = 0.0
@@ -52,6 +54,10 @@ class CpuEstimate:
                 f" ({self.power.note})",
             ),
         )
+
+    def after_fork(self) -> None:
+        """In a child: another thread may have been reading when it was forked."""
+        self._mutex = threading.Lock()
 
     def open(self) -> None:
         """Nothing runs between the edges."""

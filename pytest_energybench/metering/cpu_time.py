@@ -13,6 +13,8 @@ import threading
 import time
 from typing import NamedTuple, Protocol
 
+from pytest_energybench.metering.fork import tell_after_fork
+
 
 class CpuTime(Protocol):
     """Cumulative CPU seconds, never decreasing."""
@@ -25,8 +27,11 @@ class CpuTime(Protocol):
 
 
 class _Child(NamedTuple):
-    """A live descendant: when it was born (ticks), its own seconds, those of children it reaped."""
+    """A live process: parent, session, birth (ticks since boot), its own seconds, and those of the
+    children that it waited for."""
 
+    parent: int
+    session: int
     born: int
     own_s: float
     reaped_s: float
@@ -37,21 +42,34 @@ class LinuxCpuTime:
 
     The tree's seconds are: this process's own; those of children that came and went, which the
     kernel adds up when they are waited for; those of live descendants; and those of descendants
-    that vanished without anybody adding them up (their parent ignores SIGCHLD, or they had been
-    reparented). A descendant seen once stays in the tree even when its parent dies and init adopts
-    it. One that was started and orphaned between two readings, and ended before the second, is the
-    only one missed.
+    that vanished without anybody adding them up (their parent ignores SIGCHLD, or had died).
+
+    A descendant seen once stays in the tree when its parent dies and init adopts it. One that was
+    orphaned before it was seen is found among init's children by its session. Missed are those that
+    left the session on purpose (daemons), and orphans that ended before anybody looked.
     """
 
     def __init__(self) -> None:
-        self._mutex = threading.Lock()
-        self._pid = os.getpid()
         self._tick_s = 1.0 / os.sysconf("SC_CLK_TCK")
         self._stat = os.open("/proc/stat", os.O_RDONLY)
-        self._live: dict[int, _Child] = {}
-        self._reaped_s = 0.0
-        self._unaccounted_s = 0.0
+        self._base_s = 0.0
         self._last_s = 0.0
+        self._begin()
+        tell_after_fork(self)
+
+    def _begin(self) -> None:
+        self._mutex = threading.Lock()
+        self._pid = os.getpid()
+        self._live: dict[int, _Child] = {}
+        self._reaped_s = _reaped_s()
+        self._unaccounted_s = 0.0
+        self._session, self._born, self._adopters = _family(self._pid)
+        self._strangers: set[int] = set()
+
+    def after_fork(self) -> None:
+        """In a child: its seconds count on from the parent's, so that they never go back."""
+        self._begin()
+        self._base_s = self._last_s
 
     def busy_s(self) -> float:
         """Machine-wide CPU seconds spent outside idle and iowait, steal by neighbours included."""
@@ -65,22 +83,23 @@ class LinuxCpuTime:
             return self._tree_s()
 
     def _tree_s(self) -> float:
-        live = self._descendants() if self._live or _has_children() else {}
         reaped_s = _reaped_s()
         gained_s = reaped_s - self._reaped_s
+        is_parent = bool(self._live) or gained_s > 0.0 or _has_children()
+        live = self._descendants() if is_parent else {}
         gone_s = 0.0
         for pid, before in self._live.items():
             now = live.get(pid)
-            if now is None or now.born != before.born:
+            if now is None:
                 gone_s += before.own_s + before.reaped_s
             else:
                 gained_s += now.reaped_s - before.reaped_s
         # Reaped seconds come in whole ticks for descendants, so less than a tick is no loss.
-        if gone_s - gained_s > self._tick_s:
+        if gone_s - gained_s > self._tick_s * len(self._live):
             self._unaccounted_s += gone_s - gained_s
         self._live = live
         self._reaped_s = reaped_s
-        total_s = time.process_time() + reaped_s + self._unaccounted_s
+        total_s = self._base_s + time.process_time() + reaped_s + self._unaccounted_s
         for child in live.values():
             total_s += child.own_s + child.reaped_s
         self._last_s = max(self._last_s, total_s)
@@ -88,23 +107,65 @@ class LinuxCpuTime:
 
     def _descendants(self) -> dict[int, _Child]:
         found: dict[int, _Child] = {}
-        queue = [*_children(self._pid), *self._live]
+        queue = [*_children(self._pid), *self._survivors(), *self._orphans()]
         while queue:
             pid = queue.pop()
-            if pid not in found and (child := self._look(pid)) is not None:
+            if pid not in found and (child := _look(pid, self._tick_s)) is not None:
                 found[pid] = child
                 queue += _children(pid)
         return found
 
-    def _look(self, pid: int) -> _Child | None:
-        try:
-            with open(f"/proc/{pid}/stat", "rb") as file:
-                fields = file.read().rpartition(b")")[2].split()
-            own_s = time.clock_gettime((~pid << 3) | 2)
-        except OSError:  # it ended just now
-            return None
-        # proc_pid_stat(5): field 22 is starttime; 16 and 17 are cutime and cstime.
-        return _Child(int(fields[19]), own_s, (int(fields[13]) + int(fields[14])) * self._tick_s)
+    def _survivors(self) -> list[int]:
+        """Descendants seen before that are still the same process, whoever their parent is now."""
+        return [
+            pid
+            for pid, before in self._live.items()
+            if (now := _look(pid, self._tick_s)) is not None and now.born == before.born
+        ]
+
+    def _orphans(self) -> list[int]:
+        """Processes of our session, younger than we are, that init or a subreaper took over."""
+        found = []
+        for adopter in self._adopters:
+            children = set(_children(adopter))
+            for pid in children - self._strangers:
+                child = _look(pid, self._tick_s)
+                if child is None or child.session != self._session or child.born < self._born:
+                    self._strangers.add(pid)
+                else:
+                    found.append(pid)
+        return found
+
+
+def _look(pid: int, tick_s: float) -> _Child | None:
+    """What `/proc` and the process's own clock say about `pid`; None when it has ended."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+        own_s = time.clock_gettime((~pid << 3) | 2)
+    except OSError:
+        return None
+    # proc_pid_stat(5), counted from field 3: 4 ppid, 6 session, 16 cutime, 17 cstime, 22 starttime.
+    parent, session, cutime, cstime, born = (int(fields[i - 3]) for i in (4, 6, 16, 17, 22))
+    return _Child(parent, session, born, own_s, (cutime + cstime) * tick_s)
+
+
+def _family(pid: int) -> tuple[int, int, list[int]]:
+    """Session and birth of a process, and the ancestors outside its session: they adopt orphans.
+
+    Ancestors inside the session are left out, since their other children can't be told from
+    adopted ones.
+    """
+    me = _look(pid, 1.0)
+    if me is None:  # no /proc
+        return 0, 0, []
+    adopters = []
+    parent = me.parent
+    while parent > 0 and (ancestor := _look(parent, 1.0)) is not None:
+        if ancestor.session != me.session:
+            adopters.append(parent)
+        parent = ancestor.parent
+    return me.session, me.born, adopters
 
 
 def _has_children() -> bool:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
 from pytest_energybench.metering.errors import MeterError
+from pytest_energybench.metering.load import LoadWatch
+from pytest_energybench.metering.lock import Exclusion, Patience
 from pytest_energybench.metering.meter import Meter
 from pytest_energybench.metering.source import Source
 
 BUILT_IN = ("rapl", "nvml", "estimate")
-"""Names that a selection may hold, besides `auto` and those of meters that the user registered."""
+"""Names that a selection may hold, besides `auto` and those of the user's own meters."""
 
 
 def discover(
     selection: str | None = None,
     *,
-    extra: Mapping[str, Callable[[], Source]] | None = None,
+    own: Sequence[Source] = (),
+    patience: Patience | None = None,
+    exclusive: bool = True,
     clock: Clock = SYSTEM_CLOCK,
 ) -> Meter:
     """The meter of this machine.
@@ -25,28 +29,38 @@ def discover(
     `ram` stand in for `cpu:N` and `dram:N`, never beside them.
 
     Args:
-        selection: `auto` (all built-in meters and all of `extra`), or a comma list of names.
-        extra: meters that the user registered, name -> a function that makes the source.
+        selection: `auto` (all built-in meters and all of `own`), or a comma list of names; the
+            user's own meters go by the names of their domains.
+        own: meters that the user brings along.
+        patience: how to wait while another process meters, and whom to tell.
+        exclusive: keep other processes' windows away while one is open.
         clock: handed to the window and to every source.
 
     Raises:
         MeterError: an unknown name, or nothing of what was selected can be read here.
     """
-    own = dict(extra or {})
-    names = parse_selection(selection, tuple(own))
-    sources: list[Source] = []
+    own_names = [domain.name for source in own for domain in source.domains]
+    names = parse_selection(selection, own_names)
     problems: list[str] = []
+    sources = [s for s in own if any(domain.name in names for domain in s.domains)]
     if "rapl" in names:
-        _add_rapl(sources, problems, clock)
+        sources += _rapl(problems, clock)
+    gpus: tuple[str, ...] = ()
     if "nvml" in names:
-        _add_nvml(sources, problems, clock)
-    sources += [make() for name, make in own.items() if name in names]
+        found, gpus = _nvml(problems, clock)
+        sources += found
     if "estimate" in names:
-        _add_estimates(sources, clock)
+        sources += _estimates(sources, clock)
     if not any(source.domains for source in sources):
         why = "; ".join(problems) or "no meter offers a domain"
-        raise MeterError(f"nothing can be metered with {selection!r}: {why}")
-    return Meter(sources, clock=clock, problems=problems)
+        raise MeterError(f"nothing can be metered with {selection or 'auto'!r}: {why}")
+    return Meter(
+        sources,
+        clock=clock,
+        problems=problems,
+        exclusion=Exclusion(gpus, patience=patience) if exclusive else None,
+        load=LoadWatch(clock=clock),
+    )
 
 
 def parse_selection(selection: str | None, own: Sequence[str] = ()) -> frozenset[str]:
@@ -64,34 +78,40 @@ def parse_selection(selection: str | None, own: Sequence[str] = ()) -> frozenset
     return frozenset(known if "auto" in words or not words else words)
 
 
-def _add_rapl(sources: list[Source], problems: list[str], clock: Clock) -> None:
+def _rapl(problems: list[str], clock: Clock) -> list[Source]:
     from pytest_energybench.metering.powercap import find_counters, powercap_root
 
     counters = find_counters(powercap_root())
     problems += counters.problems
-    if counters.domains:
-        from pytest_energybench.metering.rapl import RaplSource
+    if not counters.domains:
+        return []
+    from pytest_energybench.metering.rapl import RaplSource
 
-        sources.append(RaplSource(counters, clock=clock))
-
-
-def _add_nvml(sources: list[Source], problems: list[str], clock: Clock) -> None:
-    from pytest_energybench.metering.nvml import NvmlSource
-
-    found = NvmlSource.find(clock=clock)
-    if found is None:
-        problems.append("NVML: no NVIDIA driver on this machine: GPUs aren't metered")
-    elif found.domains:
-        sources.append(found)
+    return [RaplSource(counters, clock=clock)]
 
 
-def _add_estimates(sources: list[Source], clock: Clock) -> None:
+def _nvml(problems: list[str], clock: Clock) -> tuple[list[Source], tuple[str, ...]]:
+    from pytest_energybench.metering.nvml import find_gpus
+
+    found = find_gpus()
+    problems += found.problems
+    if not found.gpus:
+        return [], ()
+    from pytest_energybench.metering.gpu import GpuSource
+
+    return [GpuSource(found.gpus, clock=clock)], tuple(gpu.uuid for gpu in found.gpus)
+
+
+def _estimates(sources: Sequence[Source], clock: Clock) -> list[Source]:
+    """Estimates of processor and memory, each unless something counts it already."""
     counted = {domain.name.partition(":")[0] for source in sources for domain in source.domains}
+    found: list[Source] = []
     if not counted & {"cpu", "psys"}:
         from pytest_energybench.metering.cpu import CpuEstimate
 
-        sources.append(CpuEstimate(clock=clock))
+        found.append(CpuEstimate(clock=clock))
     if not counted & {"dram", "ram", "psys"}:
         from pytest_energybench.metering.ram import RamEstimate
 
-        sources.append(RamEstimate(clock=clock))
+        found.append(RamEstimate(clock=clock))
+    return found

@@ -5,9 +5,15 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
+from pytest_energybench.metering.cuda import finish_gpu_work
 from pytest_energybench.metering.errors import MeterError
+from pytest_energybench.metering.fork import tell_after_fork
+from pytest_energybench.metering.keeper import Keeper
+from pytest_energybench.metering.load import LoadWatch
+from pytest_energybench.metering.lock import Exclusion
 from pytest_energybench.metering.source import (
     Domain,
     Judging,
@@ -17,7 +23,7 @@ from pytest_energybench.metering.source import (
     Source,
     Ticking,
 )
-from pytest_energybench.metering.window import MIN_UPDATES, Window
+from pytest_energybench.metering.window import MIN_UPDATES, Edge, Window
 
 
 class Meter:
@@ -36,12 +42,17 @@ class Meter:
         *,
         clock: Clock = SYSTEM_CLOCK,
         problems: Sequence[str] = (),
+        exclusion: Exclusion | None = None,
+        load: LoadWatch | None = None,
     ) -> None:
         """
         Args:
             sources: their domains must have different names.
-            clock: where durations come from.
+            clock: where durations come from. Sources that want to be called between the edges are
+                called in the machine's own time; with another clock the test calls them.
             problems: what discovery could not offer.
+            exclusion: keeps other processes' windows away; windows may overlap without it.
+            load: looks for other processes' load; it isn't looked for without it.
 
         Raises:
             MeterError: two sources claim one domain, so it would be counted twice.
@@ -49,20 +60,31 @@ class Meter:
         self.sources = tuple(sources)
         self.domains: tuple[Domain, ...] = tuple(d for s in self.sources for d in s.domains)
         self.provenance: Mapping[str, Provenance] = {d.name: d.provenance for d in self.domains}
-        self.problems = tuple(problems)
         if len(self.provenance) < len(self.domains):
             names = [d.name for d in self.domains]
             twice = next(name for name in names if names.count(name) > 1)
             raise MeterError(f"domain {twice!r} comes from two meters; it would be counted twice")
+        self.problems = tuple(problems)
+        if exclusion is not None and exclusion.problem:
+            self.problems += (exclusion.problem,)
         self._clock = clock
+        self._exclusion = exclusion
+        self._load = load
         self._readers = tuple(source.read for source in self.sources)
         self._judges = tuple(s for s in self.sources if isinstance(s, Judging))
         self._samplers = tuple(s for s in self.sources if isinstance(s, Sampling))
-        self._tickers = tuple(s for s in self.sources if isinstance(s, Ticking))
+        tickers = [s for s in self.sources if isinstance(s, Ticking)]
+        self._keeper = Keeper(tickers) if tickers and clock is SYSTEM_CLOCK else None
         self._periods = tuple((d.name, d.period_s) for d in self.domains if d.period_s)
-        self._longest_period = max((period for _, period in self._periods), default=0.0)
+        self._shortest_s = MIN_UPDATES * max((period for _, period in self._periods), default=0.0)
         self._mutex = threading.Lock()
-        self._open = 0
+        self._open: list[Window] = []
+        tell_after_fork(self)
+
+    def after_fork(self) -> None:
+        """In a child: the parent's open windows aren't the child's."""
+        self._mutex = threading.Lock()
+        self._open = []
 
     @classmethod
     def discover(cls, selection: str | None = None) -> Meter:
@@ -75,51 +97,92 @@ class Meter:
         """A window on this meter: `with meter.measure("train") as window: ...`."""
         return Window(self, name)
 
+    def heavy_work(self) -> AbstractContextManager[None]:
+        """For work that isn't metered but would spoil others' windows: `with meter.heavy_work():`.
+
+        Any number of processes may work hard side by side; no window is open meanwhile.
+
+        Raises:
+            LockTimeoutError: (on entering) somebody else's window took too long.
+        """
+        return nullcontext() if self._exclusion is None else self._exclusion.heavy()
+
     def read(self) -> list[Reading]:
         """One reading per source, in the order of `sources`."""
         return [read() for read in self._readers]
 
-    def enter(self) -> tuple[float, list[Reading]]:
-        """A window opens: its first edge, as monotonic seconds and a reading per source."""
+    def enter(self, window: Window) -> Edge:
+        """Open `window`: wait for the machine, start what runs between the edges, and read.
+
+        Raises:
+            LockTimeoutError: another process kept the machine for too long.
+        """
+        if self._exclusion is not None:
+            self._exclusion.enter()
         with self._mutex:
             if not self._open:
                 for source in self.sources:
                     source.open()
-            self._open += 1
-        return self._clock.monotonic(), self.read()
+                if self._keeper is not None:
+                    self._keeper.start()
+            self._open.append(window)
+        look = None if self._load is None else self._load.begin()
+        trouble = finish_gpu_work()
+        return Edge(self._clock.monotonic(), self.read(), look, trouble)
 
-    def leave(self) -> tuple[float, list[Reading]]:
-        """A window closes: its last edge."""
-        edge = self._clock.monotonic(), self.read()
+    def leave(self, window: Window, begin: Edge) -> Edge:
+        """Close `window`: read, judge the figures, and let the machine go."""
+        trouble = finish_gpu_work()
+        end = Edge(self._clock.monotonic(), self.read(), None, trouble)
+        flags = window.flags
+        if end.at - begin.at < self._shortest_s:
+            flags += too_short(self._periods, end.at - begin.at)
+        for judge in self._judges:
+            flags += judge.judge(begin.at, end.at)
+        for sampler in self._samplers:
+            window.samples = {**window.samples, **sampler.samples(begin.at, end.at)}
+            window.bounds_j = {**window.bounds_j, **sampler.bounds_j(begin.at, end.at)}
+        if self._load is not None and begin.look is not None:
+            foreign = self._load.end(begin.look)
+            if foreign:
+                flags.append(foreign)
         with self._mutex:
-            self._open -= 1
+            self._forget(window)
             if not self._open:
+                if self._keeper is not None:
+                    self._keeper.stop()
                 for source in self.sources:
                     source.close()
-        return edge
+        if self._exclusion is not None:
+            shared = self._exclusion.leave()
+            if shared:
+                flags.append(shared)
+        return end
 
-    def judge(self, window: Window, begin: float, end: float) -> None:
-        """Add to `window` what a reader of its figures should know, and its power curve."""
-        if end - begin < MIN_UPDATES * self._longest_period:
-            for name, period in self._periods:
-                if end - begin < MIN_UPDATES * period:
-                    window.flags.append(too_short(name, end - begin, period))
-        for judge in self._judges:
-            window.flags.extend(judge.judge(begin, end))
-        if self._samplers:
-            window.samples = {
-                name: points
-                for source in self._samplers
-                for name, points in source.samples(begin, end).items()
-            }
+    def _forget(self, window: Window) -> None:
+        """Take `window` off the list; one that was opened later and is still open overlaps it."""
+        if window not in self._open:  # a child forked inside it leaves it, too
+            return
+        place = self._open.index(window)
+        for later in self._open[place + 1 :]:
+            window.flags.append(f"overlaps window {later.name!r} of this process")
+            later.flags.append(f"overlaps window {window.name!r} of this process")
+        del self._open[place]
 
 
-def too_short(name: str, seconds: float, period_s: float) -> str:
-    """The flag of a window that spans fewer than 20 updates of a counter."""
-    return (
+def too_short(periods: Sequence[tuple[str, float]], seconds: float) -> list[str]:
+    """A flag for each domain that updated less than 20 times in a window of `seconds`.
+
+    Args:
+        periods: (domain, update period in seconds).
+        seconds: length of the window.
+    """
+    return [
         f"{name}: too short for this counter: {seconds:.3g} s of at least "
-        f"{MIN_UPDATES * period_s:.3g} s (it updates every {period_s:.3g} s)"
-    )
+        f"{MIN_UPDATES * period:.3g} s (it updates every {period:.3g} s)"
+        for name, period in periods
+        if seconds < MIN_UPDATES * period
+    ]
 
 
 _default: Meter | None = None

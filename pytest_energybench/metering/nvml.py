@@ -1,76 +1,163 @@
-"""Joules of NVIDIA GPUs from NVML's total energy counter (nvidia-ml-py)."""
+"""NVIDIA GPUs as NVML shows them (nvidia-ml-py, imported only where there is a driver)."""
 
 from __future__ import annotations
 
-import ctypes.util
-import threading
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
-from pytest_energybench.metering.source import Domain, Losses, Reading
+from pytest_energybench.metering.visible import MIG, VARIABLE, visible_devices
 
-PERIOD_S = 0.1
-"""The counter's update period is 20 to 100 ms by generation; the longest is assumed."""
+DRIVER_FILES = ("/dev/nvidiactl", "/proc/driver/nvidia", "/dev/dxg")
+"""One of these exists where the driver is loaded (the last one under WSL)."""
 
 
-class NvmlSource:
-    """`gpu:N`: one domain per visible GPU."""
+class NvmlFailedError(OSError):
+    """NVML answered with an error, e.g. because the device fell off the bus."""
 
-    def __init__(self, nvml: Any, handles: Sequence[Any], *, clock: Clock = SYSTEM_CLOCK) -> None:
+
+class Gpu:
+    """One GPU.
+
+    Attributes:
+        index: number of its domain: its place among the visible GPUs.
+        name: e.g. `NVIDIA A100-SXM4-80GB`.
+        uuid: e.g. `GPU-8932f937-...`.
+        has_counter: it counts its own energy (Volta and newer).
+        has_power: it shows its power.
+        limit_w: the most it may draw, in watts; 0.0 where it doesn't say.
+    """
+
+    def __init__(self, nvml: Any, handle: Any, index: int) -> None:
         self._nvml = nvml
-        self._clock = clock
-        self._mutex = threading.Lock()
-        self._losses = Losses()
-        self._handles = {f"gpu:{i}": handle for i, handle in enumerate(handles)}
-        self.domains: Sequence[Domain] = tuple(
-            Domain(name, "nvml", "measured", 1e-3, None, PERIOD_S, nvml.nvmlDeviceGetName(handle))
-            for name, handle in self._handles.items()
-        )
+        self._handle = handle
+        self.index = index
+        self.name = str(nvml.nvmlDeviceGetName(handle))
+        self.uuid = str(nvml.nvmlDeviceGetUUID(handle))
+        self.has_counter = self._works(self.energy_j)
+        self._is_instant = self._works(self._instant_w)
+        self.has_power = self._is_instant or self._works(self._average_w)
+        self.limit_w = self._limit_w()
 
-    @classmethod
-    def find(cls, *, clock: Clock = SYSTEM_CLOCK) -> NvmlSource | None:
-        """All GPUs of this machine; None where there is no driver."""
-        nvml = load()
-        if nvml is None:
-            return None
-        count = nvml.nvmlDeviceGetCount()
-        return cls(nvml, [nvml.nvmlDeviceGetHandleByIndex(i) for i in range(count)], clock=clock)
+    def energy_j(self) -> float:
+        """Joules since the driver was loaded (nvmlDeviceGetTotalEnergyConsumption, in mJ).
 
-    def open(self) -> None:
-        """Nothing runs between the edges."""
+        Raises:
+            NvmlFailedError: the device can't say (any more).
+        """
+        try:
+            return int(self._nvml.nvmlDeviceGetTotalEnergyConsumption(self._handle)) / 1e3
+        except self._nvml.NVMLError as error:
+            raise NvmlFailedError(str(error)) from error
 
-    def close(self) -> None:
-        """Nothing to stop."""
+    def power_w(self) -> float:
+        """Watts now: of this instant where the device shows that, else its own running average.
 
-    def read(self) -> Reading:
-        """Joules since the driver was loaded."""
-        joules: dict[str, float] = {}
-        with self._mutex:
-            for name, handle in self._handles.items():
-                if name in self._losses.lost:
-                    continue
-                try:
-                    joules[name] = self._nvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e3
-                except self._nvml.NVMLError as error:
-                    self._losses.add(name, str(error), self._clock.monotonic())
-            return Reading(joules, dict(self._losses.lost))
+        Raises:
+            NvmlFailedError: the device can't say (any more).
+        """
+        return self._instant_w() if self._is_instant else self._average_w()
+
+    @property
+    def power_field(self) -> str:
+        """Which figure `power_w` is, for people."""
+        return "instantaneous power" if self._is_instant else "power, averaged by the device"
+
+    def _instant_w(self) -> float:
+        """From Ampere on, the plain power figure is an average over a second; this one isn't."""
+        nvml = self._nvml
+        try:
+            (field,) = nvml.nvmlDeviceGetFieldValues(self._handle, [nvml.NVML_FI_DEV_POWER_INSTANT])
+        except nvml.NVMLError as error:
+            raise NvmlFailedError(str(error)) from error
+        if field.nvmlReturn != nvml.NVML_SUCCESS:
+            raise NvmlFailedError(str(nvml.NVMLError(field.nvmlReturn)))
+        return int(field.value.uiVal) / 1e3
+
+    def _average_w(self) -> float:
+        try:
+            return int(self._nvml.nvmlDeviceGetPowerUsage(self._handle)) / 1e3
+        except self._nvml.NVMLError as error:
+            raise NvmlFailedError(str(error)) from error
+
+    def _limit_w(self) -> float:
+        try:
+            return int(self._nvml.nvmlDeviceGetEnforcedPowerLimit(self._handle)) / 1e3
+        except self._nvml.NVMLError:  # not supported
+            return 0.0
+
+    def _works(self, read: Any) -> bool:
+        try:
+            read()
+        except NvmlFailedError:
+            return False
+        return True
 
 
-def load() -> Any:
-    """NVML, initialised; None where the driver's library isn't installed."""
-    if ctypes.util.find_library("nvidia-ml") is None:
-        return None
+@dataclass(frozen=True, slots=True)
+class Gpus:
+    """The GPUs to be metered, and why others aren't."""
+
+    gpus: tuple[Gpu, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+def find_gpus(setting: str | None = None) -> Gpus:
+    """The visible GPUs, numbered as CUDA numbers them.
+
+    Args:
+        setting: as `CUDA_VISIBLE_DEVICES`, which is read by default.
+    """
+    if not driver_is_loaded():
+        return Gpus(problems=("NVML: no NVIDIA driver on this machine, so no GPU is metered",))
     import pynvml  # type: ignore[import-untyped]
 
     try:
         pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return None
-    return pynvml
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
+        uuids = [str(pynvml.nvmlDeviceGetUUID(handle)) for handle in handles]
+    except pynvml.NVMLError as error:
+        return Gpus(problems=(f"NVML: {error}; `nvidia-smi` should say more",))
+    visible = visible_devices(os.environ.get(VARIABLE) if setting is None else setting, uuids)
+    problems = [visible.problem] if visible.problem else []
+    gpus = []
+    for index, device in enumerate(visible.indices):
+        try:
+            gpu = Gpu(pynvml, handles[device], index)
+            whys = tuple(_refusals(pynvml, handles[device], gpu))
+        except pynvml.NVMLError as error:
+            problems.append(f"NVML: GPU {device} ({uuids[device]}): {error}")
+            continue
+        problems += [f"NVML: GPU {device} ({gpu.name}): {why}" for why in whys]
+        if not whys:
+            gpus.append(gpu)
+    if len({gpu.name for gpu in gpus}) > 1 and os.environ.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID":
+        problems.append(
+            "NVML: GPUs of several kinds may be numbered differently by CUDA; "
+            "set CUDA_DEVICE_ORDER=PCI_BUS_ID"
+        )
+    return Gpus(tuple(gpus), tuple(problems))
+
+
+def _refusals(nvml: Any, handle: Any, gpu: Gpu) -> Iterator[str]:
+    """Why a GPU can't be metered."""
+    try:
+        current, _pending = nvml.nvmlDeviceGetMigMode(handle)
+    except nvml.NVMLError:  # no GPU that can be sliced
+        current = 0
+    if current:
+        yield f"MIG is on: {MIG}"
+    elif not gpu.has_counter and not gpu.has_power:
+        yield "shows neither energy nor power"
+
+
+def driver_is_loaded() -> bool:
+    """Whether asking NVML makes sense; tells without importing or loading anything."""
+    return sys.platform == "win32" or any(os.path.exists(path) for path in DRIVER_FILES)
 
 
 def gpu_names() -> list[str]:
-    """Names of the visible GPUs."""
-    source = NvmlSource.find()
-    return [] if source is None else [domain.note for domain in source.domains]
+    """Names of the visible GPUs, in the order of their domains."""
+    return [gpu.name for gpu in find_gpus().gpus]

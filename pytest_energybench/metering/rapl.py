@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
+from pytest_energybench.metering.fork import tell_after_fork
 from pytest_energybench.metering.powercap import Counters, Zone, find_counters, powercap_root
 from pytest_energybench.metering.source import Domain, Losses, Reading
 
@@ -92,6 +93,7 @@ class RaplSource:
         self.left_out = counters.left_out
         self._clock = clock
         self._mutex = threading.Lock()
+        tell_after_fork(self)
         self._losses = Losses()
         self._counters = [
             _Counter(name, zone) for name, zones in counters.domains.items() for zone in zones
@@ -118,6 +120,10 @@ class RaplSource:
     def find(cls, root: str | Path | None = None, *, clock: Clock = SYSTEM_CLOCK) -> RaplSource:
         """The counters under `root`, or of the system; it has no domains where there are none."""
         return cls(find_counters(powercap_root(root)), clock=clock)
+
+    def after_fork(self) -> None:
+        """In a child: another thread may have been reading when it was forked."""
+        self._mutex = threading.Lock()
 
     def open(self) -> None:
         """Try again what was lost in an earlier window."""

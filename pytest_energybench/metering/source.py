@@ -119,6 +119,9 @@ class Sampling(Protocol):
     def samples(self, begin: float, end: float) -> Samples:
         """Power between two instants of the source's clock; seconds count from `begin`."""
 
+    def bounds_j(self, begin: float, end: float) -> Mapping[str, float]:
+        """Domain -> how far its joules may be off because power was only sampled."""
+
 
 @dataclass(slots=True)
 class Losses:

@@ -7,16 +7,33 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_energybench.metering.source import Loss, Provenance, Reading, Samples
 
 if TYPE_CHECKING:
+    from pytest_energybench.metering.load import Look
     from pytest_energybench.metering.meter import Meter
 
 MIN_UPDATES = 20
 """A window shorter than this many updates of a counter is flagged: each edge can be off by one
 update, so at 20 of them the two edges together stay within a tenth of the figure."""
+
+
+class Edge(NamedTuple):
+    """One edge of a window.
+
+    Attributes:
+        at: monotonic seconds.
+        readings: one per source, read right after `at`.
+        look: the machine's CPU time at the first edge, where it is watched.
+        trouble: why GPU work in flight failed, where it did.
+    """
+
+    at: float
+    readings: Sequence[Reading]
+    look: Look | None
+    trouble: str | None
 
 
 class Window:
@@ -34,14 +51,15 @@ class Window:
         flags: what a reader of the figure should know, one line each.
         errors: what was lost, and when.
         samples: domain -> (seconds into the window, watts), for sources that sample power.
+        bounds_j: domain -> joules that sampling may have missed; part of `error_j`.
     """
 
     __slots__ = (
         "_begin",
+        "_is_open",
         "_meter",
-        "_open",
         "_started",
-        "_t0",
+        "bounds_j",
         "duration_s",
         "energy_j",
         "errors",
@@ -54,9 +72,8 @@ class Window:
 
     def __init__(self, meter: Meter, name: str = "") -> None:
         self._meter = meter
-        self._begin: Sequence[Reading] = ()
-        self._open = False
-        self._t0 = 0.0
+        self._begin: Edge | None = None
+        self._is_open = False
         self._started = 0.0
         self.name = name
         self.duration_s = 0.0
@@ -66,18 +83,29 @@ class Window:
         self.flags: list[str] = []
         self.errors: list[str] = []
         self.samples: Samples = {}
+        self.bounds_j: Mapping[str, float] = {}
 
     @property
     def started(self) -> str:
         """Wall-clock time of the start, UTC in ISO 8601. A label: durations don't come from it."""
         return datetime.fromtimestamp(self._started, UTC).isoformat(timespec="milliseconds")
 
+    @property
+    def error_j(self) -> dict[str, float]:
+        """Domain -> how far its joules may be off either way, where that can be stated."""
+        relative = {domain.name: domain.error for domain in self._meter.domains}
+        return {
+            name: joules * (relative[name] or 0.0) + self.bounds_j.get(name, 0.0)
+            for name, joules in self.energy_j.items()
+            if relative[name] is not None or name in self.bounds_j
+        }
+
     def __enter__(self) -> Window:
-        if self._started:
+        if self._begin is not None:
             raise RuntimeError(f"window {self.name!r} was entered before; open another one")
         self._started = time.time()
-        self._t0, self._begin = self._meter.enter()
-        self._open = True
+        self._begin = self._meter.enter(self)
+        self._is_open = True
         return self
 
     def __exit__(
@@ -86,32 +114,34 @@ class Window:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        t1, end = self._meter.leave()
-        self._open = False
-        t0 = self._t0
-        self.duration_s = t1 - t0
-        self.energy_j = self._difference(end)
+        begin = self._begin
+        if begin is None:
+            raise RuntimeError(f"window {self.name!r} was left but never entered")
+        end = self._meter.leave(self, begin)
+        self._is_open = False
+        self.duration_s = end.at - begin.at
+        self.energy_j = self._difference(begin, end)
         self.total_j = math.nan if self.errors else sum_joules(self.energy_j)
-        self._meter.judge(self, t0, t1)
 
     def joules_so_far(self) -> float:
         """Joules since the window opened, all domains; `total_j` once it is closed.
 
         `math.nan` when a domain was lost.
         """
-        if not self._open:
+        if self._begin is None or not self._is_open:
             return self.total_j
         total = 0.0
-        for begin, end in zip(self._begin, self._meter.read(), strict=True):
+        for begin, end in zip(self._begin.readings, self._meter.read(), strict=True):
             if end.lost:
                 return math.nan
             total += sum(joules - begin.joules[name] for name, joules in end.joules.items())
         return total
 
-    def _difference(self, end: Sequence[Reading]) -> dict[str, float]:
+    def _difference(self, begin: Edge, end: Edge) -> dict[str, float]:
         """Domain -> joules between the edges; what was lost goes to `errors` instead."""
         energy: dict[str, float] = {}
-        for first, last in zip(self._begin, end, strict=True):
+        self.errors += [edge.trouble for edge in (begin, end) if edge.trouble]
+        for first, last in zip(begin.readings, end.readings, strict=True):
             before = first.joules
             for name, joules in last.joules.items():
                 spent = joules - before[name] if name in before else -1.0
@@ -120,15 +150,17 @@ class Window:
                 else:
                     self.errors.append(f"{name}: lost: the counter went back or came too late")
             for name, loss in last.lost.items():
-                self.errors.append(f"{name}: lost {self._since(loss)}: {loss.why}")
+                self.errors.append(f"{name}: lost {since(loss, begin)}: {loss.why}")
         return energy
-
-    def _since(self, loss: Loss) -> str:
-        into = loss.since - self._t0
-        return f"{into:.3f} s into the window" if into > 0 else "before the window opened"
 
     def __repr__(self) -> str:
         return f"<Window {self.name!r} {self.total_j:.6g} J in {self.duration_s:.6g} s>"
+
+
+def since(loss: Loss, begin: Edge) -> str:
+    """When a domain was lost, as seen from the window that needed it."""
+    into = loss.since - begin.at
+    return f"{into:.3f} s into the window" if into > 0 else "before the window opened"
 
 
 def sum_joules(energy_j: Mapping[str, float]) -> float:

@@ -1,0 +1,173 @@
+"""Joules of GPUs: by their own counter, or by sampled power where they have none."""
+
+from __future__ import annotations
+
+import bisect
+import threading
+from collections.abc import Mapping, Sequence
+
+from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
+from pytest_energybench.metering.fork import tell_after_fork
+from pytest_energybench.metering.nvml import Gpu, NvmlFailedError
+from pytest_energybench.metering.power import PowerIntegral
+from pytest_energybench.metering.source import Domain, Losses, Reading, Samples
+
+SAMPLE_S = 0.1
+"""NVML refreshes its power figure every 20 to 100 ms, by generation of the GPU; sampling faster
+shows the same figure twice. The energy counter is refreshed as often."""
+
+ACCURACY = 0.05
+"""NVML API Reference, nvmlDeviceGetPowerUsage: within 5 % of the power that is drawn."""
+
+DISAGREEMENT = 0.1
+"""Counter and power of one GPU further apart than this: one of them is wrong."""
+
+MIN_SAMPLES = 20
+"""Fewer samples than this don't judge a counter."""
+
+
+class _Channel:
+    """What is known of one GPU: its power curve, and its counter along with it."""
+
+    def __init__(self, gpu: Gpu) -> None:
+        self.gpu = gpu
+        self.name = f"gpu:{gpu.index}"
+        self.power = PowerIntegral(gpu.limit_w)
+        self._at: list[float] = []
+        self._joules: list[float] = []
+
+    def restart(self) -> None:
+        """A first window opens: earlier windows' history isn't needed any more."""
+        self.power.restart()
+        del self._at[:-1], self._joules[:-1]
+
+    def read(self, clock: Clock) -> float:
+        """Joules so far; raises NvmlFailedError when the GPU doesn't answer or goes back."""
+        at = clock.monotonic()
+        if not self.gpu.has_counter:
+            self.power.add(at, self.gpu.power_w())
+            return self.power.joules
+        joules = self.gpu.energy_j()
+        if self._joules and joules < self._joules[-1]:
+            raise NvmlFailedError(f"counter went back from {self._joules[-1]} J to {joules} J")
+        self._at.append(at)
+        self._joules.append(joules)
+        if self.gpu.has_power:
+            self.power.add(at, self.gpu.power_w())
+        return joules
+
+    def counted_j(self, begin: float, end: float) -> float:
+        """Joules by the counter between two instants that were read at."""
+        last = len(self._at) - 1
+        first, last = (min(bisect.bisect_left(self._at, edge), last) for edge in (begin, end))
+        return self._joules[last] - self._joules[first]
+
+    def disagreement(self, begin: float, end: float) -> str | None:
+        """A flag where counter and sampled power tell different stories of a window."""
+        if not (self.gpu.has_counter and self.gpu.has_power):
+            return None
+        if self.power.count(begin, end) < MIN_SAMPLES:
+            return None
+        counted_j = self.counted_j(begin, end)
+        sampled_j = self.power.energy_j(begin, end)
+        apart_j = abs(counted_j - sampled_j)
+        tolerated_j = max(DISAGREEMENT * max(counted_j, sampled_j), self.power.error_j(begin, end))
+        if apart_j <= tolerated_j:
+            return None
+        return (
+            f"{self.name}: counter and sampled power disagree: "
+            f"{counted_j:.4g} J against {sampled_j:.4g} J"
+        )
+
+
+class GpuSource:
+    """`gpu:N`: one domain per visible GPU, numbered as CUDA numbers them.
+
+    A GPU that stops answering is lost until the next time that a first window opens.
+    """
+
+    tick_s = SAMPLE_S
+
+    def __init__(self, gpus: Sequence[Gpu], *, clock: Clock = SYSTEM_CLOCK) -> None:
+        """
+        Args:
+            gpus: found by `nvml.find_gpus`.
+            clock: dates samples and failures.
+        """
+        self._clock = clock
+        self._mutex = threading.Lock()
+        tell_after_fork(self)
+        self._losses = Losses()
+        self._channels = [_Channel(gpu) for gpu in gpus]
+        self.domains: Sequence[Domain] = tuple(
+            Domain(
+                name=f"gpu:{gpu.index}",
+                source="nvml",
+                provenance="measured" if gpu.has_counter else "integrated",
+                resolution_j=1e-3 if gpu.has_counter else None,
+                error=ACCURACY,
+                period_s=SAMPLE_S,
+                note=f"{gpu.name}: "
+                + ("total energy counter" if gpu.has_counter else f"sampled {gpu.power_field}"),
+            )
+            for gpu in gpus
+        )
+
+    def after_fork(self) -> None:
+        """In a child: another thread may have been reading when it was forked."""
+        self._mutex = threading.Lock()
+
+    def open(self) -> None:
+        """Forget the history of closed windows, and try lost GPUs again."""
+        with self._mutex:
+            self._losses = Losses()
+            for channel in self._channels:
+                channel.restart()
+
+    def close(self) -> None:
+        """Nothing to stop."""
+
+    def tick(self) -> None:
+        """Take a sample."""
+        self.read()
+
+    def read(self) -> Reading:
+        """Joules of each GPU since an origin of its own."""
+        joules: dict[str, float] = {}
+        with self._mutex:
+            for channel in self._channels:
+                if channel.name in self._losses.lost:
+                    continue
+                try:
+                    joules[channel.name] = channel.read(self._clock)
+                except NvmlFailedError as error:
+                    why = f"{channel.gpu.name}: {error}"
+                    self._losses.add(channel.name, why, self._clock.monotonic())
+            return Reading(joules, dict(self._losses.lost))
+
+    def judge(self, begin: float, end: float) -> Sequence[str]:
+        """A flag for each GPU whose counter and power are more than a tenth apart."""
+        with self._mutex:
+            flags = (channel.disagreement(begin, end) for channel in self._answering())
+            return [flag for flag in flags if flag]
+
+    def samples(self, begin: float, end: float) -> Samples:
+        """Power of each GPU that shows it."""
+        with self._mutex:
+            return {
+                channel.name: channel.power.samples(begin, end)
+                for channel in self._answering()
+                if channel.gpu.has_power
+            }
+
+    def bounds_j(self, begin: float, end: float) -> Mapping[str, float]:
+        """What sampling may have missed, in joules, of each GPU without a counter."""
+        with self._mutex:
+            return {
+                channel.name: channel.power.error_j(begin, end)
+                for channel in self._answering()
+                if not channel.gpu.has_counter
+            }
+
+    def _answering(self) -> list[_Channel]:
+        return [channel for channel in self._channels if channel.name not in self._losses.lost]

@@ -1,0 +1,395 @@
+"""One lock per machine, and one per GPU, so that two windows don't spoil each other's joules.
+
+The locks are the operating system's own (`flock`): when a process dies, however it dies, what it
+held is free. Within one process they nest and never wait: a thread inside a window may open another
+window, which is part of the first.
+
+A file shows who holds it last, so that a process started from inside a window (a data loader's
+worker, say) is recognised as part of it and doesn't wait for its own parent.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
+from pytest_energybench.metering.errors import LockTimeoutError
+from pytest_energybench.metering.fork import tell_after_fork
+
+try:
+    import fcntl
+except ImportError:  # Windows: no flock; windows there are flagged as not exclusive
+    fcntl = None  # type: ignore[assignment]
+
+FOLDER_VARIABLE = "ENERGYBENCH_LOCK_DIR"
+SYSTEM_FOLDER = Path("/tmp/energybench-locks")  # the same for every user, unlike TMPDIR
+MACHINE = "machine"
+CHECK_S = 60.0
+"""How often an open lock file is compared with the one on disk: something may tidy /tmp."""
+
+
+def _to_stderr(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How to wait for a lock that somebody else holds.
+
+    Attributes:
+        limit_s: seconds until waiting is given up.
+        tell: gets a line for people after `quiet_s`, and once a minute from then on.
+        quiet_s: seconds of waiting that nobody needs to hear of.
+        clock: measures the waiting.
+        sleep: lets time pass between two tries.
+    """
+
+    limit_s: float = 3600.0
+    tell: Callable[[str], None] = _to_stderr
+    quiet_s: float = 1.0
+    clock: Clock = SYSTEM_CLOCK
+    sleep: Callable[[float], None] = time.sleep
+
+    def tries(self, what: str, holder: Callable[[], str]) -> Iterator[None]:
+        """One item per try; returns never: the caller stops when a try succeeded.
+
+        Raises:
+            LockTimeoutError: the limit is over.
+        """
+        start = self.clock.monotonic()
+        told = start + self.quiet_s
+        pause = 0.001
+        while True:
+            yield
+            now = self.clock.monotonic()
+            if now - start >= self.limit_s:
+                raise LockTimeoutError(
+                    f"{what} is still held by {holder()} after {now - start:.0f} s; "
+                    "wait for it to end, or raise the limit"
+                )
+            if now >= told:
+                self.tell(f"energybench: waiting for {what}, held by {holder()}")
+                told = now + 60.0
+            self.sleep(pause)
+            pause = min(pause * 1.5, 0.05)
+
+
+class FileLock:
+    """A named lock of this machine: shared or exclusive, counted within the process.
+
+    Attributes:
+        path: the file.
+        inherited: the lock is held by a process that this one was started from.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.inherited = False
+        self._gate = path.with_name(f"{path.name}.gate")
+        self._mutex = threading.Lock()
+        self._fd = -1
+        self._checked = 0.0
+        self._exclusive = 0
+        self._shared = 0
+        self._mode = 0
+        self._token = _token(os.getpid())
+        tell_after_fork(self)
+
+    def after_fork(self) -> None:
+        """A child holds nothing. It closes its copy, or the lock would outlive a killed parent."""
+        self._mutex = threading.Lock()
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = -1
+        self._exclusive = self._shared = self._mode = 0
+        self._token = _token(os.getpid())
+
+    def acquire(self, exclusive: bool, patience: Patience) -> None:
+        """Hold the lock once more; every call needs its own `release`.
+
+        Raises:
+            LockTimeoutError: somebody else held it for all of `patience`.
+            OSError: the file can't be opened.
+        """
+        with self._mutex:
+            if self._at_once(exclusive):
+                return
+        gate = _open_file(self._gate)
+        try:
+            first = False
+            for _ in patience.tries(f"the lock {self.path}", self.holder):
+                # One waits at the lock, the others at the gate: new shared holders can't keep a
+                # waiting window out for ever.
+                first = first or _flock(gate, fcntl.LOCK_EX)
+                with self._mutex:
+                    if (first and self._take(exclusive)) or self._join(exclusive):
+                        return
+        finally:
+            os.close(gate)
+
+    def release(self, exclusive: bool) -> None:
+        """Undo one `acquire` of the same kind."""
+        with self._mutex:
+            self._count(exclusive, -1)
+            if not self._exclusive and self._mode and not self.inherited:
+                mode = fcntl.LOCK_SH if self._shared else 0
+                if mode != self._mode:
+                    fcntl.flock(self._fd, mode or fcntl.LOCK_UN)
+                    self._mode = mode
+            if not self._exclusive and not self._shared:
+                self.inherited = False
+
+    def others(self) -> bool:
+        """Whether another process holds it, too, or did since this process took it (shared)."""
+        with self._mutex:
+            if self.inherited or self._mode != fcntl.LOCK_SH:
+                return False
+            came = self._last() != self._token
+            alone = _flock(self._fd, fcntl.LOCK_EX)
+            while not _flock(self._fd, fcntl.LOCK_SH):  # converting lets it go for a moment
+                time.sleep(0.001)
+            return came or not alone
+
+    def holder(self) -> str:
+        """Who holds or held it last, for people."""
+        token = self._last().split()
+        return f"process {int(token[0])}" if token else "another process"
+
+    def _at_once(self, exclusive: bool) -> bool:
+        """Take the lock if nobody has it or waits for it."""
+        held = self._mode or self.inherited
+        if not self._take(exclusive):
+            return self._join(exclusive)
+        if not exclusive and not held and self._is_awaited() and self._last() not in _ancestry():
+            self._shared -= 1
+            _flock(self._fd, fcntl.LOCK_UN)
+            self._mode = 0
+            return False
+        return True
+
+    def _take(self, exclusive: bool) -> bool:
+        """Take the lock, or a stronger hold on it, if nobody else's hold forbids it."""
+        wanted = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
+        if not self.inherited and self._mode not in (fcntl.LOCK_EX, wanted):
+            self._open()
+            if not _flock(self._fd, wanted):
+                if self._mode:  # flock lets go of what we had when it can't give more
+                    self._mode = fcntl.LOCK_SH if _flock(self._fd, fcntl.LOCK_SH) else 0
+                return False
+            self._mode = wanted
+            if os.pread(self._fd, len(self._token), 0) != self._token:
+                os.pwrite(self._fd, self._token, 0)
+        self._count(exclusive, 1)
+        return True
+
+    def _join(self, exclusive: bool) -> bool:
+        """Be part of what the holder does if this process was started from it."""
+        self._open()
+        if self._last() not in _ancestry() or _flock(self._fd, fcntl.LOCK_SH):
+            return False
+        self.inherited = True
+        self._count(exclusive, 1)
+        return True
+
+    def _count(self, exclusive: bool, more: int) -> None:
+        if exclusive:
+            self._exclusive += more
+        else:
+            self._shared += more
+
+    def _is_awaited(self) -> bool:
+        """Whether somebody stands in the gate."""
+        gate = _open_file(self._gate)
+        try:
+            return not _flock(gate, fcntl.LOCK_EX)
+        finally:
+            os.close(gate)
+
+    def _open(self) -> None:
+        now = time.monotonic()
+        if self._fd >= 0 and now - self._checked > CHECK_S and not _same(self._fd, self.path):
+            os.close(self._fd)
+            self._fd = -1
+        if self._fd < 0:
+            self._fd = _open_file(self.path)
+        self._checked = now
+
+    def _last(self) -> bytes:
+        """Token of the process that took it last; empty for a new file."""
+        return os.pread(self._fd, len(self._token), 0)
+
+
+class Exclusion:
+    """The locks that a meter's windows need: the machine's, or its GPUs' and a share of it.
+
+    Attributes:
+        problem: why windows aren't exclusive here; empty where they are.
+    """
+
+    def __init__(
+        self,
+        gpus: tuple[str, ...] = (),
+        *,
+        folder: Path | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        """
+        Args:
+            gpus: what tells the metered GPUs apart on this machine (their UUIDs).
+            folder: where the lock files are; by default `ENERGYBENCH_LOCK_DIR`, or one in /tmp
+                that all users share.
+            patience: how long to wait for others, and whom to tell.
+        """
+        self.patience = patience or Patience()
+        self.problem = ""
+        folder = folder or Path(os.environ.get(FOLDER_VARIABLE) or SYSTEM_FOLDER)
+        self._machine = file_lock(folder / MACHINE)
+        self._gpus = tuple(file_lock(folder / f"gpu-{uuid}") for uuid in sorted(gpus))
+        if fcntl is None:
+            self.problem = "windows aren't exclusive: this system has no flock"
+            return
+        try:
+            _make_folder(folder)
+            for lock in (self._machine, *self._gpus):
+                os.close(_open_file(lock.path))
+        except OSError as error:
+            self.problem = f"windows aren't exclusive: {error}; set {FOLDER_VARIABLE}"
+
+    def enter(self) -> None:
+        """A window begins: wait until nobody else meters or works hard on what it meters.
+
+        Raises:
+            LockTimeoutError: somebody did for longer than `patience` allows.
+        """
+        if self.problem:
+            return
+        self._acquire(not self._gpus, True)
+
+    def leave(self) -> str | None:
+        """The window ended; a flag where its processor's joules were shared with a neighbour."""
+        if self.problem:
+            return f"not exclusive: {self.problem}"
+        flag = None
+        if self._gpus and self._machine.others():
+            flag = "cpu and memory shared: another process worked beside this window"
+        elif self._machine.inherited:
+            flag = "inside a window of the process that started this one"
+        self._release(not self._gpus, True)
+        return flag
+
+    @contextmanager
+    def heavy(self) -> Iterator[None]:
+        """Hold the machine for heavy work that isn't metered: beside other such work, no window.
+
+        Raises:
+            LockTimeoutError: a window lasted longer than `patience` allows.
+        """
+        if self.problem:
+            yield
+            return
+        self._acquire(False, False)
+        try:
+            yield
+        finally:
+            self._release(False, False)
+
+    def _acquire(self, machine: bool, gpus: bool) -> None:
+        """All locks in one order for everybody, shared or exclusive; none where one fails."""
+        self._machine.acquire(machine, self.patience)
+        held: list[FileLock] = []
+        try:
+            for lock in self._gpus:
+                lock.acquire(gpus, self.patience)
+                held.append(lock)
+        except BaseException:
+            for lock in held:
+                lock.release(gpus)
+            self._machine.release(machine)
+            raise
+
+    def _release(self, machine: bool, gpus: bool) -> None:
+        for lock in self._gpus:
+            lock.release(gpus)
+        self._machine.release(machine)
+
+
+_locks: dict[Path, FileLock] = {}
+
+
+def file_lock(path: Path) -> FileLock:
+    """This process's one lock object for `path`: several meters of a process share it."""
+    return _locks.setdefault(path, FileLock(path))
+
+
+def _ancestry() -> set[bytes]:
+    """Tokens of this process's parent, its parent, and so on."""
+    found: set[bytes] = set()
+    pid = os.getppid()
+    while pid > 0 and (token := _token(pid)) not in found:
+        found.add(token)
+        try:
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                pid = int(file.read().rpartition(b")")[2].split()[1])
+        except OSError:  # no /proc, or it ended
+            break
+    return found
+
+
+def _token(pid: int) -> bytes:
+    """Who a process is: its id, and the id space that the number belongs to (containers)."""
+    try:
+        space = os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        space = 0
+    return b"%-11d%-11d\n" % (pid, space)
+
+
+def _flock(fd: int, mode: int) -> bool:
+    try:
+        fcntl.flock(fd, mode | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder that every user of the machine may put lock files into."""
+    if not folder.is_dir():
+        folder.mkdir(mode=0o1777, parents=True, exist_ok=True)
+        folder.chmod(0o1777)  # mkdir's mode is cut by the umask
+    if stat.S_ISLNK(os.lstat(folder).st_mode):
+        raise OSError(f"{folder} is a link, so whose locks these are isn't certain")
+
+
+def _open_file(path: Path) -> int:
+    """Open a lock file, making it for all users where it is missing.
+
+    A file that exists is opened without O_CREAT: in a sticky folder the kernel refuses that for
+    other users' files (fs.protected_regular).
+    """
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+    while True:
+        try:
+            return os.open(path, flags)
+        except FileNotFoundError:
+            try:
+                fd = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666)
+            except FileExistsError:
+                continue
+            os.fchmod(fd, 0o666)
+            return fd
+
+
+def _same(fd: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(fd), os.stat(path))
+    except FileNotFoundError:
+        return False
