@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import TypeGuard
 
 from pytest_energybench.gates.quantity import format_points
 from pytest_energybench.gates.statistics import CONFIDENCE
-from pytest_energybench.results.model import Comparison, Verdict, VerdictKind
+from pytest_energybench.results.model import Comparison, Scalar, Verdict, VerdictKind
 
 _ROUNDING = 1e-9
 """Slack at a limit: 0.985 - 0.975 is a hair above 0.01 in floating point, and passes at 0.01."""
@@ -39,10 +41,25 @@ class Score:
             raise ValueError(f"{correct} of {total} is no accuracy")
         return cls(correct / total, correct, total)
 
+    @classmethod
+    def recorded(cls, metrics: Mapping[str, Scalar]) -> Score | None:
+        """What a case recorded: its counts where they can be, else its accuracy; or None."""
+        correct, total = metrics.get("correct"), metrics.get("total")
+        if _is_count(correct) and _is_count(total) and 0 <= correct <= total != 0:
+            return cls.of_counts(correct, total)
+        accuracy = metrics.get("accuracy")
+        if isinstance(accuracy, bool) or not isinstance(accuracy, int | float):
+            return None
+        return cls(float(accuracy))
+
     @property
     def valid(self) -> bool:
         """Whether the figure can be an accuracy at all."""
         return math.isfinite(self.accuracy) and 0 <= self.accuracy <= 1
+
+
+def _is_count(value: Scalar) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def judge_accuracy(

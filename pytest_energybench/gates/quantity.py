@@ -65,16 +65,20 @@ def parse_fraction(value: str | float) -> float:
 def _parse(value: str | float, what: str, units: Mapping[str, float]) -> float:
     allowed = ", ".join(units)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise QuantityError(f"{value!r} is not {what}: a number or text with a unit ({allowed})")
+        raise QuantityError(
+            f"{_short(value)} is not {what}: a number or text with a unit ({allowed})"
+        )
     if isinstance(value, str):
         match = _QUANTITY.fullmatch(value)
         if match is None:
-            raise QuantityError(f"{value!r} is not {what}: a number and a unit ({allowed})")
+            raise QuantityError(f"{_short(value)} is not {what}: a number and a unit ({allowed})")
         unit = match["unit"]
         if not unit:
-            raise QuantityError(f"{value!r} is not {what}: it has no unit ({allowed})")
+            raise QuantityError(f"{_short(value)} is not {what}: it has no unit ({allowed})")
         if unit not in units:
-            raise QuantityError(f"{value!r} is not {what}: unit {unit!r} is none of {allowed}")
+            raise QuantityError(
+                f"{_short(value)} is not {what}: unit {unit!r} is none of {allowed}"
+            )
         amount = float(match["number"]) * units[unit]
     else:
         try:
@@ -84,7 +88,7 @@ def _parse(value: str | float, what: str, units: Mapping[str, float]) -> float:
     if not math.isfinite(amount):
         raise QuantityError(f"{_short(value)} is not {what}: it is not finite ({allowed})")
     if amount < 0:
-        raise QuantityError(f"{value!r} is not {what}: it is negative ({allowed})")
+        raise QuantityError(f"{_short(value)} is not {what}: it is negative ({allowed})")
     return amount + 0.0  # -0.0 becomes 0.0
 
 

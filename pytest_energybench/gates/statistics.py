@@ -111,6 +111,12 @@ class Estimate:
             return 0.0 if self.log_ratio > log_limit else 1.0
         return student_t_tail((self.log_ratio - log_limit) / self.error, self.df)
 
+    def chance_below(self, log_limit: float) -> float:
+        """p-value of "below the limit", the mirror of `chance_above`."""
+        if self.error == 0:
+            return 0.0 if self.log_ratio < log_limit else 1.0
+        return student_t_tail((log_limit - self.log_ratio) / self.error, self.df)
+
 
 def paired(candidate: Sequence[float], reference: Sequence[float]) -> Estimate:
     """Student's paired test on d_i = ln(candidate_i / reference_i), rounds interleaved (ABBA).

@@ -1,0 +1,200 @@
+"""The reviewed budgets of a project, `energy-budgets.toml`.
+
+    [budget."*"]                               # for every case
+    margin = "5 %"                             # a regression exceeds this ...
+    floor = "2 J"                              # ... and this
+
+    [budget."tests/test_train.py::*"]
+    max_energy = "40 Wh"
+    max_duration = "10 min"
+    min_accuracy = 0.95
+
+In a pattern `*` stands for any text and `?` for one character; everything else, `[` and `]` too, is
+itself, so that the node id of a parametrized test is a pattern. Several tables may match a case:
+each of its limits comes from the last of them that states it, so what is general comes first.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from pytest_energybench.gates.accuracy import Score, judge_accuracy_floor
+from pytest_energybench.gates.energy import judge_budget, judge_duration
+from pytest_energybench.gates.quantity import parse_duration, parse_energy, parse_fraction
+from pytest_energybench.results.model import Case, Comparison
+
+
+class BudgetsError(ValueError):
+    """A budgets file that can't be taken as it is; names file, table and key, in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a case may use; None where nothing is stated.
+
+    Attributes:
+        max_energy: IT energy in joules.
+        max_duration: seconds.
+        min_accuracy: fraction.
+        margin: relative increase over a baseline that is tolerated.
+        floor: joules that a regression must exceed beside the margin.
+        sources: limit -> file and pattern that state it.
+    """
+
+    max_energy: float | None = None
+    max_duration: float | None = None
+    min_accuracy: float | None = None
+    margin: float | None = None
+    floor: float | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """One table of the file: a pattern over node ids, and the limits it states."""
+
+    pattern: str
+    limits: Mapping[str, float]
+
+    def matches(self, nodeid: str) -> bool:
+        """Whether the pattern matches the whole node id."""
+        return _expression(self.pattern).fullmatch(nodeid) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """A budgets file; `file` is its name for messages."""
+
+    file: str
+    tables: tuple[Budget, ...] = ()
+
+    def limits(self, nodeid: str) -> Limits:
+        """The limits of a case, each from the last table that matches and states it."""
+        found: dict[str, float] = {}
+        sources: dict[str, str] = {}
+        for table in self.tables:
+            if table.matches(nodeid):
+                for key, value in table.limits.items():
+                    found[key] = value
+                    sources[key] = f"{self.file}, {table.pattern}"
+        return Limits(**found, sources=sources)
+
+    def unmatched_tables(self, nodeids: Collection[str]) -> list[str]:
+        """Patterns that match no case: a test that was renamed has lost its budget."""
+        return [
+            table.pattern
+            for table in self.tables
+            if not any(table.matches(nodeid) for nodeid in nodeids)
+        ]
+
+    def unmatched_cases(self, nodeids: Collection[str]) -> list[str]:
+        """Cases for which no table states a maximum or minimum."""
+        return [nodeid for nodeid in nodeids if not self._limited(nodeid)]
+
+    def _limited(self, nodeid: str) -> bool:
+        limits = self.limits(nodeid)
+        return any(
+            limit is not None
+            for limit in (limits.max_energy, limits.max_duration, limits.min_accuracy)
+        )
+
+
+def parse_budgets(content: str | bytes, file: str = "energy-budgets.toml") -> Budgets:
+    """The budgets in a file's content.
+
+    Args:
+        file: the file's name, for messages.
+
+    Raises:
+        BudgetsError: no TOML, or a table, key or value that means nothing here.
+    """
+    try:
+        text = content.decode("utf-8") if isinstance(content, bytes) else content
+        document = tomllib.loads(text.replace("\r\n", "\n"))
+    except UnicodeDecodeError as error:
+        raise BudgetsError(_line(f"{file}: is not UTF-8 text")) from error
+    except RecursionError as error:
+        raise BudgetsError(_line(f"{file}: is nested too deeply")) from error
+    except ValueError as error:
+        raise BudgetsError(_line(f"{file}: {error}")) from error
+    for key in document:
+        if key != "budget":
+            raise BudgetsError(
+                _line(f'{file}: unknown table {key!r}: budgets are tables [budget."PATTERN"]')
+            )
+    tables = document.get("budget", {})
+    if not isinstance(tables, dict):
+        raise BudgetsError(_line(f'{file}: budgets are tables [budget."PATTERN"]'))
+    return Budgets(file, tuple(_budget(file, pattern, body) for pattern, body in tables.items()))
+
+
+def judge_budgets(case: Case, limits: Limits) -> list[Comparison]:
+    """A case against the limits a budgets file states for it; margin and floor are for others."""
+    n, found = max(1, len(case.rounds)), []
+    if limits.max_energy is not None:
+        found.append(
+            judge_budget(
+                case.total_j,
+                limits.max_energy,
+                provenance=case.provenance,
+                n=n,
+                source=limits.sources.get("max_energy", ""),
+            )
+        )
+    if limits.max_duration is not None:
+        source = limits.sources.get("max_duration", "")
+        found.append(judge_duration(case.duration_s, limits.max_duration, n=n, source=source))
+    if limits.min_accuracy is not None:
+        source = limits.sources.get("min_accuracy", "")
+        score = Score.recorded(case.metrics)
+        found.append(judge_accuracy_floor(score, limits.min_accuracy, source=source))
+    return found
+
+
+def _accuracy(value: Any) -> float:
+    accuracy = parse_fraction(value)
+    if accuracy > 1:
+        raise ValueError(f"{value!r} is not an accuracy: it is above 1 (a fraction, or 95 %)")
+    return accuracy
+
+
+_KEYS: Mapping[str, Callable[[Any], float]] = {
+    "max_energy": parse_energy,
+    "max_duration": parse_duration,
+    "min_accuracy": _accuracy,
+    "margin": parse_fraction,
+    "floor": parse_energy,
+}
+
+
+def _budget(file: str, pattern: str, body: Any) -> Budget:
+    place = f'{file}: [budget."{pattern}"]'
+    if not isinstance(body, dict):
+        raise BudgetsError(_line(f"{place} is no table"))
+    limits = {}
+    for key, value in body.items():
+        if key not in _KEYS:
+            raise BudgetsError(_line(f"{place} unknown key {key!r}: one of {', '.join(_KEYS)}"))
+        try:
+            limits[key] = _KEYS[key](value)
+        except ValueError as error:
+            raise BudgetsError(_line(f"{place} {key}: {error}")) from error
+    if not limits:
+        raise BudgetsError(_line(f"{place} states no limit: one of {', '.join(_KEYS)}"))
+    return Budget(pattern, limits)
+
+
+@lru_cache(maxsize=1024)
+def _expression(pattern: str) -> re.Pattern[str]:
+    parts = {"*": ".*", "?": "."}
+    plain = re.sub(r"\*+", "*", pattern)  # two stars say what one says, and match far slower
+    return re.compile("".join(parts.get(char, re.escape(char)) for char in plain), re.DOTALL)
+
+
+def _line(message: str) -> str:
+    return " ".join("".join(char if char.isprintable() else " " for char in message).split())

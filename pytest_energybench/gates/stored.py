@@ -1,0 +1,200 @@
+"""A run against a stored one: like with like, and many cases without crying wolf."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from pytest_energybench.gates.budgets import Budgets
+from pytest_energybench.gates.energy import estimate, judge_baseline
+from pytest_energybench.gates.figures import Figures
+from pytest_energybench.gates.judge import with_comparisons
+from pytest_energybench.gates.statistics import Estimate, holm
+from pytest_energybench.results.alike import differences
+from pytest_energybench.results.model import Case, Comparison, Outcome, Run, Verdict
+
+_ENDS: Mapping[Outcome, str] = {"passed": "passed", "xpassed": "passed", "xfailed": "xfailed"}
+"""Outcomes with which a test came to its end; two figures are compared at the same end."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSummary:
+    """What the comparison with a stored run came to, beyond the single verdicts.
+
+    Attributes:
+        name: the stored run's name or path.
+        differences: what keeps the two runs from being compared; empty where nothing does.
+        compared: cases that are in both, by node id.
+        missing: cases of this run that the stored run doesn't have.
+        stale: cases of the stored run that are no tests any more.
+        not_run: cases of the stored run that still are tests and weren't run.
+    """
+
+    name: str
+    differences: tuple[str, ...] = ()
+    compared: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
+    not_run: tuple[str, ...] = ()
+
+
+def compare_stored(
+    run: Run,
+    stored: Run,
+    *,
+    name: str,
+    margin: float = 0.0,
+    floor_j: float = 0.0,
+    budgets: Budgets | None = None,
+    collected: Collection[str] | None = None,
+    allow_mismatch: bool = False,
+) -> tuple[Run, StoredSummary]:
+    """Judge each case of a run against the same case of a stored run.
+
+    By Welch's test on logs where both have two rounds or more, else by a threshold. Over all
+    cases that are tested Holm's procedure keeps the risk that even one is called `regressed` (or
+    `improved`) by chance at 5 %.
+
+    Args:
+        margin: relative increase that is tolerated (0.03 is 3 %).
+        floor_j: joules that a regression must exceed beside the margin.
+        budgets: margins and floors of single cases, before the two above.
+        collected: node ids of all tests there are, run or deselected; None where the run's own
+            cases are all. Only in files of which something was collected an entry can be stale.
+        allow_mismatch: compare figures that are not alike (other machine, meters, settings).
+
+    Returns:
+        the run with its comparisons of origin `stored` replaced, and the summary.
+    """
+    unlike = tuple(differences(run, stored))
+    references = _unique(stored.cases)
+    twice = _twice(stored.cases) | _twice(run.cases)
+    judged: dict[str, Comparison] = {}
+    estimates: dict[str, Estimate] = {}
+    for case in run.cases:
+        reference = references.get(case.nodeid)
+        if reference is None:
+            continue
+        refusal = _refusal(case, reference, () if allow_mismatch else unlike, twice)
+        if refusal is not None:
+            judged[case.nodeid] = _refused(reference, refusal)
+            continue
+        limits = budgets.limits(case.nodeid) if budgets is not None else None
+        judged[case.nodeid] = judge_baseline(
+            Figures.of(case),
+            Figures.of(reference),
+            margin=margin if limits is None or limits.margin is None else limits.margin,
+            floor_j=floor_j if limits is None or limits.floor is None else limits.floor,
+            interleaved=False,
+            allow_mismatch=allow_mismatch,
+            origin="stored",
+        )
+        if judged[case.nodeid].verdict.method == "welch":
+            found = estimate(Figures.of(case), Figures.of(reference), interleaved=False)
+            if found is not None:
+                estimates[case.nodeid] = found
+    judged |= _stepped_down(judged, estimates)
+    return _with(run, judged), _summary(name, unlike, run, references, collected)
+
+
+def _unique(cases: Sequence[Case]) -> dict[str, Case]:
+    return {case.nodeid: case for case in cases}
+
+
+def _twice(cases: Sequence[Case]) -> set[str]:
+    return {nodeid for nodeid, count in Counter(case.nodeid for case in cases).items() if count > 1}
+
+
+def _refusal(
+    case: Case, reference: Case, unlike: Sequence[str], twice: Collection[str]
+) -> str | None:
+    """Why a case and its stored self can't be compared; None where they can."""
+    if unlike:
+        return "; ".join(unlike)
+    if case.nodeid in twice:
+        return "the case is in a run twice"
+    here, there = _ENDS.get(case.outcome), _ENDS.get(reference.outcome)
+    if here is None or there is None or here != there:
+        return f"the case is {case.outcome} here and {reference.outcome} in the stored run"
+    return None
+
+
+def _refused(reference: Case, why: str) -> Comparison:
+    verdict = Verdict(kind="inconclusive", reason=f"not comparable: {why}", n=0)
+    return Comparison(origin="stored", nodeid=reference.nodeid, verdict=verdict)
+
+
+def _stepped_down(
+    judged: Mapping[str, Comparison], estimates: Mapping[str, Estimate]
+) -> dict[str, Comparison]:
+    """The comparisons whose verdict doesn't stand among so many: the weaker claim instead."""
+    if len(estimates) < 2:
+        return {}
+    above = [
+        found.chance_above(math.log1p(judged[nodeid].margin or 0.0))
+        for nodeid, found in estimates.items()
+    ]
+    below = [found.chance_below(0.0) for found in estimates.values()]
+    changed = {}
+    for nodeid, is_above, is_below in zip(estimates, holm(above), holm(below), strict=True):
+        comparison = judged[nodeid]
+        verdict = comparison.verdict
+        many = f"not beyond chance among {len(estimates)} cases (Holm)"
+        if verdict.kind == "regressed" and not is_above:
+            verdict = msgspec.structs.replace(
+                verdict, kind="inconclusive", reason=f"{verdict.reason}, {many}"
+            )
+        elif verdict.kind == "improved" and not is_below:
+            verdict = msgspec.structs.replace(
+                verdict, kind="within", reason=f"{verdict.reason}, {many}"
+            )
+        verdict = msgspec.structs.replace(verdict, method="welch, holm")
+        changed[nodeid] = msgspec.structs.replace(comparison, verdict=verdict)
+    return changed
+
+
+def _with(run: Run, judged: Mapping[str, Comparison]) -> Run:
+    cases = []
+    for case in run.cases:
+        others = [each for each in case.comparisons if each.origin != "stored"]
+        ours = [judged[case.nodeid]] if case.nodeid in judged else []
+        if others == case.comparisons and not ours:
+            cases.append(case)
+            continue
+        cases.append(with_comparisons(case, [*others, *ours]))
+    return msgspec.structs.replace(run, cases=cases)
+
+
+def _summary(
+    name: str,
+    unlike: tuple[str, ...],
+    run: Run,
+    references: Mapping[str, Case],
+    collected: Collection[str] | None,
+) -> StoredSummary:
+    ran = dict.fromkeys(case.nodeid for case in run.cases)
+    tests = set(ran) | set(collected or ())
+    files = {_file(nodeid) for nodeid in tests}
+    absent = [nodeid for nodeid in references if nodeid not in ran]
+    stale = [
+        nodeid
+        for nodeid in absent
+        if nodeid not in tests and (collected is None or _file(nodeid) in files)
+    ]
+    gone = set(stale)
+    return StoredSummary(
+        name=name,
+        differences=unlike,
+        compared=tuple(nodeid for nodeid in ran if nodeid in references),
+        missing=tuple(nodeid for nodeid in ran if nodeid not in references),
+        stale=tuple(stale),
+        not_run=tuple(nodeid for nodeid in absent if nodeid not in gone),
+    )
+
+
+def _file(nodeid: str) -> str:
+    return nodeid.partition("::")[0]

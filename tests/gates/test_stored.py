@@ -1,0 +1,243 @@
+"""A run against a stored one."""
+
+import msgspec
+import numpy as np
+import pytest
+from scipy import stats
+
+from pytest_energybench.gates.budgets import parse_budgets
+from pytest_energybench.gates.fail_on import FailOnError, failures, parse_fail_on
+from pytest_energybench.gates.stored import compare_stored
+from pytest_energybench.results.model import Comparison, MeterInfo, Verdict
+from tests.results.samples import MACHINE, make_case, make_run
+
+A = "tests/test_x.py::test_a"
+B = "tests/test_x.py::test_b"
+
+
+def judged(run, stored, nodeid=A, **options):
+    """The one stored comparison of a case."""
+    result, _ = compare_stored(run, stored, name="main", **options)
+    case = next(case for case in result.cases if case.nodeid == nodeid)
+    (comparison,) = [each for each in case.comparisons if each.origin == "stored"]
+    return comparison
+
+
+def kind(ours, theirs, **options):
+    """The verdict kind of one case with these rounds."""
+    run, stored = make_run(make_case("test_a", *ours)), make_run(make_case("test_a", *theirs))
+    return judged(run, stored, **options).verdict.kind
+
+
+def test_one_round_is_held_against_a_threshold():
+    assert kind([11.0], [10.0]) == "regressed"
+    assert kind([11.0], [10.0], margin=0.1) == "within"
+    assert kind([9.0], [10.0]) == "improved"
+
+
+def test_several_rounds_are_compared_by_welch():
+    comparison = judged(
+        make_run(make_case("test_a", 11.0, 11.1, 11.2)),
+        make_run(make_case("test_a", 10.0, 10.1, 10.0)),
+    )
+    assert comparison.nodeid == A
+    assert comparison.verdict.kind == "regressed"
+    assert (comparison.verdict.method, comparison.verdict.n) == ("welch", 3)
+    assert kind([11.0, 9.0, 10.5], [10.0, 9.5, 10.6]) == "inconclusive"
+
+
+def test_a_regression_must_exceed_the_floor_too():
+    assert kind([11.0], [10.0], floor_j=2.0) == "within"
+
+
+def test_margin_and_floor_of_a_budget_are_before_those_of_the_session():
+    budgets = parse_budgets(f'[budget."{A}"]\nmargin = "20 %"')
+    assert kind([11.0], [10.0], budgets=budgets) == "within"
+    assert kind([11.0], [10.0], budgets=parse_budgets('[budget."z"]\nmargin = 1')) == "regressed"
+
+
+def test_the_case_gets_the_comparison_and_the_worst_verdict():
+    good = Comparison(origin="budget", verdict=Verdict(kind="within", reason=""))
+    old = Comparison(origin="stored", verdict=Verdict(kind="error", reason="of another time"))
+    run = make_run(make_case("test_a", 11.0, comparisons=[good, old]))
+    result, _ = compare_stored(run, make_run(make_case("test_a", 10.0)), name="main")
+    (case,) = result.cases
+    assert [each.origin for each in case.comparisons] == ["budget", "stored"]
+    assert case.verdict.kind == "regressed"
+
+
+def test_a_lost_domain_stays_the_cases_verdict():
+    run = make_run(make_case("test_a", 9.0, errors=["gpu:0 was lost"]))
+    result, _ = compare_stored(run, make_run(make_case("test_a", 10.0)), name="main")
+    assert result.cases[0].verdict.kind == "error"
+    assert "gpu:0 was lost" in result.cases[0].verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("fields", "difference"),
+    [
+        (
+            {"machine": msgspec.structs.replace(MACHINE, fingerprint="other", cores=8)},
+            "cores is 2 here and 8 there",
+        ),
+        (
+            {"machine": msgspec.structs.replace(MACHINE, fingerprint="other")},
+            "machine is 3f2a9c here and other there",
+        ),
+        (
+            {"meters": [MeterInfo(domain="cpu", source="rapl", provenance="measured")]},
+            "cpu is estimated by cpu-time here and measured by rapl there",
+        ),
+        ({"settings": {"preset": "paper"}}, "preset is quick here and paper there"),
+        ({"settings": {"preset": "quick", "data": "x"}}, "data is not set here and x there"),
+    ],
+)
+def test_what_is_not_alike_is_listed_and_not_judged_unless_told(fields, difference):
+    run, stored = make_run(make_case("test_a", 9.0)), make_run(make_case("test_a", 10.0), **fields)
+    result, summary = compare_stored(run, stored, name="main")
+    assert difference in summary.differences
+    verdict = result.cases[0].comparisons[0].verdict
+    assert verdict.kind == "inconclusive"
+    assert verdict.reason.startswith("not comparable: ")
+    assert difference in verdict.reason
+    assert judged(run, stored, allow_mismatch=True).verdict.kind == "improved"
+
+
+def test_pue_and_carbon_do_not_change_it_energy():
+    stored = make_run(
+        make_case("test_a", 10.0),
+        settings={"pue": 1.0, "carbon_intensity": 300, "preset": "quick", "rounds": 9},
+    )
+    assert judged(make_run(make_case("test_a", 9.0)), stored).verdict.kind == "improved"
+
+
+@pytest.mark.parametrize("outcome", ["failed", "error", "skipped", "xfailed"])
+def test_a_case_that_ended_otherwise_here_or_there_is_not_compared(outcome):
+    plain, other = make_case("test_a", 9.0), make_case("test_a", 10.0, outcome=outcome)
+    for run, stored in ((plain, other), (other, plain)):
+        verdict = judged(make_run(run), make_run(stored)).verdict
+        assert verdict.kind == "inconclusive"
+        assert outcome in verdict.reason
+
+
+def test_a_case_that_xfailed_here_and_there_is_compared():
+    run = make_run(make_case("test_a", 9.0, outcome="xfailed"))
+    stored = make_run(make_case("test_a", 10.0, outcome="xfailed"))
+    assert judged(run, stored).verdict.kind == "improved"
+
+
+def test_a_case_that_a_run_holds_twice_is_not_compared():
+    twice = make_run(make_case("test_a", 9.0), make_case("test_a", 12.0))
+    verdict = judged(make_run(make_case("test_a", 9.0)), twice).verdict
+    assert (verdict.kind, "twice" in verdict.reason) == ("inconclusive", True)
+
+
+def test_an_unknown_total_is_an_error():
+    lost = make_case("test_a", 9.0, total_j=None, rounds=[])
+    assert judged(make_run(lost), make_run(make_case("test_a", 9.0))).verdict.kind == "error"
+
+
+def test_missing_stale_and_not_run_entries_are_told_apart():
+    run = make_run(make_case("test_a", 1.0), make_case("test_new", 1.0))
+    elsewhere = make_case("test_c", 1.0, nodeid="tests/test_y.py::test_c")
+    stored = make_run(
+        make_case("test_a", 1.0), make_case("test_b", 1.0), make_case("test_gone", 1.0), elsewhere
+    )
+    collected = [A, "tests/test_x.py::test_new", B]
+    result, summary = compare_stored(run, stored, name="main", collected=collected)
+    assert summary.compared == (A,)
+    assert summary.missing == ("tests/test_x.py::test_new",)
+    assert summary.stale == ("tests/test_x.py::test_gone",)
+    assert summary.not_run == (B, "tests/test_y.py::test_c")
+    assert result.cases[1].comparisons == []
+    _, alone = compare_stored(run, stored, name="main")
+    assert set(alone.stale) == {B, "tests/test_x.py::test_gone", "tests/test_y.py::test_c"}
+
+
+def forty(rng, change=0.0, first=0.0):
+    """A run of forty cases of five rounds at CV 3 %, the first changed by `first`."""
+    return make_run(
+        *(
+            make_case(
+                f"test_{number}",
+                *(100 * (1 + (change or first * (number == 0))) * np.exp(rng.normal(0, 0.03, 5))),
+            )
+            for number in range(40)
+        )
+    )
+
+
+def verdicts(run, stored):
+    result, _ = compare_stored(run, stored, name="main")
+    return [case.verdict.kind for case in result.cases]
+
+
+def test_among_forty_unchanged_cases_one_false_alarm_comes_in_twenty_runs():
+    rng = np.random.default_rng(7)
+    families = 60
+    found = [verdicts(forty(rng), forty(rng)) for _ in range(families)]
+    alarms = sum("regressed" in kinds for kinds in found)
+    claims = sum("improved" in kinds for kinds in found)
+    assert alarms <= stats.binom.ppf(0.999, families, 0.05)
+    assert claims <= stats.binom.ppf(0.999, families, 0.05)
+
+
+def test_among_forty_cases_a_large_change_is_still_found():
+    rng = np.random.default_rng(8)
+    kinds = verdicts(forty(rng, first=0.30), forty(rng))
+    assert kinds[0] == "regressed"
+    assert kinds.count("regressed") == 1
+
+
+def test_a_verdict_that_does_not_stand_among_many_says_so():
+    rng = np.random.default_rng(9)
+    softened = []
+    while not softened:
+        result, _ = compare_stored(forty(rng), forty(rng), name="main")
+        softened = [case.verdict for case in result.cases if "Holm" in case.verdict.reason]
+    assert softened[0].kind in ("inconclusive", "within")
+    assert softened[0].method == "welch, holm"
+    assert "not beyond chance among 40 cases" in softened[0].reason
+
+
+# ------------------------------------------------------------------------------------ fail on
+
+
+def test_kinds_to_fail_on_are_a_comma_list_of_known_names():
+    assert parse_fail_on("regressed, missing") == {"regressed", "missing"}
+    assert parse_fail_on("") == set()
+    with pytest.raises(FailOnError, match=r"'regresed' is nothing to fail on: one of .*regressed"):
+        parse_fail_on("regressed,regresed")
+
+
+def found(kinds, run, stored, **options):
+    return failures(*compare_stored(run, stored, name="main", **options), parse_fail_on(kinds))
+
+
+def test_only_what_is_named_fails():
+    run = make_run(make_case("test_a", 11.0), make_case("test_new", 1.0))
+    stored = make_run(make_case("test_a", 10.0), make_case("test_b", 1.0))
+    (line,) = found("regressed", run, stored)
+    assert line.startswith(f"{A}: regressed: energy 11.0 J (estimated) is above the stored run's")
+    assert found("improved,error", run, stored) == []
+    assert found("missing", run, stored) == ["tests/test_x.py::test_new: missing from main"]
+    assert found("stale", run, stored) == [f"{B}: in main, and no test any more"]
+
+
+def test_runs_that_are_not_alike_fail_where_asked_for():
+    run, stored = make_run(make_case("test_a", 9.0)), make_run(make_case("test_a", 9.0), meters=[])
+    assert found("regressed", run, stored) == []
+    assert len(found("inconclusive", run, stored)) == 1
+    assert found("not-comparable", run, stored)[0].startswith("not comparable with main: cpu is")
+
+
+def test_an_expected_failure_is_not_made_a_failure():
+    run = make_run(make_case("test_a", 11.0, outcome="xfailed"))
+    stored = make_run(make_case("test_a", 10.0, outcome="xfailed"))
+    assert found("regressed", run, stored) == []
+
+
+def test_other_comparisons_are_not_those_with_the_stored_run():
+    budget = Comparison(origin="budget", verdict=Verdict(kind="regressed", reason=""))
+    run = make_run(make_case("test_a", 9.0, comparisons=[budget]))
+    assert found("regressed", run, make_run(make_case("test_a", 10.0))) == []
