@@ -96,6 +96,10 @@ class Journal:
         Raises:
             WriteError: there is a journal already, or it can't be written.
         """
+        try:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WriteError(named(path, f"cannot be written: {cause(error)}")) from error
         journal = cls._open(Path(path), os.O_CREAT | os.O_EXCL)
         try:
             journal._start(head)
@@ -135,7 +139,6 @@ class Journal:
     @classmethod
     def _open(cls, path: Path, flags: int) -> Journal:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | flags, 0o666)
         except FileExistsError as error:
             raise WriteError(named(path, "is there already: resume it or delete it")) from error
