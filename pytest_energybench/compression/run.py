@@ -1,0 +1,101 @@
+"""From a plan to a trained model: the same trainer and rules for the baseline and every method."""
+
+from __future__ import annotations
+
+import copy
+import io
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import nn
+
+from pytest_energybench.compression.bits import nearest_into, on_grid, truncate_into
+from pytest_energybench.compression.number_format import number_format
+from pytest_energybench.compression.plan import BitGrid, Plan
+from pytest_energybench.compression.targets import compressed_weights
+from pytest_energybench.training.data import Data
+from pytest_energybench.training.evaluate import Score, evaluate
+from pytest_energybench.training.masters import Grid, LossScaler, Masters
+from pytest_energybench.training.progress import Joules
+from pytest_energybench.training.rules import SGDRule
+from pytest_energybench.training.settings import TrainSettings
+from pytest_energybench.training.trainer import Training, train
+from pytest_energybench.training.updater import PlainSGD, Updater
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A model bound to its updater, in the type it trains in: all but the training itself."""
+
+    plan: Plan
+    updater: Updater
+    settings: TrainSettings
+    device: torch.device
+    label: str
+
+    def train(self, data: Data, joules: Joules | None = None) -> Training:
+        """Train `plan.model` in place; this is what belongs into the metered window.
+
+        Raises DivergedError when the loss or a weight is no number any more.
+        """
+        training = train(
+            self.plan.model,
+            data,
+            self.updater,
+            self.settings,
+            self.device,
+            label=self.label,
+            joules=joules,
+        )
+        if isinstance(self.updater, Masters):
+            self.updater.release()
+        return training
+
+
+def prepare(plan: Plan, settings: TrainSettings, device: torch.device, label: str) -> Prepared:
+    """Put `plan.model` into the type that its bits fit, with the updater for it."""
+    if plan.grid is None:
+        return Prepared(plan, PlainSGD(plan.model, settings), settings, device, label)
+    chosen = number_format(plan.grid.zeroed, device)
+    updater = Masters(
+        plan.model,
+        chosen.dtype,
+        SGDRule(settings.learning_rate, settings.momentum, settings.weight_decay),
+        grid=_grid(plan.grid),
+        on_grid=compressed_weights(plan.model).keys(),
+        keep_masters=plan.grid.masters,
+        scaler=LossScaler() if chosen.scaled else None,
+    )
+    plan = plan.noted(
+        *([chosen.note] if chosen.note else []), number_type=str(chosen.dtype).split(".")[-1]
+    )
+    return Prepared(plan, updater, settings, device, label)
+
+
+def _grid(grid: BitGrid) -> Grid | None:
+    if grid.zeroed == 0:
+        return None
+    return partial(nearest_into if grid.rounding == "nearest" else truncate_into, grid.zeroed)
+
+
+def all_on_grid(model: nn.Module, zeroed: int) -> bool:
+    """Whether every compressed weight of `model` has its `zeroed` low-order bits zero."""
+    return all(on_grid(weight, zeroed) for weight in compressed_weights(model).values())
+
+
+def reloaded_score(model: nn.Module, data: Data, batch_size: int) -> tuple[Score, int]:
+    """Save `model`, load it into another one, and score that on test; with the bytes of the file.
+
+    Loaded with `weights_only=True`; what is scored is what is stored, nothing else.
+    """
+    stored = io.BytesIO()
+    torch.save(model.state_dict(), stored)
+    file_bytes = stored.tell()
+    stored.seek(0)
+    other = copy.deepcopy(model)
+    with torch.no_grad():
+        for tensor in other.state_dict().values():
+            tensor.zero_()
+    other.load_state_dict(torch.load(stored, weights_only=True))
+    return evaluate(other, data.test, batch_size), file_bytes

@@ -1,0 +1,179 @@
+"""One search for all methods: the furthest level of compression that still passes.
+
+Accuracy falls with the level nearly, but not strictly, monotonely: it wobbles by a few images. So
+the engine keeps a bracket with fixed ends, never trusts an order between single probes, and the
+answer it gives always has both sides evaluated in full: it passes, the next level fails. Where the
+curve crosses the threshold once, that is the answer of the exhaustive scan. The scan itself is
+there as well, and stops at the first failure as the paper's does.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pytest_energybench.training.errors import SettingError
+
+STRATEGIES = ("bisection", "exhaustive")
+
+
+class Count(Protocol):
+    """What an evaluation gives: `training.evaluate.Score` is one."""
+
+    @property
+    def correct(self) -> int:
+        """Images classified correctly."""
+        ...
+
+    @property
+    def total(self) -> int:
+        """Images seen."""
+        ...
+
+
+Evaluate = Callable[[int], Count]
+"""From a level to the accuracy there, on the full validation split."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One full evaluation."""
+
+    level: int
+    correct: int
+    total: int
+
+    @property
+    def accuracy(self) -> float:
+        """0 to 1."""
+        return self.correct / self.total
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a search found and what it took.
+
+    `found` passes and `found + 1` fails, both evaluated; without a failing level `found` is the
+    last one. `curve` holds the probed points by level. `images` counts `rough` probes, too.
+    `reference_evaluations` is what the paper's linear scan takes to the same answer.
+    """
+
+    parameter: str
+    found: int
+    curve: tuple[Probe, ...]
+    evaluations: int
+    images: int
+    seconds: float
+    reference_evaluations: int
+
+
+def passes(correct: int, total: int, reference: Count, max_drop: float) -> bool:
+    """Whether accuracy is at most `max_drop` (absolute, 0 to 1) below the reference's."""
+    # Fractions of images are compared with room for the rounding of a division, so that a drop
+    # of exactly one point passes.
+    return correct / total >= reference.correct / reference.total - max_drop - 1e-9
+
+
+def search(
+    parameter: str,
+    last: int,
+    evaluate: Evaluate,
+    max_drop: float,
+    *,
+    strategy: str = "bisection",
+    rough: Evaluate | None = None,
+) -> Search:
+    """Find the largest level in 0 to `last` that loses at most `max_drop`.
+
+    Level 0 is the uncompressed model and the reference, and counts as an evaluation. No level is
+    evaluated twice. With `rough`, a cheap evaluation such as one on a part of the images, the
+    bracket is first narrowed with it, and the full evaluation begins where it ended.
+    Raises SettingError for an unknown strategy.
+    """
+    if strategy not in STRATEGIES:
+        raise SettingError(f"unknown search {strategy!r}: choose one of {', '.join(STRATEGIES)}")
+    began = time.monotonic()
+    full = _Cached(evaluate, max_drop)
+    cheap = None if rough is None else _Cached(rough, max_drop)
+    if strategy == "exhaustive":
+        found = _scan(last, full)
+    else:
+        guess = None if cheap is None else _bisect(last, cheap)
+        found = _bisect(last, full, guess)
+    curve = tuple(sorted(full.probes.values(), key=lambda probe: probe.level))
+    rough_images = 0 if cheap is None else cheap.images
+    return Search(
+        parameter=parameter,
+        found=found,
+        curve=curve,
+        evaluations=len(curve),
+        images=full.images + rough_images,
+        seconds=time.monotonic() - began,
+        # The reference, every level up to the answer, and the one that fails.
+        reference_evaluations=min(found + 1, last) + 1,
+    )
+
+
+class _Cached:
+    """Evaluations, each made once, and whether they pass."""
+
+    def __init__(self, evaluate: Evaluate, max_drop: float) -> None:
+        self._evaluate = evaluate
+        self._max_drop = max_drop
+        self.probes: dict[int, Probe] = {}
+        self._reference = self._probe(0)
+
+    @property
+    def images(self) -> int:
+        return sum(probe.total for probe in self.probes.values())
+
+    def __call__(self, level: int) -> bool:
+        probe = self.probes.get(level) or self._probe(level)
+        return passes(probe.correct, probe.total, self._reference, self._max_drop)
+
+    def _probe(self, level: int) -> Probe:
+        score = self._evaluate(level)
+        self.probes[level] = Probe(level, score.correct, score.total)
+        return self.probes[level]
+
+
+def _bisect(last: int, check: Callable[[int], bool], guess: int | None = None) -> int:
+    """The found level; the bracket (passing, failing) begins as (0, last + 1).
+
+    `last + 1` is beyond what can be evaluated and fails by definition. A guess is tried first, then
+    its neighbours at doubling distance until the answer is between two probes.
+    """
+    passing, failing, stride = 0, last + 1, 1
+    while failing - passing > 1:
+        if guess is not None and passing < guess < failing:
+            level = guess
+        else:
+            level = (passing + failing) // 2
+        if check(level):
+            passing = level
+            step = level + stride
+        else:
+            failing = level
+            step = level - stride
+        if guess is not None:
+            guess, stride = step, stride * 2
+    return passing
+
+
+def _scan(last: int, check: Callable[[int], bool]) -> int:
+    """Level after level until the first that fails, as the paper does it."""
+    level = 0
+    while level < last and check(level + 1):
+        level += 1
+    return level
+
+
+def full_curve(levels: Sequence[int], evaluate: Evaluate) -> tuple[Probe, ...]:
+    """The whole curve, for figures: every level evaluated, whatever passes."""
+    probes = []
+    for level in levels:
+        score = evaluate(level)
+        probes.append(Probe(level, score.correct, score.total))
+    return tuple(probes)

@@ -1,0 +1,169 @@
+"""A data set as the trainer sees it: three splits that hand out batches.
+
+Two kinds of split: images held ready as one tensor (`TensorSplit`, no loading cost inside a metered
+window) and images decoded on the fly by worker processes (`LoadedSplit`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+Batch = tuple[Tensor, Tensor]
+"""Images (batch, 3, size, size) float32 channels_last, and class numbers (batch,) int64."""
+
+
+class Split(Protocol):
+    """One part of a data set."""
+
+    def __len__(self) -> int:
+        """Number of images."""
+        ...
+
+    def ordered(self, batch_size: int) -> Iterator[Batch]:
+        """Every image once, in a fixed order and without augmentation: for evaluation."""
+        ...
+
+    def shuffled(
+        self, batch_size: int, generator: torch.Generator, limit: int | None = None
+    ) -> Iterator[Batch]:
+        """`limit` images (all where None) drawn without replacement, for one epoch of training.
+
+        Only full batches, unless the images do not fill one: a last batch of a single image would
+        break batch normalisation.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """A data set in three splits, at one image size.
+
+    `fingerprint` changes whenever the images or the split do; caches are keyed with it.
+    """
+
+    name: str
+    classes: int
+    image_size: int
+    train: Split
+    validation: Split
+    test: Split
+    fingerprint: str
+
+
+def draw(
+    total: int, batch_size: int, generator: torch.Generator, limit: int | None
+) -> list[Tensor]:
+    """Indices of one epoch's batches, drawn from `total` images."""
+    order = torch.randperm(total, generator=generator)[: limit or total]
+    full = len(order) // batch_size * batch_size
+    return list(torch.split(order[:full] if full else order, batch_size))
+
+
+class TensorSplit:
+    """Images held ready in memory, on the device they are used on.
+
+    They are kept as (image, row, column, channel), so that a batch is one gather of whole rows of
+    memory and already channels_last; a DataLoader would collate image by image.
+    """
+
+    def __init__(self, images: Tensor, labels: Tensor) -> None:
+        """Take `images` (n, channel, row, column) float32 and `labels` (n,) int64."""
+        self._pixels = images.permute(0, 2, 3, 1).contiguous()
+        self._labels = labels
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def ordered(self, batch_size: int) -> Iterator[Batch]:
+        for pixels, labels in zip(
+            torch.split(self._pixels, batch_size),
+            torch.split(self._labels, batch_size),
+            strict=True,
+        ):
+            yield pixels.permute(0, 3, 1, 2), labels
+
+    def shuffled(
+        self, batch_size: int, generator: torch.Generator, limit: int | None = None
+    ) -> Iterator[Batch]:
+        for index in draw(len(self), batch_size, generator, limit):
+            chosen = index.to(self._labels.device)
+            pixels = self._pixels.index_select(0, chosen)
+            yield pixels.permute(0, 3, 1, 2), self._labels.index_select(0, chosen)
+
+
+class _Drawn(Sampler[list[int]]):
+    """The batches of one epoch, replaced before each; lets worker processes live on between."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return iter(self.batches)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+
+class LoadedSplit:
+    """Images decoded while they are needed, by `workers` processes (0: in this one)."""
+
+    def __init__(
+        self,
+        evaluated: Dataset[Any],
+        total: int,
+        device: torch.device,
+        workers: int,
+        augmented: Dataset[Any] | None = None,
+    ) -> None:
+        """`evaluated` yields (image tensor, class) without augmentation, `augmented` with it."""
+        self._evaluated = evaluated
+        self._augmented = evaluated if augmented is None else augmented
+        self._total = total
+        self._device = device
+        self._workers = workers
+        self._loaders: dict[str, tuple[_Drawn, DataLoader[Any]]] = {}
+
+    def __len__(self) -> int:
+        return self._total
+
+    def ordered(self, batch_size: int) -> Iterator[Batch]:
+        batches = list(torch.split(torch.arange(self._total), batch_size))
+        return self._load("evaluated", self._evaluated, batches, seed=0)
+
+    def shuffled(
+        self, batch_size: int, generator: torch.Generator, limit: int | None = None
+    ) -> Iterator[Batch]:
+        batches = draw(self._total, batch_size, generator, limit)
+        seed = int(torch.randint(2**31, (), generator=generator))
+        return self._load("augmented", self._augmented, batches, seed)
+
+    def _load(
+        self, kind: str, dataset: Dataset[Any], batches: list[Tensor], seed: int
+    ) -> Iterator[Batch]:
+        if kind not in self._loaders:
+            drawn = _Drawn()
+            loader: DataLoader[Any] = DataLoader(
+                dataset,
+                batch_sampler=drawn,
+                num_workers=self._workers,
+                persistent_workers=self._workers > 0,
+                pin_memory=self._device.type == "cuda",
+                generator=torch.Generator(),
+            )
+            self._loaders[kind] = drawn, loader
+        drawn, loader = self._loaders[kind]
+        drawn.batches = [batch.tolist() for batch in batches]
+        # The loader seeds its workers, and with them the augmentation, from this generator.
+        if loader.generator is not None:
+            loader.generator.manual_seed(seed)
+        for images, labels in loader:
+            yield (
+                images.to(self._device, non_blocking=True, memory_format=torch.channels_last),
+                labels.to(self._device, non_blocking=True),
+            )

@@ -1,0 +1,66 @@
+"""A model with its starting weights, whichever kind was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from pytest_energybench.training import cache
+from pytest_energybench.training.data import Data
+from pytest_energybench.training.errors import SettingError
+from pytest_energybench.training.models import build, check_model, uses_aux_head
+from pytest_energybench.training.seeds import seeded
+from pytest_energybench.training.warmstart import warm_state
+from pytest_energybench.training.weights import adopt, folder_state, imagenet_state
+
+KINDS = ("warm", "imagenet", "DIR")
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A model, float32 and channels_last on its device, and notes on how it came about."""
+
+    model: nn.Module
+    notes: tuple[str, ...]
+
+
+def check_weights(spec: str) -> None:
+    """Raise SettingError unless `spec` is `warm`, `imagenet` or a folder that exists."""
+    if spec not in KINDS[:2] and not Path(spec).expanduser().is_dir():
+        raise SettingError(
+            f"unknown weights {spec!r}: choose warm, imagenet, or a folder with <model>.pt files"
+        )
+
+
+def starting_model(
+    name: str,
+    data: Data,
+    weights: str,
+    seed: int,
+    device: torch.device,
+    folder: Path | None = None,
+) -> Start:
+    """Model `name` for `data` with starting weights `warm`, `imagenet` or from a folder.
+
+    The warm start is cached in `folder`, by default the user's cache. A head whose classes differ
+    from the weights' is random, from `seed`. Raises SettingError or WeightsError.
+    """
+    check_model(name)
+    check_weights(weights)
+    with seeded(seed, device):
+        model = build(name, data.classes, data.image_size)
+    notes = []
+    if name == "inception_v3" and not uses_aux_head(name, data.image_size):
+        notes.append(f"auxiliary head left out: {data.image_size} px are too small for it")
+    if weights == "warm":
+        state, found = warm_state(name, data, seed, device, folder or cache.default_folder())
+        notes += [*found, *adopt(model, name, state, "the warm start")]
+    elif weights == "imagenet":
+        notes += adopt(model, name, imagenet_state(name), "torchvision")
+    else:
+        directory = Path(weights).expanduser()
+        notes += adopt(model, name, folder_state(directory, name), str(directory))
+    return Start(model.to(device), tuple(dict.fromkeys(notes)))

@@ -1,0 +1,159 @@
+"""The training loop: one code and one set of rules for the baseline and every method."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from pytest_energybench.training.data import Data
+from pytest_energybench.training.early_stopping import EarlyStopping
+from pytest_energybench.training.errors import DivergedError
+from pytest_energybench.training.evaluate import Score, evaluate, logits_and_loss, running_type
+from pytest_energybench.training.progress import Joules, Progress
+from pytest_energybench.training.seeds import generator, seeded
+from pytest_energybench.training.settings import TrainSettings
+from pytest_energybench.training.updater import Updater
+
+CHECK_EVERY = 100
+"""Batches between looks at whether the loss still is a number; each look waits for the device."""
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One epoch. Losses in nats; `seconds` and `joules` since training began, validation included.
+
+    `joules` is None where nobody meters.
+    """
+
+    number: int
+    train_loss: float
+    validation: Score
+    seconds: float
+    joules: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """A finished training; the model holds the weights of `best`, the lowest validation loss."""
+
+    history: tuple[Epoch, ...]
+    best: Epoch
+    capped: bool
+    images: int
+
+    @property
+    def epochs(self) -> int:
+        """Epochs trained, those of waiting for an improvement included."""
+        return len(self.history)
+
+    def first_crossing(self, accuracy: float) -> Epoch | None:
+        """The first epoch whose validation accuracy is at least `accuracy`, if there is one.
+
+        The paper compares what it takes "to reach a given level" (Sections 2.4, 3.5).
+        """
+        for epoch in self.history:
+            # The guard lets accuracies that are equal as fractions count as equal.
+            if epoch.validation.accuracy >= accuracy - 1e-9:
+                return epoch
+        return None
+
+
+def train(
+    model: nn.Module,
+    data: Data,
+    updater: Updater,
+    settings: TrainSettings,
+    device: torch.device,
+    *,
+    label: str = "train",
+    joules: Joules | None = None,
+) -> Training:
+    """Train `model` in place until the validation loss stops falling; keep its best weights.
+
+    `updater` is bound to the model's parameters. `joules` gives joules since the window began; it
+    is asked once an epoch, and by the progress bar. The same seed gives the same weights on the
+    same machine, and torch's global random state is left as it was. Raises DivergedError when a
+    loss is not a number.
+    """
+    stopping = EarlyStopping(settings.patience, settings.min_delta)
+    order = generator(settings.seed)
+    history: list[Epoch] = []
+    best: Epoch | None = None
+    snapshot: dict[str, Tensor] = {}
+    images = stopped = 0
+    per_epoch = min(len(data.train), settings.images_per_epoch or len(data.train))
+    progress = Progress(label, per_epoch, joules)
+    began = time.monotonic()
+    try:
+        with seeded(settings.seed, device):
+            while not stopped and len(history) < settings.max_epochs:
+                number = len(history) + 1
+                trained, loss = _epoch(model, data, updater, settings, order, progress)
+                score = evaluate(model, data.validation, settings.evaluation_batch)
+                if not math.isfinite(loss) or not math.isfinite(score.loss):
+                    raise DivergedError(
+                        f"{label}: the loss is {loss} (validation {score.loss}) in epoch {number}: "
+                        f"the training diverged at learning rate {settings.learning_rate}"
+                    )
+                epoch = Epoch(
+                    number,
+                    loss,
+                    score,
+                    time.monotonic() - began,
+                    None if joules is None else joules(),
+                )
+                history.append(epoch)
+                images += trained
+                progress.epoch(number, score)
+                if best is None or score.loss < best.validation.loss:
+                    best = epoch
+                    _copy_state(model, snapshot)
+                stopped = stopping.update(score.loss)
+    finally:
+        progress.close()
+    if best is None:
+        raise ValueError(f"max_epochs must be at least 1, not {settings.max_epochs}")
+    model.load_state_dict(snapshot)
+    return Training(tuple(history), best, capped=not stopped, images=images)
+
+
+def _epoch(
+    model: nn.Module,
+    data: Data,
+    updater: Updater,
+    settings: TrainSettings,
+    order: torch.Generator,
+    progress: Progress,
+) -> tuple[int, float]:
+    """Train one epoch; returns the number of images and their mean loss."""
+    model.train()
+    dtype = running_type(model)
+    images_done = 0
+    total: Tensor | float = 0.0
+    batches = data.train.shuffled(settings.batch_size, order, settings.images_per_epoch)
+    for images, labels in batches:
+        updater.zero()
+        _, loss = logits_and_loss(model, images.to(dtype), labels)
+        updater.backward(loss)
+        updater.step()
+        images_done += len(labels)
+        total = total + loss.detach() * len(labels)
+        if images_done % (CHECK_EVERY * settings.batch_size) == 0 and not math.isfinite(total):
+            break  # No need to finish a long epoch: the caller judges the loss.
+        if progress.due:
+            progress.batch(images_done, float(total) / images_done)
+    return images_done, float(total) / images_done
+
+
+def _copy_state(model: nn.Module, into: dict[str, Tensor]) -> None:
+    """Copy the state dict, into memory that is there already after the first time."""
+    with torch.no_grad():
+        for key, value in model.state_dict().items():
+            if key in into:
+                into[key].copy_(value)
+            else:
+                into[key] = value.detach().clone()
