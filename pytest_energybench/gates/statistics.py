@@ -35,15 +35,16 @@ def student_t_tail(t: float, df: float) -> float:
 def student_t_quantile(p: float, df: float) -> float:
     """The t that Student's t with `df` degrees of freedom stays below with probability `p`.
 
-    Newton's method on the upper tail, which is convex for t > 0: from the normal quantile, which
-    lies below the root, every step stays below it, so the method cannot overshoot.
+    Newton's method on the upper tail, which is convex for t > 0, so that every step ends below the
+    root and the next ones climb to it. It starts from Wallace's approximation by the normal
+    quantile (Annals of Mathematical Statistics 30, 1959), without its correction.
     """
     if not 0 < p < 1:
         raise ValueError(f"a probability must lie between 0 and 1, not {p!r}")
     if p < 0.5:
         return -student_t_quantile(1 - p, df)
     log_scale = math.lgamma((df + 1) / 2) - math.lgamma(df / 2) - 0.5 * math.log(df * math.pi)
-    t = NormalDist().inv_cdf(p)
+    t = math.sqrt(df * math.expm1(min(NormalDist().inv_cdf(p) ** 2 / df, 700.0)))
     for _ in range(200):
         density = math.exp(log_scale - (df + 1) / 2 * math.log1p(t * t / df))
         step = (student_t_tail(t, df) - (1 - p)) / density

@@ -10,7 +10,9 @@ from pathlib import Path
 from pytest_energybench.results.errors import WriteError, cause, named
 
 
-def write_atomically(path: str | os.PathLike[str], content: bytes, *, overwrite: bool) -> None:
+def write_atomically(
+    path: str | os.PathLike[str], content: bytes | bytearray, *, overwrite: bool
+) -> None:
     """Put `content` at `path` in one step that survives a crash; creates the folder.
 
     The content goes to a temporary file in the same folder, is synced to the disk and takes the
@@ -60,7 +62,7 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _write_synced(path: Path, content: bytes) -> None:
+def _write_synced(path: Path, content: bytes | bytearray) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)

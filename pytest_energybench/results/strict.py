@@ -57,7 +57,7 @@ class _Duplicate:
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> None:
     """Looks at the keys of one object and keeps nothing, so that a large file costs no memory."""
-    if len({key for key, _ in pairs}) != len(pairs):
+    if len(dict(pairs)) != len(pairs):
         raise _DuplicateError
 
 

@@ -214,6 +214,7 @@ def test_whatever_bytes_are_damaged_the_answer_is_a_run_or_one_line(place, damag
         ({"facility_j": -1.0}, "$.cases[0].facility_j"),
         ({"metrics": {"loss": math.nan}}, "$.cases[0].metrics.loss"),
         ({"metrics": {"tensor": object()}}, "$.cases[0]"),
+        ({"flags": ["\ud800"]}, "$.cases[0]"),
     ],
 )
 def test_nothing_is_written_that_a_reader_would_refuse(tmp_path, fields, place):
