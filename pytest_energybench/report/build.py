@@ -20,7 +20,7 @@ from pytest_energybench.report.view import (
 )
 from pytest_energybench.results.model import Case, Comparison, Run
 
-_ORIGINS = {"budget": "budget", "baseline": "baseline", "stored": "stored baseline"}
+_ORIGINS = {"budget": "the budget", "baseline": "the baseline", "stored": "the stored baseline"}
 
 
 def run_view(run: Run) -> RunView:
@@ -199,7 +199,7 @@ def _provenance(case: Case) -> str:
         return " and ".join(words)
     known = figures.joules(case)
     part = sum(case.energy_j.get(domain, 0.0) for domain in estimated)
-    share = f", {units.percent(part / known, uncertainty=0.01, signed=False)}" if known else ""
+    share = f", {units.percent(part / known, uncertainty=1.0, signed=False)}" if known else ""
     return f"estimated in part ({visible(', '.join(estimated))}{share})"
 
 
@@ -209,7 +209,7 @@ def _comparison_view(
     verdict = comparison.verdict
     other = by_nodeid.get(comparison.nodeid or "")
     against = _ORIGINS[comparison.origin]
-    if comparison.nodeid is not None:
+    if comparison.nodeid is not None and comparison.nodeid != case.nodeid:
         name = other.name if other is not None and other.name else comparison.nodeid
         against = f"{against} {visible(name)}"
     half = None if verdict.interval is None else (verdict.interval[1] - verdict.interval[0]) / 2

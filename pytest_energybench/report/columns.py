@@ -61,7 +61,13 @@ def columns(view: RunView) -> tuple[Column, ...]:
         )
     if view.has_accuracy:
         found.append(
-            Column("accuracy", "Accuracy", "as recorded by the test", _cells(cases, _accuracy))
+            Column(
+                "accuracy",
+                "Accuracy",
+                "as recorded by the test",
+                _cells(cases, _accuracy),
+                minor=True,
+            )
         )
     if view.has_rounds:
         found.append(

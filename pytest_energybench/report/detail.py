@@ -16,6 +16,7 @@ from pytest_energybench.results.model import Case, Provenance, Search, Series
 
 _KINDS = ("gpu", "cpu", "dram", "ram")
 _MOST_POINTS = 120
+_TIMES = ("s", "ms", "min", "h")
 _PLACES = {
     "counted": "",
     "inner": ", inside another window",
@@ -208,7 +209,7 @@ def _series(series: Series) -> Curve | None:
         f"{name}{f', {unit.strip()}' if unit else ''} over {x_name}",
         points,
         f"{name}: {finding}.",
-        x_unit=f" {x_name}",
+        x_unit=f" {x_name}" if x_name in _TIMES else "",
         y_unit=unit,
         zero=series.unit == "W",
     )
@@ -259,7 +260,8 @@ def _curve(
 ) -> Curve:
     drawn = _thinned(points)
     across = Scale(min(x for x, _ in points), max(x for x, _ in points))
-    up = around((y for _, y in points), zero=zero)
+    lowest, highest = min(y for _, y in points), max(y for _, y in points)
+    up = Scale(min(0.0, lowest) if zero else lowest, highest)
     places = tuple((across.at(x), round(100 - up.at(y), 1)) for x, y in drawn)
     return Curve(
         heading=heading,
@@ -268,8 +270,8 @@ def _curve(
         found=None if found is None else across.at(found),
         x_low=f"{units.number(across.low, 3)}{x_unit}",
         x_high=f"{units.number(across.high, 3)}{x_unit}",
-        y_low=f"{units.number(min(y for _, y in points), 3)}{y_unit}",
-        y_high=f"{units.number(max(y for _, y in points), 3)}{y_unit}",
+        y_low=f"{units.number(up.low, 3)}{y_unit}",
+        y_high=f"{units.number(up.high, 3)}{y_unit}",
         finding=finding,
     )
 

@@ -16,7 +16,7 @@ from pytest_energybench import __version__
 from pytest_energybench.report.attachments import Table, embedded
 from pytest_energybench.report.build import run_view
 from pytest_energybench.report.charts.forest import forests
-from pytest_energybench.report.charts.measures import measures
+from pytest_energybench.report.charts.measures import LINE_HEIGHT, measures
 from pytest_energybench.report.charts.plane import planes
 from pytest_energybench.report.charts.series import series
 from pytest_energybench.report.columns import columns
@@ -44,6 +44,7 @@ def render_html(run: Run, *, figures: Sequence[Path] = (), tables: Sequence[Tabl
             forests=forests(view.cases),
             planes=planes(view.cases),
             measures=measures(view.cases),
+            line_height=LINE_HEIGHT,
             series=series(view.cases),
             columns=columns(view),
             detail=case_detail,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from tabulate import tabulate
-
 from pytest_energybench.report import units
 from pytest_energybench.report.build import run_view
 from pytest_energybench.report.text import display_width, pad, shorten, visible
@@ -14,6 +12,7 @@ from pytest_energybench.results.model import Run
 
 _GAP = 2
 _NARROWEST_LABEL = 16
+_LEAST_TELLING = ("facility", "rounds", "time", "accuracy", "Δ baseline")
 _COLOURS = {"improved": "32", "regressed": "31;1", "error": "31;1", "inconclusive": "33"}
 
 Column = tuple[str, list[str]]
@@ -43,29 +42,49 @@ def _table(view: RunView, width: int, verbosity: int, color: bool) -> list[str]:
     cases: Sequence[CaseView] = view.looks if verbosity < 0 else view.cases
     if not cases:
         return []
-    right = _figures(view, cases)
     words = [_word(case) for case in cases]
-    taken = sum(_widest([head, *cells]) + _GAP for head, cells in right)
-    taken += _widest(["verdict", *words]) + _GAP
-    room = max(_NARROWEST_LABEL, width - taken)
+    figures = _fitting(_figures(view, cases), width - _NARROWEST_LABEL - _taken(("verdict", words)))
+    room = width - sum(map(_taken, [*figures, ("verdict", words)]))
     names = [shorten(case.label, room) for case in cases]
-    name_width = _widest(["case", *names])
-    columns: list[Column] = [
-        ("case", [pad(name, name_width) for name in names]),
-        *right,
-        ("verdict", words),
+    columns: list[Column] = [("case", names), *figures]
+    widths = [_widest([head, *cells]) for head, cells in columns]
+    rows = [
+        [head for head, _ in columns] + ["verdict"],
+        ["-" * wide for wide in [*widths, _widest(["verdict", *words])]],
+        *(
+            [*cells, _coloured(case, color)]
+            for *cells, case in zip(*(cells for _, cells in columns), cases, strict=True)
+        ),
     ]
-    rules = ["-" * _widest([head, *cells]) for head, cells in columns]
-    painted = [*columns[:-1], ("verdict", [_coloured(case, color) for case in cases])]
-    # Header and rule are rows of a plain table: tabulate would widen each titled column by two.
-    text = tabulate(
-        [[head for head, _ in columns], rules, *zip(*(c for _, c in painted), strict=True)],
-        tablefmt="plain",
-        colalign=["left", *("right" for _ in right), "left"],
-        disable_numparse=True,
-        preserve_whitespace=True,
-    )
-    return [line.rstrip() for line in text.splitlines()]
+    return [_line(row, widths) for row in rows]
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    """Name to the left, figures to the right, the verdict after them.
+
+    Widths are the terminal's columns, not characters: tabulate and str.ljust count characters,
+    and a name in Chinese would push its row's figures out of line.
+    """
+    name, *figures, verdict = cells
+    aligned = [
+        " " * (width - display_width(text)) + text
+        for text, width in zip(figures, widths[1:], strict=True)
+    ]
+    return (" " * _GAP).join([pad(name, widths[0]), *aligned, verdict]).rstrip()
+
+
+def _fitting(columns: Sequence[Column], room: int) -> list[Column]:
+    """The columns that a narrow terminal has room for, the least telling left out first."""
+    kept = list(columns)
+    for head in _LEAST_TELLING:
+        if sum(map(_taken, kept)) > room:
+            kept = [column for column in kept if column[0] != head]
+    return kept
+
+
+def _taken(column: Column) -> int:
+    head, cells = column
+    return _widest([head, *cells]) + _GAP
 
 
 def _widest(cells: Iterable[str]) -> int:

@@ -195,6 +195,7 @@ def _scaled(
         return Quantity("0", table[0][1], estimated)
     place = _last_place(value, uncertainty)
     rounded = round(value, -place)
+    place = max(place, _last_place(rounded, uncertainty))  # 9.996 became 10.00: one digit too many
     exponent, unit = _unit_for(abs(rounded), table)
     return Quantity(_plain(rounded / 10.0**exponent, max(0, exponent - place)), unit, estimated)
 

@@ -13,6 +13,7 @@ from pytest_energybench.report.view import WORST_FIRST, CaseView, Kind
 from pytest_energybench.results.model import Comparison, Origin
 
 MOST_ROWS = 60
+_SAME = 0.002
 _WIDEST = (-0.95, 4.0)
 _FALLS = (-0.9, -0.75, -0.5, -0.4, -0.3, -0.2, -0.1, -0.05)
 _RISES = (0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 3.0)
@@ -30,8 +31,10 @@ class ForestRow:
 
     Attributes:
         x: place of the change in percent of the axis; `low`, `high` of its interval's ends.
-        limit: place of what was allowed (baseline and margin, or budget), None where unknown.
+        limit: place of what was allowed (baseline and margin), None where that is unknown or
+            the reference itself.
         beyond: `left` or `right` where the change lies outside the axis.
+        opens: whether a new group begins here.
     """
 
     case: CaseView
@@ -41,6 +44,7 @@ class ForestRow:
     high: float | None
     limit: float | None
     beyond: str
+    opens: bool
     delta: str
     interval: str
 
@@ -94,7 +98,9 @@ def _forest(cases: Sequence[CaseView], origin: Origin) -> Forest | None:
         key=f"forest-{origin}",
         heading=heading,
         reference=reference,
-        rows=tuple(_row(*entry, scale) for entry in shown),
+        rows=tuple(
+            _row(*entry, scale, opens=_opens(shown, index)) for index, entry in enumerate(shown)
+        ),
         ticks=_ticks(scale),
         zero=scale.at(1.0),
         finding=_finding(judged, whose),
@@ -150,7 +156,16 @@ def _ticks(scale: Scale) -> tuple[Tick, ...]:
     )
 
 
-def _row(case: CaseView, comparison: Comparison, delta: float, scale: Scale) -> ForestRow:
+def _opens(judged: Sequence[tuple[CaseView, Comparison, float]], index: int) -> bool:
+    if index == 0:
+        return False
+    before, here = judged[index - 1][0].source.group, judged[index][0].source.group
+    return here is not None and here != before
+
+
+def _row(
+    case: CaseView, comparison: Comparison, delta: float, scale: Scale, *, opens: bool
+) -> ForestRow:
     bounds = _bounds(comparison)
     allowed = _allowed(case, comparison, delta)
     half = None if bounds is None else (bounds[1] - bounds[0]) / 2
@@ -164,8 +179,9 @@ def _row(case: CaseView, comparison: Comparison, delta: float, scale: Scale) -> 
         x=scale.at(1 + delta),
         low=None if bounds is None else scale.at(1 + bounds[0]),
         high=None if bounds is None else scale.at(1 + bounds[1]),
-        limit=None if allowed is None else scale.at(1 + allowed),
+        limit=None if allowed is None or abs(allowed) < _SAME else scale.at(1 + allowed),
         beyond=beyond,
+        opens=opens,
         delta=mark + units.percent(delta, uncertainty=half),
         interval=units.interval(bounds),
     )

@@ -17,15 +17,20 @@ from pytest_energybench.report.text import listed, visible
 from pytest_energybench.report.view import CaseView
 
 BASELINE = "baseline"
+LINE_HEIGHT = 24
 _COMPRESSION = ("compression", "compression_rate")
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One method's figure on a model's line; `x` in percent."""
+    """One method's figure on a model's line: `x` in percent, `y` in pixels.
+
+    Methods stand a little above or below each other, so that equal figures all show.
+    """
 
     shape: int
     x: float
+    y: float
     text: str
     estimated: bool
 
@@ -79,6 +84,7 @@ class _Measure:
     text: Callable[[float], str]
     relative: bool = False
     of_energy: bool = False
+    tick: Callable[[float], str] | None = None
 
 
 def is_paper(cases: Sequence[CaseView]) -> bool:
@@ -146,8 +152,16 @@ _PER_EPOCH = _Measure(
     True,
     True,
 )
-_ACCURACY = _Measure("Accuracy", "on test images", lambda c: c.accuracy.value, units.accuracy)
-_RATE = _Measure("Compression", "share removed", _metric(*_COMPRESSION), _share)
+_ACCURACY = _Measure(
+    "Accuracy",
+    "on test images",
+    lambda c: c.accuracy.value,
+    units.accuracy,
+    tick=lambda v: f"{v:.3g}",
+)
+_RATE = _Measure(
+    "Compression", "share removed", _metric(*_COMPRESSION), _share, tick=lambda v: f"{v:.0%}"
+)
 _MEASURES = (_ENERGY, _TIME, _ACCURACY, _EPOCHS, _PER_EPOCH, _RATE)
 
 
@@ -192,7 +206,9 @@ def _scale(measure: _Measure, numbers: Sequence[float]) -> Scale:
 
 
 def _tick_label(measure: _Measure) -> Callable[[float], str]:
-    return (lambda value: f"{value:g}×") if measure.relative else measure.text
+    if measure.relative:
+        return lambda value: f"{value:g}×"
+    return measure.tick or measure.text
 
 
 def _line(
@@ -206,6 +222,7 @@ def _line(
         Mark(
             shape_of[method],
             scale.at(value),
+            _height(shape_of[method], len(shape_of)),
             f"{method}: {_cell(measure, case)}"
             + (f", {value:.2f} of the baseline" if measure.relative else ""),
             measure.of_energy and case.estimated,
@@ -213,6 +230,11 @@ def _line(
         for method, (value, case) in values.items()
     )
     return Line(model, marks)
+
+
+def _height(index: int, number: int) -> float:
+    room = LINE_HEIGHT - 14
+    return round(7 + room * (index / (number - 1) if number > 1 else 0.5), 1)
 
 
 def _finding(measure: _Measure, found: dict[str, dict[str, tuple[float, CaseView]]]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -81,24 +81,25 @@ def planes(cases: Sequence[CaseView]) -> tuple[Plane, ...]:
         for case in cases
         if case.delta.value is not None and case.accuracy_change is not None
     ]
+    shape_of = shapes(cases)
     made = []
     if len(absolute) > 1:
-        made.append(_absolute(absolute))
+        made.append(_absolute(absolute, shape_of))
     if len(changes) > 1:
-        made.append(_relative(changes))
+        made.append(_relative(changes, shape_of))
     return tuple(made)
 
 
 Entry = tuple[CaseView, float, float]
 
 
-def _absolute(entries: Sequence[Entry]) -> Plane:
+def _absolute(entries: Sequence[Entry], shape_of: Mapping[str, int]) -> Plane:
     entries, left_out = _most(entries)
     x, y = magnitudes(e[1] for e in entries), around(e[2] for e in entries)
-    points, front = _points(entries, x, y, lambda c: f"{c.energy.text}, accuracy {c.accuracy.text}")
+    points, front = _points(entries, x, y, shape_of, _figures_text)
     return Plane(
         key="plane",
-        heading="Energy and accuracy",
+        heading="Energy against accuracy",
         x_label="energy" + (", logarithmic" if x.log else ""),
         y_label="accuracy",
         height=HEIGHT,
@@ -114,11 +115,11 @@ def _absolute(entries: Sequence[Entry]) -> Plane:
     )
 
 
-def _relative(entries: Sequence[Entry]) -> Plane:
+def _relative(entries: Sequence[Entry], shape_of: Mapping[str, int]) -> Plane:
     entries, left_out = _most(entries)
     x = around([1.0, *(e[1] for e in entries)])
     y = around([0.0, *(e[2] for e in entries)])
-    points, front = _points(entries, x, y, _change_text)
+    points, front = _points(entries, x, y, shape_of, _change_text)
     better = sum(e[1] < 1 and e[2] >= 0 for e in entries)
     return Plane(
         key="plane-change",
@@ -137,6 +138,10 @@ def _relative(entries: Sequence[Entry]) -> Plane:
         left_out=left_out,
         time_ratio=any(case.time_ratio for case, _, _ in entries),
     )
+
+
+def _figures_text(case: CaseView) -> str:
+    return f"{case.energy.text}, accuracy {case.accuracy.text}"
 
 
 def _change_text(case: CaseView) -> str:
@@ -162,10 +167,13 @@ def pareto(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _points(
-    entries: Sequence[Entry], x: Scale, y: Scale, text: Callable[[CaseView], str]
+    entries: Sequence[Entry],
+    x: Scale,
+    y: Scale,
+    shape_of: Mapping[str, int],
+    text: Callable[[CaseView], str],
 ) -> tuple[tuple[Point, ...], tuple[Point, ...]]:
     ranks = {entry[0].key: rank for rank, entry in enumerate(pareto(entries), 1)}
-    shape_of = shapes([entry[0] for entry in entries])
     points = tuple(
         Point(
             case=case,
