@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from statistics import NormalDist, fmean, variance
+from statistics import NormalDist
 from typing import Literal
 
 from pytest_energybench.results.model import VerdictKind
@@ -133,7 +133,8 @@ def paired(candidate: Sequence[float], reference: Sequence[float]) -> Estimate:
         raise ValueError("the paired test needs two or more rounds of both, and as many of each")
     ratios = [math.log(c) - math.log(r) for c, r in zip(candidate, reference, strict=True)]
     n = len(ratios)
-    return Estimate(fmean(ratios), math.sqrt(variance(ratios) / n), n - 1, n, "paired")
+    mean, variance = _mean_and_variance(ratios)
+    return Estimate(mean, math.sqrt(variance / n), n - 1, n, "paired")
 
 
 def welch(candidate: Sequence[float], reference: Sequence[float]) -> Estimate:
@@ -149,16 +150,24 @@ def welch(candidate: Sequence[float], reference: Sequence[float]) -> Estimate:
     """
     if len(candidate) < 2 or len(reference) < 2:
         raise ValueError("Welch's test needs two or more rounds of each")
-    logs_c, logs_r = [math.log(x) for x in candidate], [math.log(x) for x in reference]
-    v_c, v_r = variance(logs_c) / len(logs_c), variance(logs_r) / len(logs_r)
+    n_c, n_r = len(candidate), len(reference)
+    mean_c, variance_c = _mean_and_variance([math.log(joules) for joules in candidate])
+    mean_r, variance_r = _mean_and_variance([math.log(joules) for joules in reference])
+    v_c, v_r = variance_c / n_c, variance_r / n_r
     spread = v_c + v_r
     if spread == 0:
-        df = float(len(logs_c) + len(logs_r) - 2)
+        df = float(n_c + n_r - 2)
     else:  # shares of the spread, so that tiny variances do not vanish when squared
-        shares = (v_c / spread) ** 2 / (len(logs_c) - 1), (v_r / spread) ** 2 / (len(logs_r) - 1)
-        df = 1 / sum(shares)
-    n = min(len(logs_c), len(logs_r))
-    return Estimate(fmean(logs_c) - fmean(logs_r), math.sqrt(spread), df, n, "welch")
+        df = 1 / ((v_c / spread) ** 2 / (n_c - 1) + (v_r / spread) ** 2 / (n_r - 1))
+    return Estimate(mean_c - mean_r, math.sqrt(spread), df, min(n_c, n_r), "welch")
+
+
+def _mean_and_variance(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and unbiased variance, taken from the first value on: equal values have exactly none."""
+    shifted = [value - values[0] for value in values]
+    mean = math.fsum(shifted) / len(values)
+    variance = math.fsum((value - mean) ** 2 for value in shifted) / (len(values) - 1)
+    return values[0] + mean, variance
 
 
 def decide(estimate: Estimate, margin: float) -> VerdictKind:

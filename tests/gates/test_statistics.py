@@ -1,5 +1,6 @@
 """The statistics: exact where there is a reference, calibrated where chance decides."""
 
+import itertools
 import math
 
 import numpy as np
@@ -64,8 +65,8 @@ def test_welchs_test_is_that_of_scipy_on_logs():
 
 
 def test_identical_rounds_have_no_error_and_nothing_divides_by_zero():
-    for test in (paired, welch):
-        same, more = test([5.0, 5.0], [5.0, 5.0]), test([6.0, 6.0], [5.0, 5.0])
+    for test, n in itertools.product((paired, welch), (2, 3, 7)):
+        same, more = test([0.1] * n, [0.1] * n), test([0.2] * n, [0.1] * n)
         assert same.bounds == (0.0, 0.0)
         assert decide(same, 0.0) == "within"
         assert decide(more, 0.0) == "regressed"
