@@ -26,6 +26,9 @@ from pytest_energybench.results.model import (
 _ROUNDING = 1e-9
 """Relative slack at a limit, so that a sum of floats that equals it is not above it."""
 
+_LARGEST_MARGIN = 1e12
+"""A floor over a baseline of next to nothing is a margin of any size; this one is still finite."""
+
 _PLACE: Mapping[VerdictKind, str] = {
     "improved": "is below",
     "within": "is within",
@@ -149,7 +152,7 @@ def effective_margin(baseline_j: float, margin: float, floor_j: float) -> float:
         margin: relative increase that is tolerated.
         floor_j: increase in joules that is tolerated.
     """
-    return max(margin, floor_j / baseline_j)
+    return max(margin, min(floor_j / baseline_j, _LARGEST_MARGIN))
 
 
 def _refusal(

@@ -22,8 +22,10 @@ Outcome = Literal["passed", "failed", "skipped", "xfailed", "xpassed", "error"]
 Origin = Literal["budget", "baseline", "stored"]
 Scalar = str | int | float | bool | None
 
-Joules = Annotated[float, Meta(ge=0)]
-Seconds = Annotated[float, Meta(ge=0)]
+Joules = Annotated[float, Meta(ge=0, le=1e30)]
+Seconds = Annotated[float, Meta(ge=0, le=1e30)]
+"""Bounded, so that sums, means and products of figures from a file are finite, too."""
+
 Count = Annotated[int, Meta(ge=0)]
 
 SEVERITY: tuple[VerdictKind, ...] = ("improved", "within", "inconclusive", "regressed", "error")

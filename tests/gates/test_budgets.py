@@ -113,6 +113,12 @@ def test_whatever_a_value_is_the_answer_is_budgets_or_one_line(key, value):
     assert_read_or_one_line(f'[budget."*"]\n{key} = {written}')
 
 
+def test_a_perfect_accuracy_may_be_asked_for():
+    for written in ("1", "1.0", '"100 %"'):
+        budgets = parse_budgets(f'[budget."*"]\nmin_accuracy = {written}')
+        assert budgets.limits("a").min_accuracy == 1.0
+
+
 def test_a_case_is_judged_by_every_limit_stated_for_it():
     limits = parse_budgets(FILE, "b.toml").limits("tests/test_x.py::test_big[a]")
     case = make_case("test_big[a]", 250.0, metrics={"accuracy": 0.96, "correct": 96, "total": 100})

@@ -2,7 +2,7 @@
 
 from pytest_energybench.gates.accuracy import Score, judge_accuracy
 from pytest_energybench.gates.budgets import parse_budgets
-from pytest_energybench.gates.energy import judge_baseline, judge_budget
+from pytest_energybench.gates.energy import judge_baseline, judge_budget, judge_duration
 from pytest_energybench.gates.figures import Figures
 from pytest_energybench.gates.judge import judge_run
 from pytest_energybench.results.model import Comparison, Verdict
@@ -58,6 +58,29 @@ def test_what_was_judged_inside_a_test_or_against_a_stored_run_stays():
     ]
     case = make_case("test_a", 10.0, comparisons=kept)
     assert judge_run(make_run(PLAIN, case)).cases[1].comparisons == kept
+
+
+def test_a_comparison_of_a_case_with_itself_stays():
+    verdict = Verdict(kind="within", reason="A/B in the test")
+    own = [
+        Comparison(
+            origin="baseline", nodeid="tests/test_x.py::test_m[pruned]", margin=0.0, verdict=verdict
+        )
+    ]
+    alone = make_case("test_m[pruned]", 10.5, group="g", comparisons=own)
+    assert judge_run(make_run(alone)).cases[0].comparisons == own
+
+
+def test_a_budget_from_elsewhere_and_comparisons_of_another_kind_stay_beside_the_files():
+    budgets = parse_budgets('[budget."*"]\nmax_energy = "5 J"')
+    kept = [
+        judge_budget(10.0, 7.0),
+        judge_duration(1.0, 5.0),
+        Comparison(origin="baseline", limit=5.0, verdict=Verdict(kind="within", reason="")),
+    ]
+    case = judge_run(make_run(make_case("test_a", 10.0, comparisons=kept)), budgets=budgets)
+    assert case.cases[0].comparisons[:-1] == kept
+    assert case.cases[0].comparisons[-1].limit == 5.0
 
 
 def test_budgets_are_added_once():

@@ -71,6 +71,8 @@ def test_identical_rounds_have_no_error_and_nothing_divides_by_zero():
         assert decide(same, 0.0) == "within"
         assert decide(more, 0.0) == "regressed"
         assert (same.chance_above(0.0), more.chance_above(0.0)) == (1.0, 0.0)
+        assert (same.chance_below(0.0), more.chance_below(1.0)) == (1.0, 0.0)
+        assert same.df == (n - 1 if test is paired else 2 * n - 2)
 
 
 def test_too_few_rounds_are_refused():

@@ -3,10 +3,15 @@
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from pytest_energybench.gates.budgets import parse_budgets
+from pytest_energybench.gates.judge import judge_run
+from pytest_energybench.gates.message import failure_message
 from pytest_energybench.gates.stored import compare_stored
+from pytest_energybench.results.files import encode_run
 from pytest_energybench.results.model import Comparison, MeterInfo, Verdict
 from tests.results.samples import MACHINE, make_case, make_run
 
@@ -153,6 +158,29 @@ def test_missing_stale_and_not_run_entries_are_told_apart():
     assert set(alone.stale) == {B, "tests/test_x.py::test_gone", "tests/test_y.py::test_c"}
 
 
+figure = st.floats(0, 1e30) | st.sampled_from([0.0, 5e-324, 1e-300, 1e-9, 1.0, 1e30])
+some_rounds = st.lists(figure, min_size=1, max_size=4)
+
+
+@given(
+    st.lists(st.tuples(some_rounds, some_rounds), min_size=1, max_size=4),
+    st.floats(0, 10),
+    st.sampled_from([0.0, 1e-9, 2.0, 1e30]),
+)
+def test_whatever_figures_two_files_hold_the_judged_run_can_be_written(pairs, margin, floor_j):
+    run, stored = (
+        make_run(
+            *(make_case(f"test_{i}", *pair[side], facility_j=0.0) for i, pair in enumerate(pairs))
+        )
+        for side in (0, 1)
+    )
+    options = {"name": "main", "margin": margin, "floor_j": floor_j}
+    result, _ = compare_stored(run, stored, **options)
+    encode_run(judge_run(result))
+    for case in result.cases:
+        assert len(failure_message(case.comparisons[0]).splitlines()) <= 3
+
+
 def forty(rng, change=0.0, first=0.0):
     """A run of forty cases of five rounds at CV 3 %, the first changed by `first`."""
     return make_run(
@@ -197,3 +225,12 @@ def test_a_verdict_that_does_not_stand_among_many_says_so():
     assert softened[0].kind in ("inconclusive", "within")
     assert softened[0].method == "welch, holm"
     assert "not beyond chance among 40 cases" in softened[0].reason
+
+
+def test_of_two_cases_each_is_held_to_half_the_risk():
+    """One p-value between 0.025 and 0.05 stands alone, and not beside another case."""
+    doubtful = make_case("test_a", 102.6, 104.2, 101.6), make_case("test_a", 100.0, 101.5, 99.0)
+    calm = make_case("test_b", 100.0, 101.0, 99.0), make_case("test_b", 100.2, 101.0, 99.0)
+    assert verdicts(make_run(doubtful[0]), make_run(doubtful[1])) == ["regressed"]
+    both = verdicts(make_run(doubtful[0], calm[0]), make_run(doubtful[1], calm[1]))
+    assert both == ["inconclusive", "inconclusive"]
