@@ -106,6 +106,11 @@ class Estimate:
         reach = student_t_quantile(CONFIDENCE, self.df) * self.error
         return self.log_ratio - reach, self.log_ratio + reach
 
+    @property
+    def noise_floor(self) -> float:
+        """The relative increase from which on such rounds can tell a change from none."""
+        return relative(student_t_quantile(CONFIDENCE, self.df) * self.error)
+
     def chance_above(self, log_limit: float) -> float:
         """p-value of "above the limit": the chance of such rounds were the true ratio at it."""
         if self.error == 0:

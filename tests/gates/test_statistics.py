@@ -116,6 +116,15 @@ def test_bounds_chances_and_decision_always_agree(pairs, margin):
             assert (decide(found, margin) == "regressed") == (chance < 0.05)
 
 
+def test_the_noise_floor_is_the_change_from_which_on_rounds_tell_one():
+    ours, theirs = [100.0, 101.5, 99.0], [100.5, 100.0, 99.8]
+    found = paired(ours, theirs)
+    level = [joules / math.exp(found.log_ratio) for joules in ours]
+    for factor, kind in ((0.99, "inconclusive"), (1.01, "regressed")):
+        raised = [joules * (1 + factor * found.noise_floor) for joules in level]
+        assert decide(paired(raised, theirs), 0.0) == kind
+
+
 def test_a_change_is_relative_and_finite():
     assert relative(math.log(1.02)) == pytest.approx(0.02)
     assert relative(0.0) == 0.0
