@@ -11,7 +11,7 @@ print(window.total_j, window.energy_j, window.provenance)
 
 from __future__ import annotations
 
-from pytest_energybench.metering.errors import LockTimeoutError, MeterError
+from pytest_energybench.metering.errors import LockTimeoutError, MeterError, Problem
 from pytest_energybench.metering.meter import Meter, default_meter, measure
 from pytest_energybench.metering.source import (
     Domain,
@@ -32,6 +32,7 @@ __all__ = [
     "Loss",
     "Meter",
     "MeterError",
+    "Problem",
     "Provenance",
     "Reading",
     "Sampling",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_energybench.metering.errors import MeterError
+from pytest_energybench.metering.processors import find_processor
 
 TDP_VARIABLE = "ENERGYBENCH_CPU_TDP_W"
 
@@ -31,35 +32,15 @@ class CorePower:
     note: str
 
 
-@dataclass(frozen=True, slots=True)
-class Processor:
-    """A processor's data sheet: design power in watts, and hardware threads."""
-
-    tdp_w: float
-    threads: int
-
-
-PROCESSORS: Mapping[str, Processor] = {
-    # AMD EPYC product pages (default TDP).
-    "EPYC 7742": Processor(225, 128),
-    "EPYC 7763": Processor(280, 128),
-    "EPYC 7R13": Processor(225, 96),
-    "EPYC 9654": Processor(360, 192),
-    # Intel ARK (processor base power).
-    "Xeon(R) Platinum 8259CL": Processor(210, 48),
-    "Xeon(R) Platinum 8375C": Processor(300, 64),
-    "Xeon(R) Platinum 8480+": Processor(350, 112),
-    "Core(TM) i7-1165G7": Processor(28, 8),
-    # AMD Ryzen product pages.
-    "Ryzen 9 5950X": Processor(105, 32),
-    "Ryzen 7 5800X": Processor(105, 16),
-}
-
-
 def core_power(
     environ: Mapping[str, str] = os.environ, model: str | None = None, cores: int | None = None
 ) -> CorePower:
     """Watts of a busy logical CPU: as told, by data sheet, or a documented default.
+
+    A data sheet's power is divided by that processor's own threads, so that a virtual machine with
+    a few of them is charged its share. Design power is what a processor may draw in the long run
+    with all threads busy; a single busy thread runs faster and draws more than its share, a memory
+    bound one less. That is what the stated error is for.
 
     Args:
         environ: `ENERGYBENCH_CPU_TDP_W` is the design power of all that this system sees, in watts.
@@ -80,11 +61,11 @@ def core_power(
         count = cores or os.cpu_count() or 1
         return CorePower(tdp_w / count, 0.3, f"TDP {tdp_w:g} W / {count} CPUs, {TDP_VARIABLE}")
     name = cpu_model() if model is None else model
-    for key, processor in PROCESSORS.items():
-        if key in name:
-            watts = processor.tdp_w / processor.threads
-            note = f"TDP {processor.tdp_w:g} W / {processor.threads} threads, data sheet of {key}"
-            return CorePower(watts, 0.4, note)
+    found = find_processor(name)
+    if found is not None:
+        key, (tdp_w, threads) = found
+        note = f"TDP {tdp_w:g} W / {threads} threads, data sheet of {key}"
+        return CorePower(tdp_w / threads, 0.4, note)
     return CorePower(DEFAULT_WATTS, 0.6, f"default for unlisted CPUs; set {TDP_VARIABLE}")
 
 

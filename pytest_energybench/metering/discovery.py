@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
 from pytest_energybench.metering.errors import MeterError
+from pytest_energybench.metering.exclusion import Exclusion
 from pytest_energybench.metering.load import LoadWatch
-from pytest_energybench.metering.lock import Exclusion, Patience
+from pytest_energybench.metering.lock import Patience
 from pytest_energybench.metering.meter import Meter
 from pytest_energybench.metering.source import Source
 

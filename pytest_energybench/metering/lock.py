@@ -1,8 +1,8 @@
-"""One lock per machine, and one per GPU, so that two windows don't spoil each other's joules.
+"""A named lock of this machine, shared or exclusive, whoever its users are.
 
-The locks are the operating system's own (`flock`): when a process dies, however it dies, what it
-held is free. Within one process they nest and never wait: a thread inside a window may open another
-window, which is part of the first.
+It is the operating system's own (`flock`): when a process dies, however it dies, what it held is
+free. Within one process it nests and never waits: a thread inside a window may open another window,
+which is part of the first.
 
 A file shows who holds it last, so that a process started from inside a window (a data loader's
 worker, say) is recognised as part of it and doesn't wait for its own parent.
@@ -11,12 +11,10 @@ worker, say) is recognised as part of it and doesn't wait for its own parent.
 from __future__ import annotations
 
 import os
-import stat
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,12 +24,10 @@ from pytest_energybench.metering.fork import tell_after_fork
 
 try:
     import fcntl
-except ImportError:  # Windows: no flock; windows there are flagged as not exclusive
+except ImportError:  # Windows; `exclusion` doesn't use locks there
     fcntl = None  # type: ignore[assignment]
 
-FOLDER_VARIABLE = "ENERGYBENCH_LOCK_DIR"
-SYSTEM_FOLDER = Path("/tmp/energybench-locks")  # the same for every user, unlike TMPDIR
-MACHINE = "machine"
+HAS_FLOCK = fcntl is not None
 CHECK_S = 60.0
 """How often an open lock file is compared with the one on disk: something may tidy /tmp."""
 
@@ -122,7 +118,7 @@ class FileLock:
         with self._mutex:
             if self._at_once(exclusive):
                 return
-        gate = _open_file(self._gate)
+        gate = open_file(self._gate)
         try:
             first = False
             for _ in patience.tries(f"the lock {self.path}", self.holder):
@@ -207,7 +203,7 @@ class FileLock:
 
     def _is_awaited(self) -> bool:
         """Whether somebody stands in the gate."""
-        gate = _open_file(self._gate)
+        gate = open_file(self._gate)
         try:
             return not _flock(gate, fcntl.LOCK_EX)
         finally:
@@ -219,106 +215,12 @@ class FileLock:
             os.close(self._fd)
             self._fd = -1
         if self._fd < 0:
-            self._fd = _open_file(self.path)
+            self._fd = open_file(self.path)
         self._checked = now
 
     def _last(self) -> bytes:
         """Token of the process that took it last; empty for a new file."""
         return os.pread(self._fd, len(self._token), 0)
-
-
-class Exclusion:
-    """The locks that a meter's windows need: the machine's, or its GPUs' and a share of it.
-
-    Attributes:
-        problem: why windows aren't exclusive here; empty where they are.
-    """
-
-    def __init__(
-        self,
-        gpus: tuple[str, ...] = (),
-        *,
-        folder: Path | None = None,
-        patience: Patience | None = None,
-    ) -> None:
-        """
-        Args:
-            gpus: what tells the metered GPUs apart on this machine (their UUIDs).
-            folder: where the lock files are; by default `ENERGYBENCH_LOCK_DIR`, or one in /tmp
-                that all users share.
-            patience: how long to wait for others, and whom to tell.
-        """
-        self.patience = patience or Patience()
-        self.problem = ""
-        folder = folder or Path(os.environ.get(FOLDER_VARIABLE) or SYSTEM_FOLDER)
-        self._machine = file_lock(folder / MACHINE)
-        self._gpus = tuple(file_lock(folder / f"gpu-{uuid}") for uuid in sorted(gpus))
-        if fcntl is None:
-            self.problem = "windows aren't exclusive: this system has no flock"
-            return
-        try:
-            _make_folder(folder)
-            for lock in (self._machine, *self._gpus):
-                os.close(_open_file(lock.path))
-        except OSError as error:
-            self.problem = f"windows aren't exclusive: {error}; set {FOLDER_VARIABLE}"
-
-    def enter(self) -> None:
-        """A window begins: wait until nobody else meters or works hard on what it meters.
-
-        Raises:
-            LockTimeoutError: somebody did for longer than `patience` allows.
-        """
-        if self.problem:
-            return
-        self._acquire(not self._gpus, True)
-
-    def leave(self) -> str | None:
-        """The window ended; a flag where its processor's joules were shared with a neighbour."""
-        if self.problem:
-            return f"not exclusive: {self.problem}"
-        flag = None
-        if self._gpus and self._machine.others():
-            flag = "cpu and memory shared: another process worked beside this window"
-        elif self._machine.inherited:
-            flag = "inside a window of the process that started this one"
-        self._release(not self._gpus, True)
-        return flag
-
-    @contextmanager
-    def heavy(self) -> Iterator[None]:
-        """Hold the machine for heavy work that isn't metered: beside other such work, no window.
-
-        Raises:
-            LockTimeoutError: a window lasted longer than `patience` allows.
-        """
-        if self.problem:
-            yield
-            return
-        self._acquire(False, False)
-        try:
-            yield
-        finally:
-            self._release(False, False)
-
-    def _acquire(self, machine: bool, gpus: bool) -> None:
-        """All locks in one order for everybody, shared or exclusive; none where one fails."""
-        self._machine.acquire(machine, self.patience)
-        held: list[FileLock] = []
-        try:
-            for lock in self._gpus:
-                lock.acquire(gpus, self.patience)
-                held.append(lock)
-        except BaseException:
-            for lock in held:
-                lock.release(gpus)
-            self._machine.release(machine)
-            raise
-
-    def _release(self, machine: bool, gpus: bool) -> None:
-        for lock in self._gpus:
-            lock.release(gpus)
-        self._machine.release(machine)
 
 
 _locks: dict[Path, FileLock] = {}
@@ -360,16 +262,7 @@ def _flock(fd: int, mode: int) -> bool:
     return True
 
 
-def _make_folder(folder: Path) -> None:
-    """Make the folder that every user of the machine may put lock files into."""
-    if not folder.is_dir():
-        folder.mkdir(mode=0o1777, parents=True, exist_ok=True)
-        folder.chmod(0o1777)  # mkdir's mode is cut by the umask
-    if stat.S_ISLNK(os.lstat(folder).st_mode):
-        raise OSError(f"{folder} is a link, so whose locks these are isn't certain")
-
-
-def _open_file(path: Path) -> int:
+def open_file(path: Path) -> int:
     """Open a lock file, making it for all users where it is missing.
 
     A file that exists is opened without O_CREAT: in a sticky folder the kernel refuses that for

@@ -10,10 +10,10 @@ from contextlib import AbstractContextManager, nullcontext
 from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
 from pytest_energybench.metering.cuda import finish_gpu_work
 from pytest_energybench.metering.errors import MeterError
+from pytest_energybench.metering.exclusion import Exclusion
 from pytest_energybench.metering.fork import tell_after_fork
 from pytest_energybench.metering.keeper import Keeper
 from pytest_energybench.metering.load import LoadWatch
-from pytest_energybench.metering.lock import Exclusion
 from pytest_energybench.metering.source import (
     Domain,
     Judging,
@@ -65,7 +65,7 @@ class Meter:
             twice = next(name for name in names if names.count(name) > 1)
             raise MeterError(f"domain {twice!r} comes from two meters; it would be counted twice")
         self.problems = tuple(problems)
-        if exclusion is not None and exclusion.problem:
+        if exclusion is not None and exclusion.problem is not None:
             self.problems += (exclusion.problem,)
         self._clock = clock
         self._exclusion = exclusion

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_energybench.metering.visible import MIG, VARIABLE, visible_devices
+from pytest_energybench.metering.errors import Problem
+from pytest_energybench.metering.visible import NO_SLICE, SLICE_CURE, VARIABLE, visible_devices
 
 DRIVER_FILES = ("/dev/nvidiactl", "/proc/driver/nvidia", "/dev/dxg")
 """One of these exists where the driver is loaded (the last one under WSL)."""
@@ -101,7 +101,7 @@ class Gpus:
     """The GPUs to be metered, and why others aren't."""
 
     gpus: tuple[Gpu, ...] = ()
-    problems: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
 
 def find_gpus(setting: str | None = None) -> Gpus:
@@ -111,7 +111,7 @@ def find_gpus(setting: str | None = None) -> Gpus:
         setting: as `CUDA_VISIBLE_DEVICES`, which is read by default.
     """
     if not driver_is_loaded():
-        return Gpus(problems=("NVML: no NVIDIA driver on this machine, so no GPU is metered",))
+        return Gpus(problems=(Problem("NVML", "no NVIDIA driver here, so no GPU is metered"),))
     import pynvml  # type: ignore[import-untyped]
 
     try:
@@ -119,38 +119,43 @@ def find_gpus(setting: str | None = None) -> Gpus:
         handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
         uuids = [str(pynvml.nvmlDeviceGetUUID(handle)) for handle in handles]
     except pynvml.NVMLError as error:
-        return Gpus(problems=(f"NVML: {error}; `nvidia-smi` should say more",))
+        return Gpus(problems=(Problem("NVML", str(error), "see what `nvidia-smi` says"),))
     visible = visible_devices(os.environ.get(VARIABLE) if setting is None else setting, uuids)
-    problems = [visible.problem] if visible.problem else []
+    problems = [] if visible.problem is None else [visible.problem]
     gpus = []
     for index, device in enumerate(visible.indices):
         try:
             gpu = Gpu(pynvml, handles[device], index)
-            whys = tuple(_refusals(pynvml, handles[device], gpu))
         except pynvml.NVMLError as error:
-            problems.append(f"NVML: GPU {device} ({uuids[device]}): {error}")
+            problems.append(Problem(f"GPU {device} ({uuids[device]})", str(error)))
             continue
-        problems += [f"NVML: GPU {device} ({gpu.name}): {why}" for why in whys]
-        if not whys:
+        problem = _refusal(pynvml, handles[device], f"GPU {device} ({gpu.name})", gpu)
+        if problem is None:
             gpus.append(gpu)
+        else:
+            problems.append(problem)
     if len({gpu.name for gpu in gpus}) > 1 and os.environ.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID":
         problems.append(
-            "NVML: GPUs of several kinds may be numbered differently by CUDA; "
-            "set CUDA_DEVICE_ORDER=PCI_BUS_ID"
+            Problem(
+                "NVML",
+                "GPUs of several kinds may be numbered differently by CUDA",
+                "set CUDA_DEVICE_ORDER=PCI_BUS_ID",
+            )
         )
     return Gpus(tuple(gpus), tuple(problems))
 
 
-def _refusals(nvml: Any, handle: Any, gpu: Gpu) -> Iterator[str]:
-    """Why a GPU can't be metered."""
+def _refusal(nvml: Any, handle: Any, what: str, gpu: Gpu) -> Problem | None:
+    """Why a GPU can't be metered, if it can't."""
     try:
         current, _pending = nvml.nvmlDeviceGetMigMode(handle)
     except nvml.NVMLError:  # no GPU that can be sliced
         current = 0
     if current:
-        yield f"MIG is on: {MIG}"
-    elif not gpu.has_counter and not gpu.has_power:
-        yield "shows neither energy nor power"
+        return Problem(what, f"MIG is on: {NO_SLICE}", SLICE_CURE)
+    if not gpu.has_counter and not gpu.has_power:
+        return Problem(what, "shows neither energy nor power")
+    return None
 
 
 def driver_is_loaded() -> bool:

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_energybench.metering.errors import Problem
+
 ROOT_VARIABLE = "ENERGYBENCH_POWERCAP_ROOT"
 SYSTEM_ROOT = Path("/sys/class/powercap")
 MAX_DEPTH = 4
@@ -55,7 +57,7 @@ class Counters:
 
     domains: Mapping[str, tuple[Zone, ...]]
     left_out: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
 
 def powercap_root(root: str | os.PathLike[str] | None = None) -> Path:
@@ -66,10 +68,10 @@ def powercap_root(root: str | os.PathLike[str] | None = None) -> Path:
 def find_counters(root: Path) -> Counters:
     """The counters under `root`, each joule once."""
     if not root.is_dir():
-        return Counters({}, problems=(f"RAPL: {root} doesn't exist: {_why_absent(root)}",))
+        return Counters({}, problems=(Problem("RAPL", f"{root} doesn't exist", _cure(root)),))
     zones = sorted(_zones(root, set(), 0), key=lambda zone: _natural(zone.id))
     if not zones:
-        return Counters({}, problems=(f"RAPL: no energy_uj under {root}: {_why_absent(root)}",))
+        return Counters({}, problems=(Problem("RAPL", f"no counter in {root}", _cure(root)),))
     return _Sorting(zones).sort()
 
 
@@ -81,7 +83,7 @@ class _Sorting:
         self._domains: dict[str, tuple[Zone, ...]] = {}
         self._left_out: list[str] = []
         self._denied: list[Path] = []
-        self._broken: list[str] = []
+        self._broken: list[Problem] = []
         self._values: dict[Path, int] = {}
 
     def sort(self) -> Counters:
@@ -108,7 +110,8 @@ class _Sorting:
         except PermissionError:
             self._denied.append(zone.energy)
         except (OSError, ValueError) as error:
-            self._broken.append(f"RAPL: {zone.energy}: {error}")
+            why = str(error) if isinstance(error, OSError) else f"{zone.energy}: {error}"
+            self._broken.append(Problem("RAPL", why))
         else:
             return True
         return False
@@ -132,19 +135,24 @@ class _Sorting:
         else:
             self._keep("psys:0", zone)
 
-    def _problems(self) -> Iterator[str]:
+    def _problems(self) -> Iterator[Problem]:
         if self._denied:
             first, more = self._denied[0], len(self._denied) - 1
-            yield (
-                f"RAPL: permission denied: {first}{f' and {more} more' if more else ''}; "
-                f"run `{remedy(first)}` (until the next boot)"
-            )
+            others = f" and {more} more" if more else ""
+            yield Problem("RAPL", f"permission denied: {first}{others}", remedy(first))
         yield from self._broken
 
 
 def remedy(energy: Path) -> str:
-    """The command that lets everybody read the counters of the tree that holds `energy`."""
-    return f"sudo chmod a+r {energy.parent.parent}/*/energy_uj"
+    """What makes the counters readable: a command for now, and the rule that outlives a boot.
+
+    The kernel keeps them from other users since 2020, because their fine steps leak what a
+    processor computes (CVE-2020-8694); on a machine with untrusted users, leave it so.
+    """
+    now = f"`sudo chmod a+r {energy.parent.parent}/*/energy_uj`"
+    if not energy.is_relative_to(SYSTEM_ROOT):
+        return f"run {now}"
+    return f'run {now}; for good, put that chmod into a udev rule (SUBSYSTEM=="powercap")'
 
 
 def _zones(folder: Path, seen: set[Path], depth: int) -> Iterator[Zone]:
@@ -189,7 +197,8 @@ def _natural(text: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", text)]
 
 
-def _why_absent(root: Path) -> str:
+def _cure(root: Path) -> str:
+    """What may help where there are no counters; most virtual machines have none at all."""
     if root != SYSTEM_ROOT:
         return f"check {ROOT_VARIABLE}"
-    return "a virtual machine, or `sudo modprobe intel_rapl_msr` is needed"
+    return "outside virtual machines `sudo modprobe intel_rapl_msr` brings them"

@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pytest_energybench.metering.errors import Problem
+
 VARIABLE = "CUDA_VISIBLE_DEVICES"
-MIG = "NVML has no energy of a slice, and the whole GPU's isn't this process's; turn MIG off"
+NO_SLICE = "NVML has no energy of a MIG slice, and the whole GPU's isn't this process's alone"
+SLICE_CURE = "`sudo nvidia-smi -mig 0` turns MIG off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +23,11 @@ class Visible:
 
     Attributes:
         indices: of the devices as NVML counts them, in CUDA's order.
-        problem: what is wrong with the variable, empty where nothing is.
+        problem: what is wrong with the variable, if anything.
     """
 
     indices: tuple[int, ...]
-    problem: str = ""
+    problem: Problem | None = None
 
 
 def visible_devices(setting: str | None, uuids: Sequence[str]) -> Visible:
@@ -40,12 +43,13 @@ def visible_devices(setting: str | None, uuids: Sequence[str]) -> Visible:
     for entry in setting.split(",") if setting.strip() else ():
         word = entry.strip()
         if word.startswith("MIG-"):
-            return Visible(tuple(found), f"NVML: {VARIABLE} names the MIG slice {word}: {MIG}")
+            return Visible(tuple(found), Problem(f"GPU {word}", NO_SLICE, SLICE_CURE))
         index = _index(word, uuids)
         if index is None:
             if word == "-1":  # the customary way to hide what follows
                 break
-            return Visible(tuple(found), f"NVML: {VARIABLE}: no GPU {word!r}; the list ends there")
+            why = f"{VARIABLE}={setting} names no such GPU; CUDA's list ends there"
+            return Visible(tuple(found), Problem(f"GPU {word}", why))
         if index not in found:  # named twice is still one GPU's joules
             found.append(index)
     return Visible(tuple(found))

@@ -140,7 +140,7 @@ class Window:
     def _difference(self, begin: Edge, end: Edge) -> dict[str, float]:
         """Domain -> joules between the edges; what was lost goes to `errors` instead."""
         energy: dict[str, float] = {}
-        self.errors += [edge.trouble for edge in (begin, end) if edge.trouble]
+        lost: dict[str, str] = {}
         for first, last in zip(begin.readings, end.readings, strict=True):
             before = first.joules
             for name, joules in last.joules.items():
@@ -148,9 +148,16 @@ class Window:
                 if spent >= 0.0:
                     energy[name] = spent
                 else:
-                    self.errors.append(f"{name}: lost: the counter went back or came too late")
+                    lost[name] = "lost: its counter went back, or gave its first figure too late"
             for name, loss in last.lost.items():
-                self.errors.append(f"{name}: lost {since(loss, begin)}: {loss.why}")
+                lost[name] = f"lost {since(loss, begin)}: {loss.why}"
+        self.errors += [edge.trouble for edge in (begin, end) if edge.trouble]
+        if len(energy) < len(self.provenance):
+            self.errors += [
+                f"{name}: {lost.get(name, 'lost: its meter gave no figure')}"
+                for name in self.provenance
+                if name not in energy
+            ]
         return energy
 
     def __repr__(self) -> str:

@@ -1,0 +1,227 @@
+"""What this machine can measure, how, what is missing, and whether it reacts to load."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+
+from pytest_energybench.metering.discovery import discover
+from pytest_energybench.metering.errors import Problem
+from pytest_energybench.metering.machine import MachineFacts, machine_facts
+from pytest_energybench.metering.meter import Meter
+from pytest_energybench.metering.source import Domain, Source
+
+SELF_TEST_S = 5.0
+PERIOD_CHANGES = 8
+PERIOD_LIMIT_S = 1.5
+PERIOD_LIMIT_QUICK_S = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class DomainReport:
+    """One domain, as promised and as seen.
+
+    Attributes:
+        name: of the domain; source, provenance, error (relative) and note as its source says.
+        resolution_j: smallest step in joules that the source states.
+        period_s: update period in seconds that the source states.
+        seen_period_s: update period seen now; None for a model, which is always up to date, and
+            for a counter that didn't move while it was watched.
+        idle_w: watts that the self-test saw while nothing ran; None without a self-test.
+        load_w: watts that it saw with all processors busy.
+    """
+
+    name: str
+    source: str
+    provenance: str
+    resolution_j: float | None
+    error: float | None
+    period_s: float | None
+    note: str
+    seen_period_s: float | None = None
+    idle_w: float | None = None
+    load_w: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Something that isn't metered; `remedy` is empty where nothing mends it."""
+
+    what: str
+    why: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What the doctor found.
+
+    Attributes:
+        machine: what it looked at.
+        domains: what can be metered.
+        missing: what can't, why, and the remedy.
+        left_out: counters that would have counted joules twice.
+        uncovered: parts of the machine without even an estimate; empty is healthy.
+        findings: what the self-test has to say.
+        self_test_s: length of the self-test in seconds; 0 where it was left out.
+    """
+
+    machine: MachineFacts
+    domains: tuple[DomainReport, ...]
+    missing: tuple[Missing, ...]
+    left_out: tuple[str, ...]
+    uncovered: tuple[str, ...]
+    findings: tuple[str, ...] = ()
+    self_test_s: float = 0.0
+
+    @property
+    def exit_status(self) -> int:
+        """0 if every part of the machine has at least an estimate, else 1."""
+        return 1 if self.uncovered else 0
+
+
+def diagnose(
+    quick: bool = False,
+    *,
+    meter: Meter | None = None,
+    seconds: float = SELF_TEST_S,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Diagnosis:
+    """Look at everything that can be metered here.
+
+    Args:
+        quick: leave the self-test out.
+        meter: what to look at; discovered by default.
+        seconds: length of the self-test, half idle and half under load.
+        sleep: lets the time pass.
+
+    Raises:
+        MeterError: nothing can be metered at all.
+        LockTimeoutError: another process metered for too long.
+    """
+    meter = meter or discover()
+    limit_s = PERIOD_LIMIT_QUICK_S if quick else PERIOD_LIMIT_S
+    periods: dict[str, float | None] = {}
+    for source in meter.sources:
+        periods |= update_periods(source, limit_s)
+    idle_w, load_w = ({}, {}) if quick else self_test(meter, seconds, sleep)
+    domains = tuple(
+        _report(domain, periods.get(domain.name), idle_w.get(domain.name), load_w.get(domain.name))
+        for domain in meter.domains
+    )
+    missing = tuple(_missing(problem) for problem in meter.problems)
+    return Diagnosis(
+        machine=machine_facts(),
+        domains=domains,
+        missing=missing,
+        left_out=tuple(line for s in meter.sources for line in getattr(s, "left_out", ())),
+        uncovered=tuple(_uncovered(meter.domains, missing)),
+        findings=tuple(_findings(domains)),
+        self_test_s=0.0 if quick else seconds,
+    )
+
+
+def update_periods(source: Source, limit_s: float) -> dict[str, float | None]:
+    """Domain -> seconds between two changes of its counter, watched for at most `limit_s`.
+
+    Only counters are watched: a model follows the clock and changes with every look.
+    """
+    seen: dict[str, list[float]] = {
+        domain.name: [] for domain in source.domains if domain.provenance == "measured"
+    }
+    last: dict[str, float] = {}
+    end = time.monotonic() + limit_s
+    source.open()
+    while time.monotonic() < end and any(len(at) < PERIOD_CHANGES for at in seen.values()):
+        joules = source.read().joules
+        now = time.monotonic()
+        for name in seen.keys() & joules.keys():
+            if name in last and joules[name] != last[name]:
+                seen[name].append(now)
+            last[name] = joules[name]
+    source.close()
+    return {name: _median_gap(at) for name, at in seen.items()}
+
+
+def self_test(
+    meter: Meter, seconds: float, sleep: Callable[[float], None] = time.sleep
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Domain -> watts when idle, and with all processors busy; half of `seconds` each."""
+    with meter.measure("idle") as idle:
+        sleep(seconds / 2)
+    with meter.measure("load") as load, _busy_processors():
+        sleep(seconds / 2)
+    watts = [
+        {name: joules / window.duration_s for name, joules in window.energy_j.items()}
+        for window in (idle, load)
+    ]
+    return watts[0], watts[1]
+
+
+@contextmanager
+def _busy_processors() -> Iterator[None]:
+    """Keep every processor busy with a process that only counts."""
+    command = [sys.executable, "-S", "-E", "-c", "while True: pass"]
+    workers = [subprocess.Popen(command) for _ in range(os.cpu_count() or 1)]
+    try:
+        yield
+    finally:
+        for worker in workers:
+            worker.kill()
+        for worker in workers:
+            worker.wait()
+
+
+def _report(
+    domain: Domain, seen_period_s: float | None, idle_w: float | None, load_w: float | None
+) -> DomainReport:
+    return DomainReport(
+        name=domain.name,
+        source=domain.source,
+        provenance=domain.provenance,
+        resolution_j=domain.resolution_j,
+        error=domain.error,
+        period_s=domain.period_s,
+        note=domain.note,
+        seen_period_s=seen_period_s,
+        idle_w=idle_w,
+        load_w=load_w,
+    )
+
+
+def _missing(problem: str) -> Missing:
+    if isinstance(problem, Problem):
+        return Missing(problem.what, problem.why, problem.remedy)
+    return Missing("meter", problem)
+
+
+def _uncovered(domains: Sequence[Domain], missing: Sequence[Missing]) -> Iterator[str]:
+    """Parts of the machine that nothing meters or estimates."""
+    kinds = {domain.name.partition(":")[0] for domain in domains}
+    if not kinds & {"cpu", "psys"}:
+        yield "cpu"
+    if not kinds & {"dram", "ram", "psys"}:
+        yield "ram"
+    yield from (gap.what for gap in missing if gap.what.startswith("GPU "))
+
+
+def _findings(domains: Sequence[DomainReport]) -> Iterator[str]:
+    for domain in domains:
+        if domain.idle_w is None or domain.load_w is None or domain.name.startswith("gpu"):
+            continue
+        if domain.provenance == "measured" and domain.load_w == 0.0:
+            yield f"{domain.name}: the counter stood still under load; don't trust it"
+        elif domain.name.startswith("cpu") and domain.load_w < 1.05 * domain.idle_w:
+            yield f"{domain.name}: no more watts under load than when idle; don't trust it"
+
+
+def _median_gap(at: Sequence[float]) -> float | None:
+    gaps = [after - before for before, after in pairwise(at)]
+    return statistics.median(gaps) if gaps else None

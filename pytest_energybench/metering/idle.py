@@ -1,0 +1,101 @@
+"""Power that is drawn whatever runs, and what is left of a window's joules without it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from pytest_energybench.metering.meter import Meter
+
+IDLE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class IdlePower:
+    """What an idle machine draws.
+
+    Attributes:
+        watts: domain -> watts; without those that were lost meanwhile.
+        duration_s: how long it was measured, in seconds.
+        started: wall-clock time of the start, UTC in ISO 8601.
+        flags: what spoiled it, e.g. that the machine wasn't idle.
+        errors: domains that were lost.
+    """
+
+    watts: Mapping[str, float]
+    duration_s: float
+    started: str
+    flags: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NetEnergy:
+    """A window's joules with idle power and without; both are kept.
+
+    Attributes:
+        gross_j: domain -> joules as metered.
+        idle_j: domain -> joules that an idle machine would have used meanwhile.
+        net_j: domain -> the difference, not below 0.
+        flags: domains whose difference isn't what it seems.
+    """
+
+    gross_j: Mapping[str, float]
+    idle_j: Mapping[str, float]
+    net_j: Mapping[str, float]
+    flags: tuple[str, ...] = ()
+
+    @property
+    def net_total_j(self) -> float:
+        """Sum of `net_j` in joules; nan where there is no domain."""
+        return math.fsum(self.net_j.values()) if self.net_j else math.nan
+
+
+def measure_idle(
+    meter: Meter, seconds: float = IDLE_S, *, sleep: Callable[[float], None] = time.sleep
+) -> IdlePower:
+    """Meter `seconds` of doing nothing, with the machine's lock held like any window.
+
+    Args:
+        meter: its domains are measured.
+        seconds: how long; longer evens out what wakes up now and then.
+        sleep: lets the time pass.
+
+    Raises:
+        ValueError: no time to measure in.
+    """
+    if not seconds > 0:
+        raise ValueError(f"idle power needs some time to be measured, not {seconds} s")
+    with meter.measure("idle") as window:
+        sleep(seconds)
+    return IdlePower(
+        watts={name: joules / window.duration_s for name, joules in window.energy_j.items()},
+        duration_s=window.duration_s,
+        started=window.started,
+        flags=tuple(window.flags),
+        errors=tuple(window.errors),
+    )
+
+
+def subtract_idle(energy_j: Mapping[str, float], duration_s: float, idle: IdlePower) -> NetEnergy:
+    """A window's joules without what an idle machine would have used in its time.
+
+    Args:
+        energy_j: domain -> joules of the window.
+        duration_s: its length in seconds.
+        idle: measured before, on the same machine.
+    """
+    idle_j: dict[str, float] = {}
+    net_j: dict[str, float] = {}
+    flags: list[str] = []
+    for name, joules in energy_j.items():
+        if name not in idle.watts:
+            flags.append(f"{name}: idle power unknown, nothing subtracted")
+        idle_j[name] = idle.watts.get(name, 0.0) * duration_s
+        net_j[name] = joules - idle_j[name]
+        if net_j[name] < 0.0:
+            flags.append(f"{name}: {-net_j[name]:.3g} J below idle power; counted as 0")
+            net_j[name] = 0.0
+    return NetEnergy(dict(energy_j), idle_j, net_j, tuple(flags))

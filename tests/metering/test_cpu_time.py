@@ -1,0 +1,217 @@
+"""CPU seconds of the process tree: children that came and went, orphans, and none counted twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from pytest_energybench.metering.cpu_time import LinuxCpuTime, PortableCpuTime, cpu_time
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+BURN = "import time\nwhile time.process_time() < {}: pass\n"
+
+
+def burn(seconds: float) -> None:
+    """Use CPU seconds in this thread."""
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+
+
+def burning(seconds: float, then: str = "") -> subprocess.Popen[bytes]:
+    """A child that uses about `seconds` of CPU time, and says when it has."""
+    code = BURN.format(seconds) + "print('done', flush=True)\n" + then
+    return subprocess.Popen([sys.executable, "-S", "-c", code], stdout=subprocess.PIPE)
+
+
+def wait_for_word(child: subprocess.Popen[bytes]) -> None:
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"done\n"
+
+
+@pytest.fixture
+def sleeping() -> Iterator[subprocess.Popen[bytes]]:
+    """A child that burned 0.2 s and sleeps."""
+    child = burning(0.2, "import time; time.sleep(60)")
+    yield child
+    child.kill()
+    child.communicate()
+
+
+def test_own_work_in_any_thread() -> None:
+    cpu = LinuxCpuTime()
+    begin = cpu.tree_s()
+    thread = threading.Thread(target=burn, args=(0.1,))
+    thread.start()
+    burn(0.1)
+    thread.join()
+    assert cpu.tree_s() - begin == pytest.approx(0.2, abs=0.05)
+
+
+def test_sleeping_costs_nothing() -> None:
+    cpu = LinuxCpuTime()
+    begin = cpu.tree_s()
+    time.sleep(0.2)
+    assert cpu.tree_s() - begin < 0.02
+
+
+def test_a_child_that_came_and_went() -> None:
+    cpu = LinuxCpuTime()
+    begin = cpu.tree_s()
+    burning(0.2).communicate()
+    assert cpu.tree_s() - begin == pytest.approx(0.22, abs=0.08)
+
+
+def test_a_live_child(sleeping: subprocess.Popen[bytes]) -> None:
+    cpu = LinuxCpuTime()  # whatever the child did before is in its first reading
+    begin = cpu.tree_s()
+    wait_for_word(sleeping)
+    assert 0.05 < cpu.tree_s() - begin < 0.35
+
+
+def test_a_child_seen_alive_and_waited_for_counts_once(
+    sleeping: subprocess.Popen[bytes],
+) -> None:
+    cpu = LinuxCpuTime()
+    wait_for_word(sleeping)
+    alive = cpu.tree_s()
+    sleeping.kill()
+    zombie = cpu.tree_s()
+    sleeping.wait()
+    waited = cpu.tree_s()
+    assert zombie - alive < 0.05
+    assert -1e-9 < waited - zombie < 0.05
+
+
+def test_a_child_that_nobody_waits_for_is_kept() -> None:
+    """With SIGCHLD ignored the kernel throws a child's seconds away."""
+    cpu = LinuxCpuTime()
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        child = burning(0.2, "import time; time.sleep(60)")
+        begin = cpu.tree_s()
+        wait_for_word(child)
+        seen = cpu.tree_s()
+        child.kill()
+        child.communicate()
+        gone = cpu.tree_s()
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert seen - begin > 0.1
+    assert gone >= seen
+
+
+def test_a_grandchild_is_in_the_tree() -> None:
+    inner = BURN.format(0.2) + "print('done', flush=True); time.sleep(60)"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-S', '-c', {inner!r}])"
+    cpu = LinuxCpuTime()
+    begin = cpu.tree_s()
+    child = subprocess.Popen(
+        [sys.executable, "-S", "-c", code], stdout=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        wait_for_word(child)
+        assert cpu.tree_s() - begin > 0.2
+    finally:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.communicate()
+
+
+ORPHANS = textwrap.dedent("""
+    import os, subprocess, sys, time
+    from pytest_energybench.metering.cpu_time import LinuxCpuTime
+    see_it_first = sys.argv[1] == "seen"
+    burn = "import time\\nwhile time.process_time() < 0.3: pass\\ntime.sleep(60)"
+    read, write = os.pipe()
+    cpu = LinuxCpuTime()
+    begin = cpu.tree_s()
+    child = os.fork()
+    if child == 0:
+        grandchild = subprocess.Popen([sys.executable, "-S", "-c", burn])
+        os.write(write, b"%d" % grandchild.pid)
+        time.sleep(0.3 if see_it_first else 0.0)
+        os._exit(0)
+    pid = int(os.read(read, 20))
+    if see_it_first:
+        cpu.tree_s()
+    os.waitpid(child, 0)
+    time.sleep(0.1)
+    spent = 0.0
+    end = time.monotonic() + 5
+    while time.monotonic() < end and spent < 0.3:
+        time.sleep(0.05)
+        spent = cpu.tree_s() - begin - time.process_time()
+    os.kill(pid, 9)
+    time.sleep(0.05)
+    print(spent, cpu.tree_s() - begin - time.process_time())
+""")
+
+
+@pytest.mark.parametrize("when", ["seen", "unseen"])
+def test_an_orphan_that_init_adopts_stays_in_the_tree(when: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", ORPHANS, when],
+        capture_output=True,
+        text=True,
+        check=True,
+        start_new_session=True,
+        timeout=30,
+    )
+    alive, gone = map(float, run.stdout.split())
+    assert alive > 0.25
+    assert gone >= alive - 0.02
+
+
+def test_a_forked_child_counts_on() -> None:
+    cpu = LinuxCpuTime()
+    burn(0.05)
+    before = cpu.tree_s()
+    pid = os.fork()
+    if pid == 0:
+        begin = cpu.tree_s()
+        burn(0.1)
+        spent = cpu.tree_s() - begin
+        os._exit(7 if begin >= before and 0.08 < spent < 0.3 else 8)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+
+
+def test_it_never_goes_back_while_children_come_and_go() -> None:
+    cpu = LinuxCpuTime()
+    children = [burning(0.05) for _ in range(6)]
+    readings = []
+    while children:
+        readings.append(cpu.tree_s())
+        children = [child for child in children if child.poll() is None]
+    assert readings == sorted(readings)
+    assert readings[-1] - readings[0] < 6 * 0.2
+
+
+def test_the_machine_is_at_least_as_busy_as_we_are() -> None:
+    cpu = LinuxCpuTime()
+    busy, own = cpu.busy_s(), cpu.tree_s()
+    burn(0.3)
+    assert cpu.busy_s() - busy >= cpu.tree_s() - own - 0.05
+    assert cpu.busy_s() - busy < 0.3 * 4 * (os.cpu_count() or 1)
+
+
+def test_the_portable_reader_agrees() -> None:
+    begin = PortableCpuTime().tree_s()
+    portable, exact = PortableCpuTime(), LinuxCpuTime()
+    exact_begin = exact.tree_s()
+    burn(0.2)
+    burning(0.2).communicate()
+    assert portable.tree_s() - begin == pytest.approx(exact.tree_s() - exact_begin, abs=0.1)
+    assert portable.busy_s() > 0.0
+
+
+def test_linux_is_read_directly() -> None:
+    assert isinstance(cpu_time(), LinuxCpuTime)

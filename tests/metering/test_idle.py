@@ -1,0 +1,75 @@
+"""Idle power: measured for a stated time, subtracted only when asked, both figures kept."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_energybench.metering.fake import FakeMeter
+from pytest_energybench.metering.idle import IdlePower, measure_idle, subtract_idle
+
+
+def test_idle_power_is_watts_over_a_stated_time() -> None:
+    meter = FakeMeter({"cpu:0": 12.0, "gpu:0": [(0.0, 30.0), (2.0, 50.0)]})
+    idle = measure_idle(meter, 4.0, sleep=meter.clock.advance)
+    assert idle.watts == {"cpu:0": pytest.approx(12.0), "gpu:0": pytest.approx(40.0)}
+    assert idle.duration_s == 4.0
+    assert idle.started.endswith("+00:00")
+
+
+def test_a_lost_domain_has_no_idle_power() -> None:
+    meter = FakeMeter({"cpu:0": 12.0, "gpu:0": 30.0})
+    meter.source.lose("gpu:0", at=1.0)
+    idle = measure_idle(meter, 4.0, sleep=meter.clock.advance)
+    assert set(idle.watts) == {"cpu:0"}
+    assert idle.errors[0].startswith("gpu:0")
+
+
+def test_what_spoiled_it_is_kept() -> None:
+    meter = FakeMeter(period_s=1.0)
+    assert "too short" in measure_idle(meter, 4.0, sleep=meter.clock.advance).flags[0]
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, math.nan])
+def test_no_time_is_refused(seconds: float) -> None:
+    with pytest.raises(ValueError, match="needs some time"):
+        measure_idle(FakeMeter(), seconds)
+
+
+def test_both_figures_are_kept() -> None:
+    idle = IdlePower({"cpu:0": 10.0, "dram:0": 2.0}, 5.0, "")
+    net = subtract_idle({"cpu:0": 500.0, "dram:0": 30.0}, 10.0, idle)
+    assert net.gross_j == {"cpu:0": 500.0, "dram:0": 30.0}
+    assert net.idle_j == {"cpu:0": 100.0, "dram:0": 20.0}
+    assert net.net_j == {"cpu:0": 400.0, "dram:0": 10.0}
+    assert net.net_total_j == 410.0
+    assert net.flags == ()
+
+
+def test_a_domain_without_idle_power_stays_as_it_is() -> None:
+    net = subtract_idle({"gpu:0": 50.0}, 10.0, IdlePower({}, 5.0, ""))
+    assert net.net_j == {"gpu:0": 50.0}
+    assert net.flags == ("gpu:0: idle power unknown, nothing subtracted",)
+
+
+def test_below_idle_is_nothing_and_said() -> None:
+    net = subtract_idle({"cpu:0": 90.0}, 10.0, IdlePower({"cpu:0": 10.0}, 5.0, ""))
+    assert net.net_j == {"cpu:0": 0.0}
+    assert net.flags == ("cpu:0: 10 J below idle power; counted as 0",)
+
+
+def test_nothing_minus_nothing_is_unknown() -> None:
+    assert math.isnan(subtract_idle({}, 1.0, IdlePower({}, 5.0, "")).net_total_j)
+
+
+@given(idle_w=st.floats(0.0, 1e3), work_w=st.floats(0.0, 1e3), seconds=st.floats(0.1, 1e4))
+def test_work_is_what_is_left(idle_w: float, work_w: float, seconds: float) -> None:
+    meter = FakeMeter({"cpu:0": [(0.0, idle_w), (10.0, idle_w + work_w)]})
+    idle = measure_idle(meter, 10.0, sleep=meter.clock.advance)
+    with meter.measure() as window:
+        meter.clock.advance(seconds)
+    net = subtract_idle(window.energy_j, window.duration_s, idle)
+    assert net.net_total_j == pytest.approx(work_w * seconds, rel=1e-6, abs=1e-4)
