@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from pytest_energybench.gates.budgets import Budgets
+from pytest_energybench.gates.budgets import Budgets, Limits
 from pytest_energybench.gates.energy import estimate, judge_baseline
 from pytest_energybench.gates.figures import Figures
 from pytest_energybench.gates.judge import with_comparisons
@@ -71,7 +71,8 @@ def compare_stored(
         the run with its comparisons of origin `stored` replaced, and the summary.
     """
     unlike = tuple(differences(run, stored))
-    references = _unique(stored.cases)
+    obstacles = () if allow_mismatch else unlike
+    references = {case.nodeid: case for case in stored.cases}
     twice = _twice(stored.cases) | _twice(run.cases)
     judged: dict[str, Comparison] = {}
     estimates: dict[str, Estimate] = {}
@@ -79,30 +80,27 @@ def compare_stored(
         reference = references.get(case.nodeid)
         if reference is None:
             continue
-        refusal = _refusal(case, reference, () if allow_mismatch else unlike, twice)
+        refusal = _refusal(case, reference, obstacles, twice)
         if refusal is not None:
             judged[case.nodeid] = _refused(reference, refusal)
             continue
-        limits = budgets.limits(case.nodeid) if budgets is not None else None
-        judged[case.nodeid] = judge_baseline(
-            Figures.of(case),
-            Figures.of(reference),
-            margin=margin if limits is None or limits.margin is None else limits.margin,
-            floor_j=floor_j if limits is None or limits.floor is None else limits.floor,
+        limits = budgets.limits(case.nodeid) if budgets is not None else Limits()
+        ours, theirs = Figures.of(case), Figures.of(reference)
+        comparison = judge_baseline(
+            ours,
+            theirs,
+            margin=margin if limits.margin is None else limits.margin,
+            floor_j=floor_j if limits.floor is None else limits.floor,
             interleaved=False,
             allow_mismatch=allow_mismatch,
             origin="stored",
         )
-        if judged[case.nodeid].verdict.method == "welch":
-            found = estimate(Figures.of(case), Figures.of(reference), interleaved=False)
-            if found is not None:
-                estimates[case.nodeid] = found
+        judged[case.nodeid] = comparison
+        found = estimate(ours, theirs, interleaved=False)
+        if found is not None and comparison.verdict.method == found.method:
+            estimates[case.nodeid] = found
     judged |= _stepped_down(judged, estimates)
     return _with(run, judged), _summary(name, unlike, run, references, collected)
-
-
-def _unique(cases: Sequence[Case]) -> dict[str, Case]:
-    return {case.nodeid: case for case in cases}
 
 
 def _twice(cases: Sequence[Case]) -> set[str]:
