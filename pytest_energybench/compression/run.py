@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 
 import torch
 from torch import nn
@@ -15,12 +16,13 @@ from pytest_energybench.compression.number_format import number_format
 from pytest_energybench.compression.plan import BitGrid, Plan
 from pytest_energybench.compression.targets import compressed_weights
 from pytest_energybench.training.data import Data
-from pytest_energybench.training.evaluate import Score, evaluate
+from pytest_energybench.training.evaluate import Score, evaluate, running_type
 from pytest_energybench.training.masters import Grid, LossScaler, Masters
 from pytest_energybench.training.progress import Joules
 from pytest_energybench.training.rules import SGDRule
+from pytest_energybench.training.seeds import generator, seeded
 from pytest_energybench.training.settings import TrainSettings
-from pytest_energybench.training.trainer import Training, train
+from pytest_energybench.training.trainer import Training, step, train
 from pytest_energybench.training.updater import PlainSGD, Updater
 
 
@@ -71,6 +73,28 @@ def prepare(plan: Plan, settings: TrainSettings, device: torch.device, label: st
         *([chosen.note] if chosen.note else []), number_type=str(chosen.dtype).split(".")[-1]
     )
     return Prepared(plan, updater, settings, device, label)
+
+
+def warm_up(plan: Plan, data: Data, settings: TrainSettings, device: torch.device) -> None:
+    """Train two batches and evaluate one on a copy of `plan.model`, and drop it.
+
+    So that kernels are chosen and built before a metered window. Changes nothing else.
+    """
+    copied = replace(plan, model=copy.deepcopy(plan.model))
+    prepared = prepare(copied, settings, device, "warm-up")
+    model = copied.model
+    dtype = running_type(model)
+    with seeded(settings.seed, device):
+        order = generator(settings.seed)
+        model.train()
+        for images, labels in data.train.shuffled(
+            settings.batch_size, order, 2 * settings.batch_size
+        ):
+            step(model, prepared.updater, images.to(dtype), labels)
+        model.eval()
+        with torch.inference_mode():
+            for images, _ in islice(data.validation.ordered(settings.evaluation_batch), 1):
+                model(images.to(dtype))
 
 
 def _grid(grid: BitGrid) -> Grid | None:

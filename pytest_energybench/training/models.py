@@ -10,18 +10,7 @@ from torch import nn
 from torchvision import models as torchvision_models  # type: ignore[import-untyped]
 
 from pytest_energybench.training.errors import SettingError
-
-MODELS: Final = (
-    "alexnet",
-    "resnet18",
-    "resnet34",
-    "resnet50",
-    "resnet101",
-    "inception_v3",
-    "densenet121",
-    "vgg16",
-    "convnext_base",
-)
+from pytest_energybench.training.settings import MODELS
 
 AUX_SIZE: Final = 299
 """InceptionV3's auxiliary head needs the feature map of its design size, 299 px, in pixels."""

@@ -8,10 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from pytest_energybench.training.errors import SettingError
+
+MODELS: Final = (
+    "alexnet",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "inception_v3",
+    "densenet121",
+    "vgg16",
+    "convnext_base",
+)
+"""The paper's nine (Table 2), under torchvision's names."""
+
+DATA_WITH_PATH: Final = ("imagefolder", "cifar10", "imagenet")
+DATA_FORMS: Final = ("digits", *(f"{kind}:PATH" for kind in DATA_WITH_PATH))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +106,22 @@ def preset(name: str) -> Preset:
         return PRESETS[name]
     except KeyError:
         raise SettingError(f"unknown preset {name!r}: choose one of {', '.join(PRESETS)}") from None
+
+
+def parse_source(spec: str) -> tuple[str, str]:
+    """Split what names a data set, `kind:path`; the path is empty for the embedded one.
+
+    Raises SettingError naming the allowed forms.
+    """
+    kind, _, path = spec.partition(":")
+    if spec == "digits" or (kind in DATA_WITH_PATH and path):
+        return kind, path
+    raise SettingError(f"unknown data {spec!r}: choose one of {', '.join(DATA_FORMS)}")
+
+
+def check_weights(spec: str) -> None:
+    """Raise SettingError unless `spec` is `warm`, `imagenet` or a folder that exists."""
+    if spec not in ("warm", "imagenet") and not Path(spec).expanduser().is_dir():
+        raise SettingError(
+            f"unknown weights {spec!r}: choose warm, imagenet, or a folder with <model>.pt files"
+        )

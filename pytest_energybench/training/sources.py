@@ -5,21 +5,7 @@ from __future__ import annotations
 import torch
 
 from pytest_energybench.training.data import Data
-from pytest_energybench.training.errors import SettingError
-
-WITH_PATH = ("imagefolder", "cifar10", "imagenet")
-FORMS = ("digits", *(f"{kind}:PATH" for kind in WITH_PATH))
-
-
-def parse_source(spec: str) -> tuple[str, str]:
-    """Split `kind:path`; the path is empty for the embedded set.
-
-    Raises SettingError naming the allowed forms.
-    """
-    kind, _, path = spec.partition(":")
-    if (kind == "digits" and ":" not in spec) or (kind in WITH_PATH and path):
-        return kind, path
-    raise SettingError(f"unknown data {spec!r}: choose one of {', '.join(FORMS)}")
+from pytest_energybench.training.settings import parse_source
 
 
 def load_data(spec: str, image_size: int, device: torch.device, workers: int = 0) -> Data:

@@ -10,13 +10,11 @@ from torch import nn
 
 from pytest_energybench.training import cache
 from pytest_energybench.training.data import Data
-from pytest_energybench.training.errors import SettingError
 from pytest_energybench.training.models import build, check_model, uses_aux_head
 from pytest_energybench.training.seeds import seeded
+from pytest_energybench.training.settings import check_weights
 from pytest_energybench.training.warmstart import warm_state
 from pytest_energybench.training.weights import adopt, folder_state, imagenet_state
-
-KINDS = ("warm", "imagenet", "DIR")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +23,6 @@ class Start:
 
     model: nn.Module
     notes: tuple[str, ...]
-
-
-def check_weights(spec: str) -> None:
-    """Raise SettingError unless `spec` is `warm`, `imagenet` or a folder that exists."""
-    if spec not in KINDS[:2] and not Path(spec).expanduser().is_dir():
-        raise SettingError(
-            f"unknown weights {spec!r}: choose warm, imagenet, or a folder with <model>.pt files"
-        )
 
 
 def starting_model(

@@ -136,17 +136,22 @@ def _epoch(
     total: Tensor | float = 0.0
     batches = data.train.shuffled(settings.batch_size, order, settings.images_per_epoch)
     for images, labels in batches:
-        updater.zero()
-        _, loss = logits_and_loss(model, images.to(dtype), labels)
-        updater.backward(loss)
-        updater.step()
+        total = total + step(model, updater, images.to(dtype), labels) * len(labels)
         images_done += len(labels)
-        total = total + loss.detach() * len(labels)
         if images_done % (CHECK_EVERY * settings.batch_size) == 0 and not math.isfinite(total):
             break  # No need to finish a long epoch: the caller judges the loss.
         if progress.due:
             progress.batch(images_done, float(total) / images_done)
     return images_done, float(total) / images_done
+
+
+def step(model: nn.Module, updater: Updater, images: Tensor, labels: Tensor) -> Tensor:
+    """One step on one batch of images in the model's type; returns its mean loss, detached."""
+    updater.zero()
+    _, loss = logits_and_loss(model, images, labels)
+    updater.backward(loss)
+    updater.step()
+    return loss.detach()
 
 
 def _copy_state(model: nn.Module, into: dict[str, Tensor]) -> None:

@@ -17,12 +17,13 @@ from torch import Tensor, nn
 from pytest_energybench.training import cache
 from pytest_energybench.training.data import Data
 from pytest_energybench.training.errors import DivergedError
-from pytest_energybench.training.evaluate import evaluate, logits_and_loss
+from pytest_energybench.training.evaluate import evaluate
 from pytest_energybench.training.hardware import has_bfloat16
 from pytest_energybench.training.masters import Masters
 from pytest_energybench.training.models import build
 from pytest_energybench.training.rules import AdamWRule
 from pytest_energybench.training.seeds import generator, seeded
+from pytest_energybench.training.trainer import step
 
 RECIPE: Final = 1
 """Raise it when anything here changes the weights that come out: cached ones are made again."""
@@ -96,10 +97,7 @@ def _train(
         while accuracy < TARGET and steps < MOST_STEPS:
             for images, labels in data.train.shuffled(BATCH, order):
                 model.train()
-                updater.zero()
-                _, loss = logits_and_loss(model, images.to(dtype), labels)
-                updater.backward(loss)
-                updater.step()
+                loss = step(model, updater, images.to(dtype), labels)
                 steps += 1
                 if steps % (CHECK_EVERY if accuracy < NEAR else CHECK_EVERY // 2) == 0:
                     accuracy = evaluate(model, data.validation, 60).accuracy

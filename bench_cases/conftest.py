@@ -1,0 +1,99 @@
+"""Cases of the paper: one per model and method, parametrized from the `--bench-*` options."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bench_cases.methods import BASELINE, PAPER_METHODS, RULES
+from bench_cases.options import BenchOptions
+from pytest_energybench.training.errors import SettingError, TrainingError
+from pytest_energybench.training.settings import MODELS
+
+if TYPE_CHECKING:
+    from bench_cases.laboratory import Laboratory
+
+PAPER_PUE = 1.58
+"""The data-centre factor of the paper (Section 2.3): facility energy = 1.58 x IT energy."""
+
+OPTIONS = pytest.StashKey[BenchOptions]()
+LABORATORY = pytest.StashKey["Laboratory"]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("energy_pue") is None and not config.getini("energy_pue"):
+        config.option.energy_pue = PAPER_PUE
+    options = BenchOptions.from_config(config)
+    config.stash[OPTIONS] = options
+    for name in dict.fromkeys((*MODELS, *PAPER_METHODS, *RULES, *options.methods)):
+        kind = "model" if name in MODELS else "method"
+        config.addinivalue_line("markers", f"{name}: a case of this {kind}")
+
+
+def pytest_energy_settings(config: pytest.Config) -> dict[str, str | int | float | bool]:
+    return _laboratory(config).settings()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if not {"model", "method"} <= set(metafunc.fixturenames):
+        return
+    metafunc.parametrize(
+        ("model", "method"),
+        [
+            _case(model, method)
+            for model in MODELS
+            for method in metafunc.config.stash[OPTIONS].methods
+        ],
+    )
+
+
+def _case(model: str, method: str) -> object:
+    marks = [pytest.mark.energy_group(model), getattr(pytest.mark, model)]
+    marks += [getattr(pytest.mark, part) for part in (method, *_parts(method))]
+    if method == BASELINE:
+        marks.append(pytest.mark.energy_baseline)
+    return pytest.param(model, method, id=f"{model}-{method}", marks=marks)
+
+
+def _parts(method: str) -> list[str]:
+    return method.split("+") if "+" in method else []
+
+
+def _laboratory(config: pytest.Config) -> Laboratory:
+    """The laboratory of this run; torch is imported here and not before."""
+    if LABORATORY not in config.stash:
+        from bench_cases.laboratory import Laboratory
+
+        try:
+            config.stash[LABORATORY] = Laboratory(config.stash[OPTIONS])
+        except SettingError as error:
+            raise pytest.UsageError(str(error)) from None
+    return config.stash[LABORATORY]
+
+
+@pytest.fixture(scope="session")
+def laboratory(pytestconfig: pytest.Config) -> Laboratory:
+    return _laboratory(pytestconfig)
+
+
+@pytest.fixture
+def terminal(pytestconfig: pytest.Config) -> Callable[[], AbstractContextManager[None]]:
+    """A context in which the progress bar reaches the terminal, if there is one."""
+    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+    if capture is None or not sys.__stderr__ or not sys.__stderr__.isatty():
+        return nullcontext
+    return capture.global_and_fixture_disabled  # type: ignore[no-any-return]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:  # noqa: ARG001
+    """End a case whose data, weights or training went wrong with the message, no traceback."""
+    try:
+        return (yield)
+    except TrainingError as error:
+        pytest.fail(f"{type(error).__name__}: {error}", pytrace=False)

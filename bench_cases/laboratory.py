@@ -1,0 +1,104 @@
+"""What the cases share: data loaded once, starting models, and the steps around a training."""
+
+from __future__ import annotations
+
+import platform
+from functools import cached_property
+from importlib.metadata import version
+
+import torch
+
+from bench_cases.options import BenchOptions
+from pytest_energybench.compression import registry
+from pytest_energybench.compression.plan import Plan, Task
+from pytest_energybench.compression.run import Prepared, prepare, warm_up
+from pytest_energybench.training.data import Data
+from pytest_energybench.training.evaluate import evaluate
+from pytest_energybench.training.hardware import choose_device
+from pytest_energybench.training.settings import Preset, TrainSettings
+from pytest_energybench.training.sources import load_data
+from pytest_energybench.training.starting import starting_model
+
+
+class Laboratory:
+    """The experiment as the options ask for it, on the device they ask for."""
+
+    def __init__(self, options: BenchOptions) -> None:
+        """Raises SettingError when the device is not there."""
+        self.options = options
+        self.device = choose_device(options.device)
+        self._data: dict[int, Data] = {}
+
+    @cached_property
+    def preset(self) -> Preset:
+        return self.options.preset(cuda=self.device.type == "cuda")
+
+    @property
+    def train_settings(self) -> TrainSettings:
+        return self.preset.train_settings(self.options.seed)
+
+    def data(self, model: str) -> Data:
+        """The data set at this model's input size, loaded and checked at first use."""
+        size = self.preset.input_size(model)
+        if size not in self._data:
+            source = self.options.data(self.preset)
+            self._data[size] = load_data(source, size, self.device, self.preset.workers)
+        return self._data[size]
+
+    def start(self, model: str) -> Plan:
+        """The model with its starting weights, uncompressed."""
+        start = starting_model(
+            model,
+            self.data(model),
+            self.options.weights(self.preset),
+            self.options.seed,
+            self.device,
+        )
+        return Plan(start.model, notes=start.notes)
+
+    def compress(self, plan: Plan, model: str, method: str) -> Plan:
+        """Let the method decide, on validation."""
+        task = Task(
+            data=self.data(model),
+            device=self.device,
+            max_drop=self.options.max_drop,
+            evaluation_batch=self.preset.evaluation_batch,
+            strategy=self.options.search,
+            seed=self.options.seed,
+        )
+        return registry.method(method)(plan, task)
+
+    def prepare(self, plan: Plan, model: str, method: str) -> Prepared:
+        """Put the model into the type it trains in, after a warm-up on a copy of it.
+
+        The first steps of a kind pay for choosing and building kernels. They belong to no method,
+        and the baseline, which runs first, would pay for all.
+        """
+        warm_up(plan, self.data(model), self.train_settings, self.device)
+        return prepare(plan, self.train_settings, self.device, f"{model}-{method}")
+
+    def accuracy(self, plan: Plan, model: str) -> tuple[int, int]:
+        """Correct and total on the test images."""
+        score = evaluate(plan.model, self.data(model).test, self.preset.evaluation_batch)
+        return score.correct, score.total
+
+    def settings(self) -> dict[str, str | int | float | bool]:
+        """What the figures depend on, for the run file."""
+        chosen, train = self.preset, self.train_settings
+        return {
+            "preset": chosen.name,
+            "data": self.options.data(chosen),
+            "weights": self.options.weights(chosen),
+            "device": str(self.device),
+            "max_drop": self.options.max_drop,
+            "search": self.options.search,
+            "seed": self.options.seed,
+            "batch_size": train.batch_size,
+            "images_per_epoch": train.images_per_epoch or "all",
+            "learning_rate": train.learning_rate,
+            "max_epochs": train.max_epochs,
+            "torch": torch.__version__,
+            "torchvision": version("torchvision"),
+            "threads": torch.get_num_threads(),
+            "python": platform.python_version(),
+        }

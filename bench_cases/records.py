@@ -1,0 +1,129 @@
+"""What a case writes down about its training, and the checks that it is what it says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bench_cases.laboratory import Laboratory
+    from pytest_energybench.compression.plan import Plan
+    from pytest_energybench.compression.sizes import Size
+    from pytest_energybench.fixture import Energy
+    from pytest_energybench.training.evaluate import Score
+    from pytest_energybench.training.trainer import Training
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A trained model's figures. `reloaded` is the score after saving and loading it,
+    `file_bytes` what was saved, `on_grid` whether the weights keep the bits they should."""
+
+    plan: Plan
+    training: Training
+    test: Score
+    reloaded: Score
+    file_bytes: int
+    size: Size
+    on_grid: bool
+    max_drop: float
+
+    @classmethod
+    def of(cls, laboratory: Laboratory, plan: Plan, training: Training, model: str) -> Measured:
+        """Evaluate the trained model on test, save it, load it, and evaluate that as well."""
+        from pytest_energybench.compression.run import all_on_grid, reloaded_score
+        from pytest_energybench.compression.sizes import size
+        from pytest_energybench.training.evaluate import evaluate
+
+        data, batch = laboratory.data(model), laboratory.preset.evaluation_batch
+        reloaded, file_bytes = reloaded_score(plan.model, data, batch)
+        return cls(
+            plan=plan,
+            training=training,
+            test=evaluate(plan.model, data.test, batch),
+            reloaded=reloaded,
+            file_bytes=file_bytes,
+            size=size(plan.model),
+            on_grid=plan.grid is None or all_on_grid(plan.model, plan.grid.zeroed),
+            max_drop=laboratory.options.max_drop,
+        )
+
+
+def record(energy: Energy, measured: Measured) -> None:
+    """Write everything into the case, after checking that the result is what it says."""
+    assert measured.on_grid, "a trained weight has left the grid of the searched bits"
+    assert measured.reloaded == measured.test, (
+        f"saved and loaded the model scores {measured.reloaded}, before {measured.test}"
+    )
+    training, size = measured.training, measured.size
+    best = training.best.validation
+    energy.record(
+        correct=measured.test.correct,
+        total=measured.test.total,
+        epochs=training.epochs,
+        best_epoch=training.best.number,
+        images_trained=training.images,
+        validation_accuracy=best.accuracy,
+        validation_loss=best.loss,
+        parameters=size.parameters,
+        bytes_stored=size.bytes_stored,
+        weight_bytes=size.compressed_bytes,
+        realised_rate=1 - size.compressed_bytes / (4 * size.compressed_parameters),
+        file_bytes=measured.file_bytes,
+        **measured.plan.facts,
+    )
+    _record_level(energy, measured)
+    for search in measured.plan.searches:
+        energy.record_search(
+            parameter=search.parameter,
+            found=search.found,
+            curve=[(probe.level, probe.accuracy) for probe in search.curve],
+            evaluations=search.evaluations,
+            images=search.images,
+            reference_evaluations=search.reference_evaluations,
+        )
+    history = training.history
+    energy.record_series(
+        "validation loss",
+        [(epoch.number, epoch.validation.loss) for epoch in history],
+        x="epoch",
+        unit="nats",
+    )
+    energy.record_series(
+        "validation accuracy",
+        [(epoch.number, epoch.validation.accuracy) for epoch in history],
+        x="epoch",
+    )
+    energy.record_series(
+        "training loss",
+        [(epoch.number, epoch.train_loss) for epoch in history],
+        x="epoch",
+        unit="nats",
+    )
+    energy.record_series(
+        "joules so far",
+        [(epoch.number, epoch.joules) for epoch in history if epoch.joules is not None],
+        x="epoch",
+        unit="J",
+    )
+    for note in measured.plan.notes:
+        energy.flag(note)
+    if training.capped:
+        energy.flag(f"stopped by the cap of {training.epochs} epochs, not by early stopping")
+
+
+def _record_level(energy: Energy, measured: Measured) -> None:
+    """Epochs, seconds and joules until validation first was within `max_drop` of the baseline's
+    accuracy there (paper, Sections 2.4 and 3.5)."""
+    reference: object = measured.training.best.validation.accuracy
+    if energy.baseline is not None:
+        reference = energy.baseline.metrics.get("validation_accuracy", reference)
+    if not isinstance(reference, int | float):
+        return
+    crossing = measured.training.first_crossing(reference - measured.max_drop)
+    if crossing is None:
+        energy.flag(f"validation never came within {measured.max_drop:g} of the baseline's")
+        return
+    energy.record(epochs_to_level=crossing.number, seconds_to_level=crossing.seconds)
+    if crossing.joules is not None:
+        energy.record(joules_to_level=crossing.joules)

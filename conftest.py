@@ -1,0 +1,61 @@
+"""For all tests of this repository: pytester, and the options of `bench_cases`.
+
+The options stand here and not beside the cases, so that they exist wherever pytest starts.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("bench", "the paper's cases (bench_cases)")
+    group.addoption(
+        "--bench-preset",
+        metavar="NAME",
+        help="size of the experiment: quick (default on a CPU), standard (default with a GPU) or "
+        "paper (ImageNet-1K at 224/299 px, needs --bench-data)",
+    )
+    group.addoption(
+        "--bench-methods",
+        metavar="LIST",
+        default="paper",
+        help="paper (default), all, or names separated by commas; a+b applies b after a",
+    )
+    group.addoption(
+        "--bench-data",
+        metavar="SOURCE",
+        help="digits (default), imagefolder:PATH, cifar10:PATH or imagenet:PATH",
+    )
+    group.addoption(
+        "--bench-weights",
+        metavar="KIND",
+        help="starting weights: warm (default; trained once and cached), imagenet (torchvision's; "
+        "default of the paper preset), or a folder with <model>.pt state dicts",
+    )
+    group.addoption(
+        "--bench-device",
+        metavar="DEVICE",
+        default="auto",
+        help="auto (default: the first GPU, else the CPU), cpu, cuda or cuda:N",
+    )
+    group.addoption(
+        "--bench-max-drop",
+        metavar="FRACTION",
+        default="0.01",
+        help="accuracy that a method may lose against its baseline (default 0.01, one point)",
+    )
+    group.addoption(
+        "--bench-search",
+        metavar="KIND",
+        default="bisection",
+        help="bisection (default) or exhaustive, the paper's scan",
+    )
+    group.addoption(
+        "--bench-seed",
+        metavar="N",
+        default="0",
+        help="seed of warm start, new heads and data order (default 0); the split never moves",
+    )
