@@ -74,9 +74,10 @@
   // Choose columns; the narrow page's choice holds until the reader makes one
   const columns = boxes("column");
   const cellsOf = (column) => [heads[column], ...cases.map((one) => one.row.cells[column])];
+  const narrow = matchMedia("screen and (max-width: 48rem)").matches;
   columns.forEach((box) => {
     const column = Number(box.value) - 1;
-    box.checked = getComputedStyle(heads[column]).display !== "none";
+    box.checked = !(narrow && heads[column].classList.contains("minor"));
     box.addEventListener("change", () => {
       for (const cell of cellsOf(column)) {
         cell.classList.remove("minor");
@@ -134,9 +135,8 @@
     if (!body || !panel.classList.contains("panel")) return;
     body.hidden = false;
     panel.closest("details").open = true;
-    panel.scrollIntoView({ block: "nearest" });
     body.querySelector("summary").focus({ preventScroll: true });
-    body.scrollIntoView({ block: "center" });
+    body.scrollIntoView({ block: "start" });
   };
   addEventListener("hashchange", follow);
 

@@ -1,0 +1,324 @@
+"""The page as text: what it holds, what it must never let through, how large it gets."""
+
+import base64
+import hashlib
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import msgspec
+import pytest
+
+from pytest_energybench.report.attachments import Table
+from pytest_energybench.report.html import render_html, write_html
+from pytest_energybench.results.model import (
+    Case,
+    Commit,
+    Comparison,
+    Machine,
+    MeterInfo,
+    Round,
+    Run,
+    Search,
+    Series,
+    Verdict,
+    Window,
+)
+from tests.report import samples
+
+EVIL = "</script></style><script>alert(1)</script><img src=x onerror=alert(1)>\"'><b>&{{7*7}}"
+VOID = {"meta", "img", "input", "br", "link", "hr"}
+SVG_LEAVES = {"path", "line", "circle", "rect", "polyline"}
+
+
+class Outline(HTMLParser):
+    """Collects elements and attributes, and checks that every element is closed."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.tags, self.attributes, self.text = [], [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def outline(page):
+    parser = Outline()
+    parser.feed(page)
+    parser.close()
+    assert parser.open == []
+    return parser
+
+
+def evil_run():
+    """Each string that comes from outside holds an injection, marked with its field's name."""
+
+    def evil(field):
+        return f"{field}{EVIL}"
+
+    verdict = Verdict(
+        kind="regressed", reason=evil("reason"), delta=0.1, interval=(0.0, 0.2), method=evil("meth")
+    )
+    window = Window(
+        name=evil("window"),
+        started=evil("started"),
+        duration_s=1,
+        energy_j={},
+        total_j=1.0,
+        provenance={},
+        flags=[evil("windowflag")],
+        errors=[evil("windowerror")],
+    )
+    domain = evil("domain")
+    case = Case(
+        nodeid=evil("nodeid"),
+        name=evil("name"),
+        group=evil("group"),
+        params={evil("param"): evil("paramvalue")},
+        rounds=[
+            Round(
+                started=evil("r"),
+                duration_s=1,
+                energy_j={domain: 1.0},
+                total_j=t,
+                flags=[evil("roundflag")],
+            )
+            for t in (1.0, 1.1)
+        ],
+        total_j=1.0,
+        energy_j={domain: 1.0},
+        provenance={domain: "measured"},
+        metrics={evil("metric"): evil("metricvalue"), "accuracy": 0.9},
+        windows=[window],
+        search=Search(
+            parameter=evil("searched"),
+            found=1,
+            curve=[(1.0, 0.9), (2.0, 0.8)],
+            evaluations=1,
+            images=1,
+        ),
+        series=[
+            Series(name=evil("series"), x=evil("x"), unit=evil("unit"), points=[(0, 1), (1, 2)])
+        ],
+        flags=[evil("flag")],
+        errors=[evil("error")],
+        comparisons=[Comparison(origin="stored", nodeid=evil("other"), verdict=verdict)],
+        verdict=verdict,
+    )
+    other = msgspec.structs.replace(case, nodeid=evil("second"), name=evil("second"))
+    paper = [
+        msgspec.structs.replace(c, params={"model": evil("model"), "method": evil("method")})
+        for c in (case, other)
+    ]
+    return Run(
+        created=evil("created"),
+        commit=Commit(id=evil("commit"), branch=evil("branch"), subject=evil("subject")),
+        machine=Machine(
+            fingerprint=evil("print"),
+            cpu=evil("cpu"),
+            cores=1,
+            memory_bytes=1,
+            gpus=[evil("gpu")],
+            os=evil("os"),
+            python=evil("python"),
+            hostname=evil("host"),
+        ),
+        meters=[
+            MeterInfo(
+                domain=domain, source=evil("source"), provenance="measured", note=evil("note")
+            )
+        ],
+        settings={
+            evil("setting"): evil("settingvalue"),
+            "carbon_intensity": 100,
+            "carbon_intensity_source": evil("carbon"),
+        },
+        cases=paper,
+        errors=[evil("runerror")],
+    )
+
+
+FIELDS = {
+    *("nodeid", "name", "second", "group", "model", "method", "param", "paramvalue", "metric"),
+    *("metricvalue", "reason", "meth", "other", "flag", "roundflag", "window", "windowflag"),
+    *("windowerror", "error", "domain", "searched", "series", "unit", "source", "note", "created"),
+    *("branch", "subject", "print", "cpu", "gpu", "os", "python", "host", "setting"),
+    *("settingvalue", "carbon", "runerror", "title", "head", "cell"),
+}
+
+
+def test_nothing_from_outside_becomes_markup():
+    paper = evil_run()
+    params = {f"param{EVIL}": f"paramvalue{EVIL}"}
+    cases = [msgspec.structs.replace(case, params=params) for case in paper.cases]
+    table = Table(title=f"title{EVIL}", header=[f"head{EVIL}"], rows=[[f"cell{EVIL}"]], note=EVIL)
+    said = ""
+    for run in (paper, msgspec.structs.replace(paper, cases=cases)):
+        page = outline(render_html(run, tables=[table]))
+        assert page.tags.count("script") == 1
+        assert page.tags.count("style") == 1
+        assert "img" not in page.tags
+        assert not [name for _, name, _ in page.attributes if name.startswith("on")]
+        said += "".join(page.text) + "".join(str(value) for _, _, value in page.attributes)
+    assert {field for field in FIELDS if f"{field}{EVIL}" in said} == FIELDS
+
+
+@pytest.mark.parametrize("make", [samples.paper_run, samples.ci_run, samples.empty_run])
+def test_policy_allows_exactly_the_pages_own_style_and_script(make):
+    page = render_html(make())
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page)[1]
+    assert "unsafe" not in policy
+    assert policy.startswith("default-src 'none';")
+    for kind in ("style", "script"):
+        content = re.search(rf"<{kind}>(.*?)</{kind}>", page, re.DOTALL)[1]
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+    attributes = outline(page).attributes
+    assert "style" not in [name for _, name, _ in attributes]
+    outside = [v for _, n, v in attributes if n in ("src", "href") and not v.startswith("#")]
+    assert outside == []
+
+
+@pytest.mark.parametrize("make", [samples.paper_run, samples.ci_run, evil_run])
+def test_ids_are_unique_and_links_arrive(make):
+    attributes = outline(render_html(make())).attributes
+    ids = [value for _, name, value in attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+    links = {value[1:] for _, name, value in attributes if name == "href"}
+    labelled = {value for _, name, value in attributes if name == "aria-labelledby"}
+    assert links | labelled <= set(ids)
+
+
+def test_sections_come_in_the_order_of_deciding(paper):
+    page = render_html(paper)
+    sections = re.findall(r'<section id="(\w+)"', page)
+    assert sections == ["look", "baseline", "accuracy", "models", "cases", "provenance", "reading"]
+    assert page.index("<h1>Of 27 judged cases") < page.index('<section id="look"')
+
+
+def test_every_ratio_of_an_estimate_is_called_a_time_ratio(paper, ci):
+    page = render_html(paper)
+    assert "Energy is estimated from CPU time here: every energy ratio is a time ratio" in page
+    table = page[page.index('<table id="table"') :]
+    assert "Δ baseline (time ratio)" in table
+    panels = re.findall(r"<b>[^<]*%</b>(, a time ratio)?", table)
+    assert len(panels) == 27
+    assert all(panels)
+    without_legend = render_html(ci).split('id="reading"')[0]
+    assert "time ratio" not in without_legend
+
+
+def test_a_search_shows_when_it_has_paid(paper):
+    page = render_html(paper)
+    assert "pays after 1 training (0.62)" in page
+    assert "never pays: training saves nothing" in page
+
+
+def test_figures_and_tables_are_taken_in(paper, tmp_path):
+    figure = tmp_path / "figure_2_energy.svg"
+    figure.write_bytes(b"<svg xmlns='http://www.w3.org/2000/svg'/>")
+    table = Table("Table 6", ["Model", "Paper", "Ours"], [["AlexNet", "0.511", "0.958"]])
+    page = render_html(paper, figures=[figure], tables=[table])
+    assert '<img src="data:image/svg+xml;base64,' in page
+    assert 'alt="Figure 2: energy"' in page
+    assert "<summary>Table 6</summary>" in page
+    outline(page)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Case(nodeid="a", name="a"),
+        Case(nodeid="x" * 5_000, name="ü日本🔋" * 200, total_j=1e-9, duration_s=1e9),
+        Case(nodeid="\x00\ud800\u202e", name="", total_j=0.0, energy_j={"cpu": 0.0}),
+        Case(nodeid="n", name="n", outcome="skipped"),
+    ],
+)
+def test_odd_cases_make_a_whole_page(case, tmp_path):
+    path = tmp_path / "report.html"
+    write_html(Run(machine=samples.MACHINE, cases=[case]), path)
+    outline(path.read_text("utf-8"))
+
+
+def test_nothing_metered_says_how_to():
+    page = render_html(samples.empty_run())
+    assert "No case was metered in this run." in page
+    assert "<code>energy</code> fixture" in page
+    assert "<table id" not in page
+
+
+def test_a_page_is_replaced_as_a_whole(ci, tmp_path):
+    path = tmp_path / "deep" / "report.html"
+    write_html(ci, path)
+    write_html(ci, path)
+    assert [entry.name for entry in path.parent.iterdir()] == ["report.html"]
+
+
+def test_the_papers_run_stays_small(paper):
+    cases = [
+        *paper.cases,
+        *(msgspec.structs.replace(c, nodeid=f"{c.nodeid}2") for c in paper.cases[:9]),
+    ]
+    page = render_html(msgspec.structs.replace(paper, cases=cases))
+    assert len(page.encode()) <= 1_500_000
+
+
+def test_two_thousand_cases_stay_within_size(big):
+    assert len(render_html(big).encode()) <= 6_000_000
+
+
+LARGE = """
+import resource, sys, time
+from pathlib import Path
+from pytest_energybench.report.html import write_html
+from pytest_energybench.results.files import write_run
+from tests.report.samples import big_run
+run = big_run()
+start = time.process_time()
+write_run(run, Path(sys.argv[1]) / "run.json")
+write_html(run, Path(sys.argv[1]) / "run.html")
+print(time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+def test_two_thousand_cases_are_written_in_three_seconds_and_250_mb(tmp_path, pytestconfig):
+    """Processor seconds of the one thread at work: a busy machine must not fail it."""
+    done = subprocess.run(
+        [sys.executable, "-c", LARGE, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=pytestconfig.rootpath,
+    )
+    seconds, memory = map(float, done.stdout.split())
+    assert seconds <= 3.0
+    assert memory <= 250e6
+
+
+def test_importing_a_report_pulls_in_nothing_heavy(pytestconfig):
+    code = (
+        "import sys, pytest_energybench.report.html, pytest_energybench.report.terminal;"
+        "print({'pytest', 'torch', 'numpy', 'pynvml', 'matplotlib'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=pytestconfig.rootpath,
+    )
+    assert done.stdout.strip() == "set()"

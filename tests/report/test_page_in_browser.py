@@ -1,0 +1,293 @@
+"""The page as a reader meets it: Chromium at three widths, dark, printed, without scripts."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from pytest_energybench.report.html import write_html
+from tests.report import samples
+
+WIDTHS = (360, 800, 1600)
+AXE = "ENERGYBENCH_AXE"
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory, paper, ci, big):
+    folder = tmp_path_factory.mktemp("pages")
+    runs = {"paper": paper, "ci": ci, "big": big, "empty": samples.empty_run()}
+    for name, run in runs.items():
+        write_html(run, folder / f"{name}.html")
+    return {name: (folder / f"{name}.html").as_uri() for name in runs}
+
+
+class Reader:
+    """What a reader does with a page, in the words of this file's tests."""
+
+    def __init__(self, chrome):
+        self.chrome = chrome
+        self.run = chrome.execute_script
+
+    def open(self, url, *, width=1200):
+        self.cdp(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=900,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
+        self.chrome.get("about:blank")
+        self.chrome.get_log("browser")
+        self.chrome.get_log("performance")
+        self.chrome.get(url)
+
+    def cdp(self, command, **arguments):
+        return self.chrome.execute_cdp_cmd(command, arguments)
+
+    def shown(self):
+        """Names of the cases in the table, from top to bottom."""
+        return self.run(
+            "return [...document.querySelectorAll('#table > tbody')].filter(b => !b.hidden)"
+            ".map(b => b.rows[0].cells[0].textContent)"
+        )
+
+    def click(self, selector):
+        self.run("document.querySelector(arguments[0]).click()", selector)
+
+    def filter(self, text):
+        self.run(
+            "const f = document.getElementById('filter'); f.value = arguments[0];"
+            "f.dispatchEvent(new Event('input'))",
+            text,
+        )
+        time.sleep(0.15)
+
+
+@pytest.fixture
+def reader(browser):
+    yield Reader(browser)
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+
+
+def head(number):
+    return f"#table thead th:nth-child({number}) button"
+
+
+def test_no_error_no_request_and_no_violation(reader, pages):
+    for name in ("paper", "ci", "empty"):
+        reader.open(pages[name])
+        assert reader.chrome.get_log("browser") == []
+        asked = [
+            message["params"]["request"]["url"]
+            for entry in reader.chrome.get_log("performance")
+            if (message := json.loads(entry["message"])["message"])["method"]
+            == "Network.requestWillBeSent"
+        ]
+        assert set(asked) <= {pages[name], "about:blank"}
+
+
+def test_policy_stops_a_script_that_got_in(reader, pages):
+    reader.open(pages["ci"])
+    reader.run(
+        "const s = document.createElement('script'); s.textContent = 'window.broken = 1';"
+        "document.body.append(s)"
+    )
+    assert reader.run("return window.broken === undefined")
+    assert "Content Security Policy" in str(reader.chrome.get_log("browser"))
+
+
+def test_sorting_goes_by_number_with_unknown_last(reader, pages):
+    reader.open(pages["ci"])
+    reader.click(head(2))
+    down = reader.shown()
+    assert down[:2] == ["test_index_build", "test_encode[webp]"]
+    assert down[-2:] == ["test_query", "test_stream"]
+    reader.click(head(2))
+    up = reader.shown()
+    assert up[0] == "test_query"
+    assert up[-2:] == ["test_index_build", "test_stream"]
+    sorted_heads = reader.run(
+        "return [...document.querySelectorAll('[aria-sort]')].map(h => h.ariaSort)"
+    )
+    assert sorted_heads == ["ascending"]
+    reader.click(head(1))
+    assert reader.shown()[0] == "test_decode[jpeg]"
+
+
+def test_filter_by_text_and_verdict(reader, pages):
+    reader.open(pages["ci"])
+    reader.filter("ENCODE webp")
+    assert reader.shown() == ["test_encode[webp]"]
+    assert reader.run("return document.getElementById('shown').textContent") == "1 of 9 cases"
+    reader.filter("")
+    reader.click("[name=verdict][value=within]")
+    assert len(reader.shown()) == 6
+    assert "test_encode[png]" not in reader.shown()
+
+
+def test_column_choice_holds_for_every_row(reader, pages):
+    reader.open(pages["ci"])
+    reader.click("[name=column][value='3']")
+    assert reader.run(
+        "return [...document.querySelectorAll('#table tr')].filter(r => r.cells.length > 1)"
+        ".every(r => getComputedStyle(r.cells[2]).display === 'none')"
+    )
+    reader.click("[name=column][value='3']")
+    assert reader.run(
+        "return getComputedStyle(document.querySelector('#table').rows[1].cells[2]).display"
+    ) == ("table-cell")
+
+
+def test_a_deep_link_unfolds_its_case(reader, pages):
+    reader.open(pages["ci"])
+    key = reader.run("return document.querySelectorAll('.panel')[6].id")
+    reader.open(f"{pages['ci']}#{key}")
+    assert reader.run(
+        "return [...document.querySelectorAll('#table details')].map(d => d.open).indexOf(true)"
+    ) == (6)
+    top = reader.run(
+        "return document.getElementById(arguments[0]).getBoundingClientRect().top", key
+    )
+    assert 0 <= top <= 900
+
+
+def test_a_link_reaches_a_case_that_the_filter_hides(reader, pages):
+    reader.open(pages["ci"])
+    reader.filter("webp")
+    reader.click("#look a.case")
+    time.sleep(0.1)
+    assert "test_stream" in reader.shown()
+
+
+def test_copy_gives_what_is_shown_in_base_units(reader, pages):
+    reader.open(pages["ci"])
+    reader.cdp(
+        "Browser.grantPermissions",
+        permissions=["clipboardReadWrite", "clipboardSanitizedWrite"],
+    )
+    reader.filter("encode")
+    reader.run(
+        "navigator.clipboard.writeText = text => { window.copied = text; return Promise.resolve() }"
+    )
+    reader.click("#copy")
+    time.sleep(0.1)
+    lines = reader.run("return window.copied").splitlines()
+    assert lines[0] == "Case,Energy,Time,Δ baseline,Rounds,Verdict"
+    assert lines[1].startswith("test_encode[jpeg],45.6")
+    assert lines[1].endswith(",0.12,5,regressed")
+    assert len(lines) == 4
+    assert "3 rows copied" in reader.run("return document.getElementById('shown').textContent")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", ["paper", "ci", "big"])
+def test_nothing_sticks_out_at_any_width(reader, pages, name, width):
+    reader.open(pages[name], width=width)
+    reader.run("document.querySelectorAll('details').forEach((d, i) => d.open = i < 8)")
+    assert reader.run("return document.documentElement.scrollWidth") <= width
+    cut = reader.run(
+        "return [...document.querySelectorAll('h1, p, dd, figcaption, .case, th')].slice(0, 600)"
+        ".filter(e => e.offsetParent && !e.closest('.scroll')"
+        " && e.getBoundingClientRect().right > innerWidth + 1).map(e => e.textContent)"
+    )
+    assert cut == []
+
+
+def test_dark_mode_is_dark_and_light_is_light(reader, pages):
+    reader.open(pages["ci"])
+    ground = "return getComputedStyle(document.documentElement).backgroundColor.match(/\\d+/g)[0]"
+    for scheme, low, high in (("light", 240, 255), ("dark", 0, 40)):
+        reader.cdp(
+            "Emulation.setEmulatedMedia",
+            features=[{"name": "prefers-color-scheme", "value": scheme}],
+        )
+        assert low <= int(reader.run(ground)) <= high
+
+
+def test_everything_can_be_read_without_scripts(reader, pages):
+    reader.open("about:blank")
+    reader.cdp("Emulation.setScriptExecutionDisabled", value=True)
+    reader.open(pages["ci"])
+    assert reader.run("return document.getElementById('tools').offsetParent === null")
+    assert reader.run("return document.querySelectorAll('thead button').length") == 0
+    assert len(reader.shown()) == 9
+    assert reader.run("return document.querySelectorAll('figure.forest circle').length") > 7
+    key = reader.run("return document.querySelectorAll('.panel')[2].id")
+    reader.open(f"{pages['ci']}#{key}")
+    assert reader.run("return document.querySelectorAll('.panel')[2].offsetHeight") > 50
+
+
+def test_a_row_unfolds_by_keyboard(reader, pages):
+    reader.open(pages["ci"])
+    reader.run("document.querySelector('#table summary').focus()")
+    for kind in ("rawKeyDown", "char", "keyUp"):
+        reader.cdp(
+            "Input.dispatchKeyEvent",
+            type=kind,
+            key="Enter",
+            code="Enter",
+            text="\r",
+            windowsVirtualKeyCode=13,
+        )
+    assert reader.run("return document.querySelector('#table details').open")
+
+
+def test_two_thousand_cases_answer_within_two_seconds(reader, pages):
+    """Seconds of the page's own thread, so that a busy machine does not fail it."""
+    reader.open("about:blank")
+    reader.cdp("Performance.enable", timeDomain="threadTicks")
+
+    def worked():
+        metrics = reader.cdp("Performance.getMetrics")["metrics"]
+        return next(m["value"] for m in metrics if m["name"] == "TaskDuration")
+
+    start = worked()
+    reader.open(pages["big"])
+    assert reader.run("return document.getElementById('shown').textContent").startswith("2,000 of")
+    opened = worked()
+    reader.click(head(2))
+    assert reader.run("return document.body.offsetHeight") > 0
+    ordered = worked()
+    reader.cdp("Performance.disable")
+    assert 0 < opened - start <= 2.0
+    assert 0 < ordered - opened <= 1.5
+
+
+def test_print_shows_the_figures_and_no_controls(reader, pages):
+    reader.open(pages["ci"])
+    reader.cdp("Emulation.setEmulatedMedia", media="print")
+    assert reader.run("return document.getElementById('tools').offsetParent === null")
+    assert reader.run("return document.querySelector('nav').offsetParent === null")
+    assert reader.run("return document.getElementById('table').offsetParent !== null")
+
+
+def axe_source():
+    places = [os.environ.get(AXE, ""), "node_modules/axe-core/axe.min.js"]
+    found = [Path(place) for place in places if place and Path(place).is_file()]
+    if not found:
+        pytest.skip(f"axe-core is not installed; {AXE} names its axe.min.js")
+    return found[0].read_text("utf-8")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("name", "width"), [("paper", 1600), ("ci", 1600), ("ci", 360)])
+def test_axe_finds_no_fault(reader, pages, name, width, scheme):
+    source = axe_source()
+    reader.open(pages[name], width=width)
+    reader.cdp(
+        "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}]
+    )
+    reader.run("document.querySelectorAll('details').forEach((d, i) => d.open = i < 4)")
+    # Over the debugger, not as an element: the page's own policy would stop an inline script.
+    reader.cdp("Runtime.evaluate", expression=source)
+    faults = reader.chrome.execute_async_script(
+        "const done = arguments[0];"
+        "axe.run({resultTypes: ['violations']}).then(r => done(r.violations.map("
+        "v => [v.impact, v.id, v.nodes.slice(0, 3).map(n => n.html.slice(0, 200)).join(' | ')])))"
+    )
+    assert faults == []
