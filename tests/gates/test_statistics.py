@@ -79,6 +79,9 @@ def test_too_few_rounds_are_refused():
     for test in (paired, welch):
         with pytest.raises(ValueError, match="two or more rounds"):
             test([1.0], [1.0])
+    for few, many in (([1.0], [1.0, 2.0]), ([1.0, 2.0], [1.0])):
+        with pytest.raises(ValueError, match="two or more rounds of each"):
+            welch(few, many)
     with pytest.raises(ValueError, match="as many of each"):
         paired([1.0, 2.0], [1.0, 2.0, 3.0])
 

@@ -240,15 +240,19 @@ def test_whatever_bytes_come_the_answer_is_one_line(content):
     assert len(read_or_message(content).splitlines()) == 1
 
 
+@pytest.fixture(scope="module")
+def journal_bytes(tmp_path_factory):
+    path = tmp_path_factory.mktemp("journal") / "journal"
+    with Journal.create(path, make_run()) as journal:
+        journal.append(CASES[0])
+        journal.append(CASES[1])
+    return path.read_bytes()
+
+
 @settings(max_examples=150)
-@given(st.data())
-def test_whatever_bytes_are_damaged_the_answer_is_a_run_or_one_line(data):
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "journal"
-        with Journal.create(path, make_run()) as journal:
-            journal.append(CASES[0])
-            journal.append(CASES[1])
-        content = bytearray(path.read_bytes())
+@given(data=st.data())
+def test_whatever_bytes_are_damaged_the_answer_is_a_run_or_one_line(journal_bytes, data):
+    content = bytearray(journal_bytes)
     place = data.draw(st.integers(0, len(content)))
     content[place : place + data.draw(st.integers(0, 5))] = data.draw(st.binary(max_size=5))
     answer = read_or_message(bytes(content))
