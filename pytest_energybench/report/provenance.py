@@ -76,5 +76,6 @@ def scalar(value: Scalar) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):
-        return units.number(value)
+        text = units.number(value)
+        return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
     return visible(value)

@@ -228,6 +228,10 @@ def test_a_search_shows_when_it_has_paid(paper):
     assert "never pays: training saves nothing" in page
 
 
+def test_a_flagged_case_says_so_in_its_row(ci):
+    assert render_html(ci).count("⚑ flagged") == 1
+
+
 def test_figures_and_tables_are_taken_in(paper, tmp_path):
     figure = tmp_path / "figure_2_energy.svg"
     figure.write_bytes(b"<svg xmlns='http://www.w3.org/2000/svg'/>")

@@ -19,10 +19,14 @@ _FALLS = (-0.9, -0.75, -0.5, -0.4, -0.3, -0.2, -0.1, -0.05)
 _RISES = (0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 3.0)
 _MARKS = (*_FALLS, 0.0, *_RISES)
 _HEADINGS: dict[Origin, tuple[str, str, str]] = {
-    "baseline": ("Against the baseline of this run", "the group's baseline", "its baseline"),
-    "stored": ("Against the stored baseline", "the stored baseline", "its stored baseline"),
-    "budget": ("Against the budget", "the budget", "its budget"),
+    "baseline": ("Against the baseline of this run", "the group's baseline", "their baseline"),
+    "stored": ("Against the stored baseline", "the stored baseline", "their stored baseline"),
+    "budget": ("Against the budget", "the budget", "their budget"),
 }
+
+
+Judged = tuple[CaseView, Comparison, float]
+"""A case, what it was judged against, and the relative change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +35,7 @@ class ForestRow:
 
     Attributes:
         x: place of the change in percent of the axis; `low`, `high` of its interval's ends.
-        limit: place of what was allowed (baseline and margin), None where that is unknown or
-            the reference itself.
+        limit: place of the most that was allowed, None where that is unknown or the reference.
         beyond: `left` or `right` where the change lies outside the axis.
         opens: whether a new group begins here.
     """
@@ -103,7 +106,7 @@ def _forest(cases: Sequence[CaseView], origin: Origin) -> Forest | None:
         ),
         ticks=_ticks(scale),
         zero=scale.at(1.0),
-        finding=_finding(judged, whose),
+        finding=_finding(judged, reference, whose),
         left_out=len(judged) - len(shown),
         time_ratio=origin != "budget" and any(case.time_ratio for case, _, _ in judged),
     )
@@ -126,15 +129,29 @@ def _bounds(comparison: Comparison) -> tuple[float, float] | None:
 
 
 def _allowed(case: CaseView, comparison: Comparison, delta: float) -> float | None:
-    """What was allowed, relative to the reference: a budget's own limit, else the margin's."""
-    energy = figures.joules(case.source)
-    limit = figures.finite(comparison.limit)
-    if comparison.origin == "budget" or limit is None or not energy or delta <= -1:
+    """The most that was allowed, relative to the reference: the stricter of margin and budget.
+
+    None on the plot against a budget, where the reference itself is the limit.
+    """
+    if comparison.origin == "budget":
         return None
-    return limit / (energy / (1 + delta)) - 1
+    allowed = [] if comparison.margin is None else [comparison.margin]
+    energy = figures.joules(case.source)
+    if energy and delta > -1:
+        reference = energy / (1 + delta)
+        limits = [c.limit for c in case.source.comparisons if _is_energy_budget(c)]
+        if comparison.margin is None:
+            limits.append(comparison.limit)
+        known = [limit for value in limits if (limit := figures.finite(value)) is not None]
+        allowed += [limit / reference - 1 for limit in known]
+    return min(allowed, default=None)
 
 
-def _scale(judged: Sequence[tuple[CaseView, Comparison, float]]) -> Scale:
+def _is_energy_budget(comparison: Comparison) -> bool:
+    return comparison.origin == "budget" and comparison.quantity == "energy"
+
+
+def _scale(judged: Sequence[Judged]) -> Scale:
     """Logarithmic in the ratio, so that half and double lie equally far from no change."""
     values = [0.0]
     for case, comparison, delta in judged:
@@ -156,7 +173,7 @@ def _ticks(scale: Scale) -> tuple[Tick, ...]:
     )
 
 
-def _opens(judged: Sequence[tuple[CaseView, Comparison, float]], index: int) -> bool:
+def _opens(judged: Sequence[Judged], index: int) -> bool:
     if index == 0:
         return False
     before, here = judged[index - 1][0].source.group, judged[index][0].source.group
@@ -187,15 +204,16 @@ def _row(
     )
 
 
-def _finding(judged: Sequence[tuple[CaseView, Comparison, float]], whose: str) -> str:
+def _finding(judged: Sequence[Judged], reference: str, whose: str) -> str:
+    if len(judged) == 1:
+        return f"{_named(judged[0])} against {reference}."
     below = sum(delta < 0 for _, _, delta in judged)
     ordered = sorted(judged, key=lambda entry: entry[2])
     least, most = ordered[0], ordered[-1]
     text = f"{below:,} of {plural(len(judged), 'case')} used less energy than {whose}"
-    text += f"; lowest is {_named(least)}"
-    return f"{text}, highest {_named(most)}." if len(judged) > 1 else f"{text}."
+    return f"{text}; lowest is {_named(least)}, highest {_named(most)}."
 
 
-def _named(entry: tuple[CaseView, Comparison, float]) -> str:
+def _named(entry: Judged) -> str:
     case, _, delta = entry
     return f"{visible(case.label)} at {units.percent(delta)}"

@@ -18,7 +18,7 @@ from pytest_energybench.report.view import CaseView
 
 BASELINE = "baseline"
 LINE_HEIGHT = 24
-_COMPRESSION = ("compression", "compression_rate")
+_COMPRESSION = ("compression", "compression_rate", "theoretical_rate", "realised_rate")
 
 
 @dataclass(frozen=True, slots=True)

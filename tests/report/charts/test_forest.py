@@ -2,6 +2,7 @@
 
 import math
 
+import msgspec
 import pytest
 
 from pytest_energybench.report.build import run_view
@@ -14,9 +15,9 @@ def plots(run):
     return forests(run_view(run).cases)
 
 
-def judged(delta, *, origin="stored", interval=None, limit=None, total=100.0, kind="within"):
-    verdict = Verdict(kind=kind, reason="", delta=delta, interval=interval)
-    comparison = Comparison(origin=origin, limit=limit, verdict=verdict)
+def judged(delta, *, origin="stored", interval=None, limit=None, margin=None, total=100.0):
+    verdict = Verdict(kind="within", reason="", delta=delta, interval=interval)
+    comparison = Comparison(origin=origin, limit=limit, margin=margin, verdict=verdict)
     return Case(nodeid=f"t{delta}", name="", total_j=total, comparisons=[comparison])
 
 
@@ -28,7 +29,7 @@ def test_a_plot_for_each_kind_of_reference(ci):
     stored, budget = plots(ci)
     assert [stored.key, budget.key] == ["forest-stored", "forest-budget"]
     assert stored.finding == (
-        "3 of 7 cases used less energy than its stored baseline; lowest is test_thumbnail at "
+        "3 of 7 cases used less energy than their stored baseline; lowest is test_thumbnail at "
         "−31.0 %, highest test_encode[jpeg] at +12.0 %."
     )
 
@@ -47,6 +48,22 @@ def test_what_is_allowed_is_drawn_relative_to_the_reference():
     row = plot.rows[0]
     share = (row.limit - plot.zero) / (row.x - plot.zero)
     assert share == pytest.approx(math.log(1.05) / math.log(1.1), abs=0.02)
+
+
+def test_a_stated_margin_goes_before_the_limit_and_the_stricter_budget_before_both():
+    case = judged(0.1, limit=100.0, margin=0.2, total=110.0)
+    wide = one(case).limit
+    budget = Comparison(origin="budget", limit=115.0, verdict=Verdict(kind="within", reason=""))
+    strict = msgspec.structs.replace(case, comparisons=[*case.comparisons, budget])
+    plot = plots(Run(machine=MACHINE, cases=[case, strict]))[0]
+    loose, tight = (row.limit for row in plot.rows)
+    assert wide is not None
+    assert plot.zero < plot.rows[0].x < tight < loose
+
+
+def test_a_single_case_is_named_in_the_finding():
+    finding = plots(Run(machine=MACHINE, cases=[judged(-0.5)]))[0].finding
+    assert finding == "t-0.5 at −50.0 % against the stored baseline."
 
 
 def test_a_limit_that_is_the_reference_is_not_drawn_twice():
