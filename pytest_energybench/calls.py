@@ -75,19 +75,13 @@ def metered_rounds(call: Call[R], meter: Meter) -> tuple[R, list[tuple[Window, i
     """
     for _ in range(call.warmup):
         call.run()
-    shortest_s = ENOUGH_PERIODS * max(
-        (domain.period_s or 0.0 for domain in meter.domains), default=0.0
-    )
     iterations = call.iterations or 1
-    free = call.iterations is None and call.setup is None
     rounds: list[tuple[Window, int]] = []
     while True:
-        result, window = _round(call, meter, iterations, len(rounds))
-        if free and window.duration_s < shortest_s and iterations < MOST_ITERATIONS:
-            # Too short to count: start again with as many calls as the counter needs, a little
-            # more than linear so that one more attempt is the rule.
-            growth = 1.2 * shortest_s / max(window.duration_s, 1e-9)
-            iterations = min(MOST_ITERATIONS, math.ceil(iterations * max(2.0, growth)))
+        result, window = metered_round(call, meter, iterations, len(rounds))
+        more = _more_iterations(call, meter, iterations, window)
+        if more > iterations:
+            iterations = more
             rounds.clear()
             continue
         rounds.append((window, iterations))
@@ -95,10 +89,35 @@ def metered_rounds(call: Call[R], meter: Meter) -> tuple[R, list[tuple[Window, i
             return result, rounds
 
 
-def _round(call: Call[R], meter: Meter, iterations: int, number: int) -> tuple[R, Window]:
+def enough_iterations(call: Call[R], meter: Meter) -> int:
+    """Calls per round that make a window long enough for the slowest counter; tries them out."""
+    iterations = call.iterations or 1
+    while call.iterations is None and call.setup is None:
+        _, window = metered_round(call, meter, iterations, 0)
+        more = _more_iterations(call, meter, iterations, window)
+        if more == iterations:
+            break
+        iterations = more
+    return iterations
+
+
+def metered_round(call: Call[R], meter: Meter, iterations: int, number: int) -> tuple[R, Window]:
+    """One round of a call: what it returned last, and its window."""
     args, kwargs, function = call.prepare(), call.kwargs, call.function
     with meter.measure(call.name) as window:
         for _ in range(iterations - 1):
             function(*args, **kwargs)
         result = function(*args, **kwargs)
     return result, assembly.window_record(window, round=number)
+
+
+def _more_iterations(call: Call[R], meter: Meter, iterations: int, window: Window) -> int:
+    """The iterations of the next attempt; the same where this window was long enough."""
+    periods = [domain.period_s or 0.0 for domain in meter.domains]
+    shortest_s = ENOUGH_PERIODS * max(periods, default=0.0)
+    free = call.iterations is None and call.setup is None
+    if not free or window.duration_s >= shortest_s:
+        return iterations
+    # A little more than linear, so that one more attempt is the rule.
+    growth = max(2.0, 1.2 * shortest_s / max(window.duration_s, 1e-9))
+    return min(MOST_ITERATIONS, math.ceil(iterations * growth))

@@ -19,9 +19,11 @@ class Draft:
         case: the case's identity (node id, group, params), without figures.
         windows: windows of `measure`; those that count add up to one round.
         called: one window per round of a measured call, with the number of calls in it.
+        earlier: what earlier executions of the same test have shown (rounds, reruns).
     """
 
     case: Case
+    earlier: Case | None = None
     pue: float = 1.0
     windows: list[Window] = field(default_factory=list)
     called: list[tuple[Window, int]] = field(default_factory=list)
@@ -52,8 +54,17 @@ class Draft:
             )
         self.called.extend(called)
 
+    def judged_on(self, baseline: Case | None) -> Case:
+        """The case that limits are held against: this execution joined to the earlier ones."""
+        case = self.finished(baseline)
+        return case if self.earlier is None else assembly.join(self.earlier, case, pue=self.pue)
+
     def finished(self, baseline: Case | None) -> Case:
-        """The case with all figures; `baseline` tells after how many trainings a search pays."""
+        """This execution with all figures.
+
+        Args:
+            baseline: tells after how many trainings a search has paid.
+        """
         windows = [*self.windows, *(window for window, _ in self.called)]
         case = assembly.summarise(
             msgspec.structs.replace(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
+
 from pytest_energybench import assembly
+from pytest_energybench.abtest import ABTest, beside, interleaved, joules_per_call
 from pytest_energybench.assembly import Place
 from pytest_energybench.calls import Call, metered_rounds
 from pytest_energybench.draft import Draft
@@ -15,7 +18,7 @@ from pytest_energybench.gates.energy import judge_baseline, judge_budget
 from pytest_energybench.gates.figures import Figures
 from pytest_energybench.gates.message import failure_message, passes
 from pytest_energybench.gates.quantity import parse_energy, parse_fraction
-from pytest_energybench.groups import BASELINE_MARK, GROUP_MARK
+from pytest_energybench.marks import BASELINE_MARK, GROUP_MARK
 from pytest_energybench.metering.meter import measure
 from pytest_energybench.metrics import checked_metrics
 from pytest_energybench.results.model import Case, Comparison, Scalar, Search, Series
@@ -43,11 +46,28 @@ class Energy:
         meter: Callable[[], Meter],
         baseline: Callable[[], Case | None],
         disabled: bool = False,
+        judges: bool = True,
+        interleaved: bool = False,
+        allow_mismatch: bool = False,
     ) -> None:
+        """
+        Args:
+            draft: takes what is measured, recorded and judged.
+            meter: the session's meter, asked for at the first window.
+            baseline: the finished case of the group's baseline, None where there is none.
+            disabled: nothing is metered or judged.
+            judges: assertions hold figures against limits; False in all but the last of several
+                rounds of the test, whose figures they wait for.
+            interleaved: candidate and baseline ran in the same rounds, so that they make pairs.
+            allow_mismatch: figures of unlike provenance may be compared.
+        """
         self._draft = draft
         self._meter = meter
         self._baseline = baseline
         self._disabled = disabled
+        self._judges = judges and not disabled
+        self._interleaved = interleaved
+        self._allow_mismatch = allow_mismatch
         self._open = 0
 
     # ---- measuring ------------------------------------------------------------------------
@@ -120,11 +140,49 @@ class Energy:
         self._draft.add_rounds(called)
         return result
 
+    def compare(
+        self,
+        candidate: Callable[[], Any],
+        baseline: Callable[[], Any],
+        *,
+        rounds: int = 5,
+        warmup: int = 1,
+        setup: Callable[[], Any] | None = None,
+    ) -> ABTest:
+        """Meter two functions in turn; assert on what it returns.
+
+        The candidate's rounds are the case's figures; the baseline's are kept beside them.
+
+        Args:
+            rounds: pairs of rounds, candidate and baseline first in turn.
+            warmup: calls of each before the first round that are not metered.
+            setup: called before each round, outside the window; see `__call__`.
+
+        Raises:
+            ValueError: rounds or warmup out of range.
+        """
+        meter = self._meter()
+        ours, theirs = interleaved(
+            candidate, baseline, meter, rounds=rounds, warmup=warmup, setup=setup
+        )
+        if self._disabled:
+            return ABTest((), (), {}, None)
+        self._draft.add_rounds(ours)
+        self._draft.windows += beside(theirs)
+        provenance = dict(meter.provenance)
+        return ABTest(
+            joules_per_call(ours), joules_per_call(theirs), provenance, self._conclude_compared
+        )
+
     def include(self, window: OpenWindow) -> None:
         """Make a closed window of `energy_meter`, shared by several tests, part of this case."""
         if not self._disabled:
             self._draft.windows.append(assembly.window_record(window))
             self.flag(f"window {window.name!r} is shared with other tests")
+
+    def heavy_work(self) -> AbstractContextManager[None]:
+        """For work that isn't metered but would spoil the windows of other processes here."""
+        return nullcontext() if self._disabled else self._meter().heavy_work()
 
     # ---- recording ------------------------------------------------------------------------
 
@@ -180,7 +238,7 @@ class Energy:
         """
         __tracebackhide__ = True
         limit_j = parse_energy(limit)
-        if self._disabled:
+        if not self._judges:
             return
         case = self._metered("assert_below")
         self._conclude(
@@ -202,7 +260,11 @@ class Energy:
         case, baseline = self._metered("assert_below_baseline"), self._required_baseline()
         self._conclude(
             judge_baseline(
-                Figures.of(case), Figures.of(baseline), margin=allowed, interleaved=False
+                Figures.of(case),
+                Figures.of(baseline),
+                margin=allowed,
+                interleaved=self._interleaved,
+                allow_mismatch=self._allow_mismatch,
             )
         )
 
@@ -214,7 +276,7 @@ class Energy:
         """
         __tracebackhide__ = True
         self._draft.metrics.setdefault("accuracy", float(accuracy))
-        if not self._disabled:
+        if self._judges:
             self._conclude(judge_accuracy(Score(accuracy), Score(baseline), max_drop))
 
     def assert_accuracy_within_baseline(self, max_drop: float = 0.01) -> None:
@@ -247,13 +309,21 @@ class Energy:
 
     def case(self) -> Case:
         """Everything known so far, as it will stand in the run file."""
-        return self._draft.finished(self._baseline())
+        return self._draft.judged_on(self._baseline())
 
     # ---- within ---------------------------------------------------------------------------
 
     @property
     def _judges_baseline(self) -> bool:
-        return not self._disabled and not self._draft.case.baseline
+        return self._judges and not self._draft.case.baseline
+
+    def _conclude_compared(self, comparison: Comparison, must_improve: bool) -> None:
+        __tracebackhide__ = True
+        if must_improve and comparison.verdict.kind == "within":
+            comparison = msgspec.structs.replace(
+                comparison, verdict=msgspec.structs.replace(comparison.verdict, kind="inconclusive")
+            )
+        self._conclude(comparison)
 
     def _conclude(self, comparison: Comparison) -> None:
         __tracebackhide__ = True

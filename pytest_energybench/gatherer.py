@@ -1,13 +1,14 @@
-"""In the process that reports: cases are gathered, files written, the table shown."""
+"""In the process that reports: cases are gathered, the run judged and written, the table shown."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from pytest_energybench.keeping import Keeping
     from pytest_energybench.results.model import Run
     from pytest_energybench.session import EnergySession
 
@@ -19,32 +20,42 @@ class Gatherer:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+        self._keeping: Keeping | None = None
         self._run: Run | None = None
-        self._said: list[str] = []
+        self._failures: list[str] = []
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if hasattr(report, "energy_case"):
             from pytest_energybench.recorder import case_of
 
             case = case_of(report)
             if case is not None:
-                self._session.add(case)
+                case = self._session.add(case)
+                if report.energy_last:
+                    self._kept.take(case)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        result = yield
+        self._conclude()
+        if self._failures and not session.testsfailed:
+            session.testsfailed = 1  # the exit status of a failed run, whatever else is counted
+        return result
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if self._config.option.collectonly:
+        self._conclude()
+        if self._run is None:
             return
-        options = self._session.options
-        wanted = options.report or options.json is not None
-        if options.disable or not (self._session.cases or wanted):
-            return
-        self._run = self._session.run()
-        if not self._write(self._run) and session.exitstatus == pytest.ExitCode.OK:
+        interrupted = session.exitstatus == pytest.ExitCode.INTERRUPTED
+        if not self._kept.write(self._run, finished=not interrupted) and not session.exitstatus:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self._run is None:
             return
+        from pytest_energybench.companions import github_annotations
         from pytest_energybench.report.terminal import terminal_table
 
         writer = terminalreporter._tw
@@ -58,8 +69,10 @@ class Gatherer:
                     color=writer.hasmarkup,
                 )
             )
-        for line in self._said:
+        for line in [*self._kept.said, *github_annotations(self._run)]:
             terminalreporter.write_line(line)
+        for line in self._failures:
+            terminalreporter.write_line(f"energy gate: {line}", red=True)
 
     @property
     def _session(self) -> EnergySession:
@@ -67,28 +80,27 @@ class Gatherer:
 
         return EnergySession.of(self._config)
 
-    def _write(self, run: Run) -> bool:
-        """Write what was asked for; False, and a line for the terminal, where that failed."""
-        from pytest_energybench.results.errors import ResultsError
-        from pytest_energybench.results.files import write_run
+    @property
+    def _kept(self) -> Keeping:
+        if self._keeping is None:
+            from pytest_energybench.keeping import Keeping
 
-        options = self._session.options
-        try:
-            if options.json is not None:
-                write_run(run, options.json)
-                self._say("energy run", options.json)
-            if options.report:
-                from pytest_energybench.report.html import write_html
+            self._keeping = Keeping(
+                self._session,
+                here=self._config.invocation_params.dir,
+                distributed=self._config.getoption("dist", "no") != "no",
+            )
+        return self._keeping
 
-                write_run(run, options.report_dir / "energy.json")
-                write_html(run, options.report_dir / "energy.html")
-                self._say("energy report", options.report_dir / "energy.html")
-        except (OSError, ResultsError) as error:
-            self._said.append(f"energy report not written: {error}")
-            return False
-        return True
-
-    def _say(self, what: str, path: Path) -> None:
-        here = self._config.invocation_params.dir
-        shown = path.relative_to(here) if path.is_relative_to(here) else path
-        self._said.append(f"{what}: {shown}")
+    def _conclude(self) -> None:
+        """Make the run of what was gathered, once, and hold it against the session's gates."""
+        if self._run is not None or self._config.option.collectonly:
+            return
+        session = self._session
+        if session.options.disable or not (session.cases or session.options.keeps):
+            return
+        run, summary, self._failures = session.keeper.conclude(
+            session.run(), session.selection.everything or None
+        )
+        self._run = run
+        self._kept.tell(summary)

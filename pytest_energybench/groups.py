@@ -6,34 +6,21 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-GROUP_MARK = "energy_group"
-BASELINE_MARK = "energy_baseline"
-
-implicit_key = pytest.StashKey[bool]()
+from pytest_energybench.marks import group_of, is_baseline
 
 
-def group_of(item: pytest.Item) -> str | None:
-    """The name in the item's `energy_group` marker, None without one.
-
-    Raises:
-        pytest.UsageError: the marker has no name, or more than a name.
-    """
-    if GROUP_MARK not in item.keywords:
-        return None
-    mark = item.get_closest_marker(GROUP_MARK)
-    if mark is None:
-        return None
-    if len(mark.args) != 1 or mark.kwargs or not isinstance(mark.args[0], str) or not mark.args[0]:
-        raise pytest.UsageError(
-            f"{item.nodeid}: {GROUP_MARK} takes one name,"
-            f' e.g. @pytest.mark.{GROUP_MARK}("resnet18")'
+def nodeid_of(item: pytest.Item) -> str:
+    """The item's node id as it is without xdist, which adds the test's `xdist_group` to it."""
+    nodeid = item.nodeid
+    if "@" in nodeid and getattr(item.config.option, "loadgroup", False):
+        names = sorted(
+            {
+                str(mark.args[0] if mark.args else mark.kwargs.get("name", "default"))
+                for mark in item.iter_markers("xdist_group")
+            }
         )
-    return str(mark.args[0])
-
-
-def is_baseline(item: pytest.Item) -> bool:
-    """Whether the item carries the `energy_baseline` marker."""
-    return BASELINE_MARK in item.keywords and item.get_closest_marker(BASELINE_MARK) is not None
+        return nodeid.removesuffix("@" + "_".join(names)) if names else nodeid
+    return nodeid
 
 
 def arrange(items: list[pytest.Item], collected: Sequence[pytest.Item]) -> list[pytest.Item]:
@@ -63,7 +50,6 @@ def arrange(items: list[pytest.Item], collected: Sequence[pytest.Item]) -> list[
         for name in sorted(missing):
             baseline = deselected.get(name) or _beside(members[name], name)
             if baseline is not None:
-                baseline.stash[implicit_key] = True
                 baselines[name] = baseline
                 brought.append(baseline)
     items[:] = _baseline_first(items, baselines)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,11 +21,11 @@ def pytest_energy_settings(config: pytest.Config) -> Mapping[str, str | int | fl
 
 
 @pytest.hookspec
-def pytest_energy_sources(config: pytest.Config) -> Mapping[str, Callable[[], Source]]:  # type: ignore[empty-body]
-    """Sources of joules of your own, e.g. a wall-socket meter: name -> what makes the source.
+def pytest_energy_sources(config: pytest.Config) -> Sequence[Source]:  # type: ignore[empty-body]
+    """Sources of joules of your own, e.g. a wall-socket meter.
 
     With `--energy-meters=auto` they are read beside those of the machine; a list such as
-    `--energy-meters=wall` selects among all by name.
+    `--energy-meters=wall` selects among all, yours by the names of their domains.
     """
 
 

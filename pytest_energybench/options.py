@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from pytest_energybench.metering.source import Source
 
+BUDGETS_FILE = "energy-budgets.toml"
+
 DEFAULT_PUE = 1.0
 """PUE 1.0 means that facility energy is IT energy: nothing is assumed about a data centre."""
 
@@ -53,6 +55,49 @@ def _carbon_intensity(text: str) -> float:
     return value
 
 
+def _rounds(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError("a number of rounds is 1 or more")
+    return value
+
+
+# Parsers that are other rooms' are imported when their option is given: pytest starts without them.
+
+
+def _fraction(text: str) -> float:
+    from pytest_energybench.gates.quantity import parse_fraction
+
+    return parse_fraction(text)
+
+
+def _fail_on(text: str) -> frozenset[str]:
+    from pytest_energybench.gates.fail_on import parse_fail_on
+
+    return parse_fail_on(text)
+
+
+def _shard(text: str) -> tuple[int, int]:
+    from pytest_energybench.results.errors import ShardError
+    from pytest_energybench.results.shard import parse_shard
+
+    try:
+        return parse_shard(text)
+    except ShardError as error:
+        raise ValueError(str(error)) from None
+
+
+def _name(text: str) -> str:
+    from pytest_energybench.results.errors import StorageError
+    from pytest_energybench.results.storage import Storage
+
+    try:
+        Storage().path(text)
+    except StorageError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
 OPTIONS = (
     Option(
         "report",
@@ -89,6 +134,67 @@ OPTIONS = (
         parse=_carbon_intensity,
     ),
     Option(
+        "rounds",
+        "run every metered test this many times, interleaved within its group, as one case"
+        " (default: 1)",
+        default=1,
+        metavar="N",
+        parse=_rounds,
+    ),
+    Option(
+        "budgets",
+        "file of budgets by node id (default: energy-budgets.toml beside the ini file, if any)",
+        metavar="PATH",
+    ),
+    Option(
+        "strict-budgets",
+        "a metered test that no budget matches, or a budget that matches no test, fails the run",
+        default=False,
+        flag=True,
+    ),
+    Option("save", "store this run's good figures under a name", metavar="NAME", parse=_name),
+    Option("overwrite", "let --energy-save replace a stored run", default=False, flag=True),
+    Option(
+        "storage",
+        "folder of stored runs, meant to be kept in git (default: .energy beside the ini file)",
+        default=".energy",
+        metavar="DIR",
+    ),
+    Option("compare", "compare with a stored run, or with a run file", metavar="NAME|PATH"),
+    Option(
+        "fail-on",
+        "what of that comparison fails the run, a comma list of regressed, inconclusive, error,"
+        " missing, stale, not-comparable (default: nothing)",
+        default=frozenset(),
+        metavar="KINDS",
+        parse=_fail_on,
+    ),
+    Option(
+        "margin",
+        "increase over the stored run that is tolerated (default: 3 %)",
+        default=0.03,
+        metavar="PERCENT",
+        parse=_fraction,
+    ),
+    Option(
+        "allow-mismatch",
+        "compare figures of unlike machines, meters, provenance or settings all the same",
+        default=False,
+        flag=True,
+    ),
+    Option(
+        "resume",
+        "take over the cases that a run which was cut short had finished",
+        default=False,
+        flag=True,
+    ),
+    Option(
+        "shard",
+        "run one of several parts of the metered tests, e.g. 3/8; groups stay together",
+        metavar="I/N",
+        parse=_shard,
+    ),
+    Option(
         "disable",
         "meter nothing: the fixtures work, the gates do not judge",
         default=False,
@@ -99,12 +205,14 @@ OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class EnergyOptions:
-    """What the user asked for, checked.
+    """What the user asked for, checked. Paths are absolute.
 
     Attributes:
-        report_dir: absolute path.
-        json: absolute path, or None.
         carbon_intensity: g CO2e per kWh, or None.
+        budgets: the budgets file, None where there is none.
+        compare: name of a stored run, or an absolute path.
+        margin: relative increase over a stored run that is tolerated (0.03 is 3 %).
+        shard: index from 1, and number of shards.
     """
 
     report: bool
@@ -113,6 +221,18 @@ class EnergyOptions:
     meters: str
     pue: float
     carbon_intensity: float | None
+    rounds: int
+    budgets: Path | None
+    strict_budgets: bool
+    save: str | None
+    overwrite: bool
+    storage: Path
+    compare: str | None
+    fail_on: frozenset[str]
+    margin: float
+    allow_mismatch: bool
+    resume: bool
+    shard: tuple[int, int] | None
     disable: bool
 
     @classmethod
@@ -123,10 +243,26 @@ class EnergyOptions:
             pytest.UsageError: a value cannot be read; names the option.
         """
         values = {option.dest.removeprefix("energy_"): value(config, option) for option in OPTIONS}
-        for name in ("report_dir", "json"):
+        for name in ("report_dir", "json", "budgets", "storage"):
             if values[name] is not None:
                 values[name] = (_base(config, f"energy_{name}") / values[name]).resolve()
+        if values["budgets"] is None:
+            usual = _base(config, "energy_budgets") / BUDGETS_FILE
+            values["budgets"] = usual if usual.is_file() else None
+        compare = values["compare"]
+        if compare is not None and ("/" in compare or compare.endswith(".json")):
+            values["compare"] = str((_base(config, "energy_compare") / compare).resolve())
         return cls(**values)
+
+    @property
+    def journal(self) -> Path:
+        """Where finished cases are kept until the run's files are written."""
+        return self.report_dir / "energy.journal"
+
+    @property
+    def keeps(self) -> bool:
+        """Whether anything of this run is to be kept in a file."""
+        return self.report or self.json is not None or self.save is not None or self.resume
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -140,7 +276,7 @@ def add_options(parser: pytest.Parser) -> None:
                 dest=option.dest,
                 action="store_true",
                 default=None,
-                help=option.help + twin,
+                help=(option.help + twin).replace("%", "%%"),
             )
             parser.addini(option.dest, option.help, type="bool", default=None)
         else:
@@ -149,7 +285,7 @@ def add_options(parser: pytest.Parser) -> None:
                 dest=option.dest,
                 metavar=option.metavar,
                 default=None,
-                help=option.help + twin,
+                help=(option.help + twin).replace("%", "%%"),
             )
             parser.addini(option.dest, option.help, default=None)
 
@@ -187,6 +323,31 @@ def value(config: pytest.Config, option: Option) -> Any:
         raise pytest.UsageError(f"{place}={text}: {error}") from None
 
 
+def check_options(config: pytest.Config, options: EnergyOptions) -> None:
+    """What must hold of the options before anything is collected.
+
+    Raises:
+        pytest.UsageError: a budgets file or stored run that can't be read, a name that is taken.
+    """
+    if config.getoption("energy_fail_on") is not None and options.compare is None:
+        raise pytest.UsageError(
+            "--energy-fail-on judges a comparison: give --energy-compare=NAME|PATH as well"
+        )
+    if options.save is not None and not options.overwrite:
+        from pytest_energybench.results.storage import Storage
+
+        path = Storage(options.storage).path(options.save)
+        if path.exists():
+            raise pytest.UsageError(
+                f"--energy-save={options.save}: {path} is there already; give"
+                " --energy-overwrite to accept this run as the new baseline"
+            )
+    if options.budgets is not None or options.compare is not None:
+        from pytest_energybench.gatekeeper import Gatekeeper
+
+        Gatekeeper.load(options)
+
+
 def check_meters(config: pytest.Config) -> None:
     """Refuse an unknown name in `--energy-meters`, once every conftest has been read.
 
@@ -200,12 +361,13 @@ def check_meters(config: pytest.Config) -> None:
 
     meters = EnergyOptions.from_config(config).meters
     try:
-        parse_selection(meters, tuple(own_sources(config)))
+        names = [domain.name for source in own_sources(config) for domain in source.domains]
+        parse_selection(meters, names)
     except MeterError as error:
         raise pytest.UsageError(f"--energy-meters={meters}: {error}") from None
 
 
-def own_sources(config: pytest.Config) -> dict[str, Callable[[], Source]]:
-    """The sources that the project's hooks offer, by name."""
+def own_sources(config: pytest.Config) -> list[Source]:
+    """The sources that the project's hooks offer."""
     offers = config.hook.pytest_energy_sources(config=config)
-    return {name: make for offer in offers for name, make in offer.items()}
+    return [source for offer in offers for source in offer]

@@ -7,20 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_energybench import groups, hookspec
+from pytest_energybench import hookspec
 from pytest_energybench.gatherer import Gatherer
-from pytest_energybench.options import EnergyOptions, add_options, check_meters
+from pytest_energybench.marks import DESCRIPTIONS
+from pytest_energybench.options import EnergyOptions, add_options, check_meters, check_options
+from pytest_energybench.selection import select, selection_key
 
 if TYPE_CHECKING:
     from pytest_energybench.fixture import Energy
     from pytest_energybench.metering.fake import FakeMeter
     from pytest_energybench.metering.meter import Meter
     from pytest_energybench.session import EnergySession
-
-MARKERS = (
-    "energy_group(name): tests that are compared; one of them carries energy_baseline",
-    "energy_baseline: the test that the others of its energy_group are compared with",
-)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -32,11 +29,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    for marker in MARKERS:
+    for marker in DESCRIPTIONS:
         config.addinivalue_line("markers", marker)
-    EnergyOptions.from_config(config)  # a wrong value is told before anything is collected
-    if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Gatherer(config), Gatherer.NAME)
+    options = EnergyOptions.from_config(config)
+    if hasattr(config, "workerinput"):
+        from pytest_energybench.distribution import Worker
+
+        config.pluginmanager.register(Worker())
+        return
+    check_options(config, options)
+    config.pluginmanager.register(Gatherer(config), Gatherer.NAME)
+    if config.getoption("htmlpath", None) and not options.disable:
+        from pytest_energybench.companions import HtmlColumns
+
+        config.pluginmanager.register(HtmlColumns(config))
+    if config.getoption("dist", "no") != "no":
+        from pytest_energybench.distribution import Controller
+
+        config.pluginmanager.register(Controller(config))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -46,24 +56,13 @@ def pytest_collection_modifyitems(
     collected = list(items)
     yield
     check_meters(config)
-    brought = groups.arrange(items, collected)
-    if brought:
-        _undo_deselection(config, brought)
-
-
-def _undo_deselection(config: pytest.Config, brought: list[pytest.Item]) -> None:
-    """Baselines that were brought back do run: keep the terminal's count of deselected right."""
-    reporter = config.pluginmanager.get_plugin("terminalreporter")
-    deselected = getattr(reporter, "stats", {}).get("deselected", [])
-    for item in brought:
-        if item in deselected:
-            deselected.remove(item)
+    config.stash[selection_key] = select(config, items, collected)
 
 
 @pytest.fixture
 def energy(request: pytest.FixtureRequest) -> Energy:
     """Meter this test's work in joules, record metrics beside them, and assert limits."""
-    return _session(request.config).energy(request.node)
+    return _session(request.config).execution(request.node).energy
 
 
 @pytest.fixture(scope="session")
@@ -76,16 +75,6 @@ def energy_meter(request: pytest.FixtureRequest) -> Meter:
     return _session(request.config).meter
 
 
-def _session(config: pytest.Config) -> EnergySession:
-    """The session's state; the hooks that only metered tests need come with it."""
-    from pytest_energybench.recorder import Recorder
-    from pytest_energybench.session import EnergySession
-
-    if not config.pluginmanager.has_plugin(Recorder.NAME):
-        config.pluginmanager.register(Recorder(config), Recorder.NAME)
-    return EnergySession.of(config)
-
-
 @pytest.fixture
 def energy_fake_meter() -> type[FakeMeter]:
     """A meter for your own tests: it plays a power trace on a clock that the test moves.
@@ -96,3 +85,13 @@ def energy_fake_meter() -> type[FakeMeter]:
     from pytest_energybench.metering.fake import FakeMeter
 
     return FakeMeter
+
+
+def _session(config: pytest.Config) -> EnergySession:
+    """The session's state; the hooks that only metered tests need come with it."""
+    from pytest_energybench.recorder import Recorder
+    from pytest_energybench.session import EnergySession
+
+    if not config.pluginmanager.has_plugin(Recorder.NAME):
+        config.pluginmanager.register(Recorder(config), Recorder.NAME)
+    return EnergySession.of(config)

@@ -8,11 +8,17 @@ from typing import Any
 import msgspec
 import pytest
 
+from pytest_energybench.companions import benchmark_metrics, fill_benchmark
+from pytest_energybench.groups import nodeid_of
+from pytest_energybench.marks import budget_of
 from pytest_energybench.results.model import Case, Outcome, Scalar
-from pytest_energybench.session import EnergySession, draft_key
+from pytest_energybench.session import EnergySession, execution_key
 
 CASE_ATTRIBUTE = "energy_case"
 """Attribute of a teardown report that carries the case as plain values, also between processes."""
+
+LAST_ATTRIBUTE = "energy_last"
+"""Whether it was the last of the test's rounds."""
 
 _outcome_key = pytest.StashKey[Outcome]()
 
@@ -27,22 +33,43 @@ class Recorder:
         self._is_worker = hasattr(config, "workerinput")
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None]:
+        execution = item.stash.get(execution_key, None)
+        if execution is None:
+            yield
+            return
+        marked = budget_of(item)
+        if nodeid_of(item) in self._session.selection.whole:
+            with execution.energy.measure("call"):
+                yield
+        else:
+            yield
+        execution.draft.metrics |= benchmark_metrics(item)
+        fill_benchmark(item, execution.energy.case())
+        failure = self._session.judge(execution, marked)
+        if failure is not None:
+            pytest.fail(failure, pytrace=False)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
-        draft = item.stash.get(draft_key, None)
-        if draft is None:
+        execution = item.stash.get(execution_key, None)
+        if execution is None:
             return report
-        item.stash[_outcome_key] = outcome = outcome_after(
-            report, item.stash.get(_outcome_key, "passed")
-        )
+        before = "passed" if report.when == "setup" else item.stash[_outcome_key]
+        item.stash[_outcome_key] = outcome = outcome_after(report, before)
         if report.when == "teardown":
-            del item.stash[draft_key]
-            if outcome != "skipped" or not draft.empty:
-                case = self._session.finished(draft, outcome)
+            del item.stash[execution_key]
+            if not self._session.options.disable and (
+                outcome != "skipped" or not execution.draft.empty
+            ):
+                case = self._session.finished(execution.draft, outcome)
                 setattr(report, CASE_ATTRIBUTE, msgspec.to_builtins(case))
-                report.user_properties.extend(properties(case))
+                setattr(report, LAST_ATTRIBUTE, execution.last)
+                if execution.last:
+                    report.user_properties.extend(properties(self._session.joined(case)))
                 if self._is_worker:
                     self._session.add(case)
         return report

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,33 +17,60 @@ import pytest
 from pytest_energybench import __version__, assembly
 from pytest_energybench.draft import Draft
 from pytest_energybench.fixture import Energy
-from pytest_energybench.groups import group_of, implicit_key, is_baseline
+from pytest_energybench.gatekeeper import Gatekeeper
+from pytest_energybench.gates.judge import with_comparisons
+from pytest_energybench.gates.message import failure_message
+from pytest_energybench.groups import nodeid_of
+from pytest_energybench.marks import MarkedBudget, group_of, is_baseline
 from pytest_energybench.options import EnergyOptions, own_sources
 from pytest_energybench.results.model import (
     Case,
-    Comparison,
     Outcome,
     Run,
     Scalar,
-    Verdict,
-    worst,
+    Shard,
 )
+from pytest_energybench.rounds import last_key
+from pytest_energybench.selection import Selection, selection_key
 
 if TYPE_CHECKING:
     from pytest_energybench.metering.meter import Meter
 
 session_key = pytest.StashKey["EnergySession"]()
-draft_key = pytest.StashKey[Draft]()
+execution_key = pytest.StashKey["Execution"]()
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One execution of a metered test.
+
+    Attributes:
+        last: figures are held against limits in it (it is the last of its rounds).
+    """
+
+    draft: Draft
+    energy: Energy
+    last: bool
 
 
 class EnergySession:
-    """One per pytest session (and one per xdist worker); made when the first test needs it."""
+    """One per pytest session (and one per xdist worker); made when the first test needs it.
+
+    Attributes:
+        cases: finished cases by node id.
+        errors: what went wrong outside any one case.
+        order: node ids of the metered tests, as they were collected.
+    """
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self.options = EnergyOptions.from_config(config)
         self.cases: dict[str, Case] = {}
         self.errors: list[str] = []
+        self.order: Sequence[str] = self.selection.planned
+        self._baselines: dict[str, str] = {}
+        for case in self.selection.taken_over:
+            self.add(case)
 
     @classmethod
     def of(cls, config: pytest.Config) -> EnergySession:
@@ -64,54 +96,124 @@ class EnergySession:
         if own is not None:
             return own
         try:
-            return discover(self.options.meters, extra=own_sources(self._config))
+            return discover(self.options.meters, own=own_sources(self._config))
         except MeterError as error:
             pytest.exit(f"--energy-meters={self.options.meters}: {error}", returncode=4)
 
-    def energy(self, item: pytest.Item) -> Energy:
-        """The `energy` fixture of one test."""
+    @cached_property
+    def keeper(self) -> Gatekeeper:
+        """Budgets and stored run of this session."""
+        keeper = Gatekeeper.load(self.options)
+        if keeper.stored is not None:
+            there = {case.nodeid for case in keeper.stored.cases}
+            keeper.family = max(1, len(there.intersection(self.selection.planned)))
+        return keeper
+
+    @property
+    def selection(self) -> Selection:
+        """What was decided when pytest had collected."""
+        return self._config.stash.get(selection_key, Selection())
+
+    def execution(self, item: pytest.Item) -> Execution:
+        """A new execution of a test; its `energy` is what the test's fixture gives."""
         group = group_of(item)
+        nodeid = nodeid_of(item)
         draft = Draft(
             Case(
-                nodeid=item.nodeid,
+                nodeid=nodeid,
                 name=item.name,
                 group=group,
                 baseline=group is not None and is_baseline(item),
                 params=params_of(item),
-                implicit=item.stash.get(implicit_key, False),
+                implicit=nodeid in self.selection.implicit,
             ),
+            earlier=self.cases.get(nodeid),
             pue=self.options.pue,
         )
-        item.stash[draft_key] = draft
-        return Energy(
+        last = item.stash.get(last_key, True)
+        energy = Energy(
             draft,
             meter=lambda: self.meter,
             baseline=lambda: self.baseline(group),
             disabled=self.options.disable,
+            judges=last,
+            interleaved=self.options.rounds > 1,
+            allow_mismatch=self.options.allow_mismatch,
         )
+        item.stash[execution_key] = Execution(draft, energy, last)
+        return item.stash[execution_key]
 
     def baseline(self, group: str | None) -> Case | None:
         """The finished baseline of a group, None where there is none (yet)."""
         if group is None:
             return None
-        return next(
-            (case for case in self.cases.values() if case.baseline and case.group == group), None
-        )
+        if group not in self._baselines:
+            self._learn_baseline(group)
+        nodeid = self._baselines.get(group)
+        return self.cases.get(nodeid) if nodeid is not None else None
+
+    def _learn_baseline(self, group: str) -> None:
+        """On an xdist worker: look among the cases that other workers have finished."""
+        ledger = getattr(self._config, "workerinput", {}).get("energy_ledger")
+        if ledger is None or not os.path.exists(ledger):
+            return
+        from pytest_energybench.results.journal import read_journal
+
+        for case in read_journal(ledger).run.cases:
+            if case.baseline and case.group == group:
+                self.add(case)
+
+    def judge(self, execution: Execution, marked: MarkedBudget | None) -> str | None:
+        """Hold a finished test against the session's gates; why it fails, None where it doesn't."""
+        draft = execution.draft
+        if self.options.disable or not execution.last or not (draft.windows or draft.called):
+            return None
+        baseline = self.baseline(draft.case.group)
+        case = draft.judged_on(baseline)
+        found = self.keeper.judge(case, marked, baseline)
+        if self.options.compare is not None:
+            ended = msgspec.structs.replace(case, outcome="passed")
+            stored = self.keeper.judge_stored(ended, self.head)
+            found += [stored] if stored is not None else []
+        draft.comparisons += found
+        failed = [comparison for comparison in found if self.keeper.fails(comparison)]
+        return failure_message(failed[0]) if failed else None
+
+    @cached_property
+    def ledger(self) -> Path:
+        """The journal of this run: in the report's folder where anything is to be kept."""
+        if self.options.keeps:
+            return self.options.journal
+        return Path(tempfile.mkdtemp(prefix="energybench-")) / self.options.journal.name
+
+    def add_crashed(self, nodeid: str, why: str) -> None:
+        """Book a case whose worker died: what it had measured is gone with it."""
+        case = Case(nodeid=nodeid, name=nodeid.rpartition("::")[2], outcome="error", errors=[why])
+        self.cases[nodeid] = _judged(case)
 
     def finished(self, draft: Draft, outcome: Outcome) -> Case:
         """The case of a test that has run; its verdict is the worst of what was judged."""
         case = draft.finished(self.baseline(draft.case.group))
-        return judged(msgspec.structs.replace(case, outcome=outcome))
+        return _judged(msgspec.structs.replace(case, outcome=outcome))
 
-    def add(self, case: Case) -> None:
-        """Take a finished case; a test that ran before adds to its rounds."""
+    def joined(self, case: Case) -> Case:
+        """An execution together with those of the same test before it."""
         earlier = self.cases.get(case.nodeid)
-        if earlier is not None:
-            case = judged(assembly.join(earlier, case, pue=self.options.pue))
-        self.cases[case.nodeid] = case
+        if earlier is None:
+            return case
+        return _judged(assembly.join(earlier, case, pue=self.options.pue))
 
-    def run(self) -> Run:
-        """Everything of this session as it is written and shown."""
+    def add(self, case: Case) -> Case:
+        """Take a finished execution; a test that ran before adds to its rounds."""
+        case = self.joined(case)
+        self.cases[case.nodeid] = case
+        if case.baseline and case.group is not None:
+            self._baselines[case.group] = case.nodeid
+        return case
+
+    @cached_property
+    def head(self) -> Run:
+        """The run without its cases: what its figures are figures of."""
         from pytest_energybench.metering.machine import machine_facts
         from pytest_energybench.origin import machine_record, meter_records
         from pytest_energybench.results.commit import read_commit
@@ -122,9 +224,28 @@ class EnergySession:
             machine=machine_record(machine_facts()),
             meters=meter_records(self.meter),
             settings=self._settings(),
-            cases=list(self.cases.values()),
-            errors=assembly.unique([*self.errors, *self.meter.problems]),
+            shard=self._shard(),
+            errors=[str(problem) for problem in self.meter.problems],
         )
+
+    def _shard(self) -> Shard | None:
+        if self.options.shard is None:
+            return None
+        index, count = self.options.shard
+        return Shard(index=index, count=count, planned=list(self.selection.planned))
+
+    def run(self) -> Run:
+        """Everything of this session as it is written and shown."""
+        return msgspec.structs.replace(
+            self.head,
+            cases=self._in_order(),
+            errors=assembly.unique([*self.head.errors, *self.errors]),
+        )
+
+    def _in_order(self) -> list[Case]:
+        """The cases as they were collected, in whatever order and process they ran."""
+        places = {nodeid: place for place, nodeid in enumerate(self.order)}
+        return sorted(self.cases.values(), key=lambda case: places.get(case.nodeid, len(places)))
 
     def _settings(self) -> dict[str, Scalar]:
         settings: dict[str, Scalar] = {
@@ -132,19 +253,11 @@ class EnergySession:
             "meters": self.options.meters,
             "pue": self.options.pue,
             "carbon_intensity": self.options.carbon_intensity,
+            "rounds": self.options.rounds,
         }
         for given in self._config.hook.pytest_energy_settings(config=self._config):
             settings.update(given)
         return settings
-
-
-def judged(case: Case) -> Case:
-    """The case with its verdict; a lost domain is an error whatever else was found."""
-    comparisons = list(case.comparisons)
-    if case.errors:
-        lost = Verdict(kind="error", reason=case.errors[0], n=len(case.rounds))
-        comparisons.append(Comparison(origin="budget", verdict=lost))
-    return msgspec.structs.replace(case, verdict=worst(comparisons))
 
 
 def params_of(item: pytest.Item) -> dict[str, Scalar]:
@@ -159,3 +272,7 @@ def _scalar(value: object) -> Scalar:
     if value is None or isinstance(value, str | bool | int | float):
         return value
     return str(getattr(value, "__name__", None) or getattr(value, "name", None) or value)[:200]
+
+
+def _judged(case: Case) -> Case:
+    return with_comparisons(case, list(case.comparisons))

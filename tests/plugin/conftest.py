@@ -24,6 +24,14 @@ def lose():
 '''
 
 
+@pytest.fixture(autouse=True)
+def only_this_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Suites under test start without other plugins, which are half of a start's time; a test
+    that is about another plugin names it with `-p`."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_PLUGINS", "pytest_energybench.plugin")
+
+
 @pytest.fixture
 def suite(pytester: pytest.Pytester) -> pytest.Pytester:
     """Every test in it has the fixtures `work(seconds)`, at 10 W cpu:0 and 2 W dram:0, and

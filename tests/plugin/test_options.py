@@ -29,19 +29,44 @@ def test_every_option_has_an_ini_twin(pytester: pytest.Pytester) -> None:
         energy_meters = estimate
         energy_pue = 1.58
         energy_carbon_intensity = 320
+        energy_rounds = 5
+        energy_budgets = limits.toml
+        energy_strict_budgets = true
+        energy_save = main
+        energy_overwrite = true
+        energy_storage = kept
+        energy_compare = main
+        energy_fail_on = regressed, missing
+        energy_margin = 5 %
+        energy_allow_mismatch = true
+        energy_resume = true
+        energy_shard = 3/8
         energy_disable = true
         """
     )
     assert {option.dest for option in OPTIONS} == {
         f"energy_{name}" for name in EnergyOptions.__slots__
     }
-    assert options(pytester) == EnergyOptions(
+    found = EnergyOptions.from_config(pytester.parseconfig())
+    assert found == EnergyOptions(
         report=True,
         report_dir=pytester.path / "out",
         json=pytester.path / "run.json",
         meters="estimate",
         pue=1.58,
         carbon_intensity=320.0,
+        rounds=5,
+        budgets=pytester.path / "limits.toml",
+        strict_budgets=True,
+        save="main",
+        overwrite=True,
+        storage=pytester.path / "kept",
+        compare="main",
+        fail_on=frozenset({"regressed", "missing"}),
+        margin=0.05,
+        allow_mismatch=True,
+        resume=True,
+        shard=(3, 8),
         disable=True,
     )
 

@@ -72,7 +72,7 @@ def test_a_baseline_brought_back_is_implicit(suite: pytest.Pytester) -> None:
 def test_without_a_wish_nothing_is_written(suite: pytest.Pytester) -> None:
     suite.makepyfile(GROUP)
     before = {path.name for path in suite.path.iterdir()}
-    suite.runpytest("-p", "no:cacheprovider", "-p", "no:benchmark", "-k", "pruned")
+    suite.runpytest("-p", "no:cacheprovider", "-k", "pruned")
     assert {path.name for path in suite.path.iterdir()} - before <= {"__pycache__"}
 
 
@@ -115,7 +115,7 @@ def test_a_projects_hooks_add_settings_and_sources(pytester: pytest.Pytester) ->
             return {"preset": "quick"}
 
         def pytest_energy_sources(config):
-            return {"wall": lambda: FakeSource({"wall": 100.0}, CLOCK)}
+            return [FakeSource({"wall": 100.0}, CLOCK)]
         """
     )
     pytester.makepyfile(
@@ -269,14 +269,14 @@ def test_a_suite_without_the_fixture_imports_nothing_of_ours(pytester: pytest.Py
                 "pytest_energybench.gatherer",
                 "pytest_energybench.groups",
                 "pytest_energybench.hookspec",
+                "pytest_energybench.marks",
                 "pytest_energybench.options",
                 "pytest_energybench.plugin",
+                "pytest_energybench.rounds",
+                "pytest_energybench.selection",
             ]
             heavy = {"msgspec", "jinja2", "psutil", "pynvml", "tabulate", "torch"}
             assert not heavy & set(sys.modules)
         """
     )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # others may import what they like
-        result = pytester.runpytest_subprocess("-p", "pytest_energybench.plugin")
-    result.assert_outcomes(passed=1)
+    pytester.runpytest_subprocess().assert_outcomes(passed=1)

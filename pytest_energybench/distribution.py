@@ -1,0 +1,190 @@
+"""pytest-xdist: a group stays together on one worker, and a case that a crash took is told.
+
+Workers tell the controller which tests belong together in the only words that xdist passes on:
+the node ids of the collection, which carry a scope behind them while they are sent.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from xdist.scheduler import LoadGroupScheduling, LoadScheduling  # type: ignore[import-untyped]
+
+from pytest_energybench.marks import group_of
+from pytest_energybench.selection import is_metered, once_each
+
+if TYPE_CHECKING:
+    from pytest_energybench.session import EnergySession
+
+_SCOPED = re.compile(r"(?P<nodeid>.*?)(?: \(round \d+\))?@energy-\d+", re.DOTALL)
+
+
+class Worker:
+    """A worker's half: marks metered tests in what it tells the controller."""
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> Generator[None]:
+        if not any(is_metered(item) for item in session.items):
+            yield
+            return
+        take_one_gpu(os.environ["PYTEST_XDIST_WORKER"])
+        items = session.items
+        session.items = [
+            cast(pytest.Item, _Renamed(item, nodeid))
+            for item, nodeid in zip(items, scopes(items), strict=True)
+        ]
+        yield
+        session.items = items
+
+
+class _Renamed:
+    """An item under another node id; the item's own can't be set in every version of pytest."""
+
+    def __init__(self, item: pytest.Item, nodeid: str) -> None:
+        self._item = item
+        self.nodeid = nodeid
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._item, name)
+
+
+def scopes(items: Sequence[pytest.Item]) -> list[str]:
+    """The node ids, those of metered tests with the scope that they share with their group.
+
+    Repetitions of a test (`--energy-rounds`) are told apart, since xdist keeps a node id once.
+    """
+    numbers: dict[tuple[str, str], int] = {}
+    seen: Counter[str] = Counter()
+    found = []
+    for item in items:
+        if not is_metered(item):
+            found.append(item.nodeid)
+            continue
+        group = group_of(item)
+        key = ("case", item.nodeid) if group is None else ("group", group)
+        scope = numbers.setdefault(key, len(numbers))
+        again = f" (round {seen[item.nodeid] + 1})" if seen[item.nodeid] else ""
+        seen[item.nodeid] += 1
+        found.append(f"{item.nodeid}{again}@energy-{scope}")
+    return found
+
+
+def unscoped(nodeid: str) -> str | None:
+    """The node id behind a scoped one; None for a test that is not metered."""
+    match = _SCOPED.fullmatch(nodeid)
+    return match["nodeid"] if match else None
+
+
+def take_one_gpu(worker: str) -> None:
+    """Where this machine has several GPUs, leave one of them visible to this worker.
+
+    Args:
+        worker: xdist's name of the worker, `gw3`; it takes GPU 3, counted round.
+    """
+    from pytest_energybench.metering.nvml import driver_is_loaded, find_gpus
+
+    if not driver_is_loaded():
+        return
+    uuids = [gpu.uuid for gpu in find_gpus().gpus]
+    if len(uuids) > 1:
+        os.environ["CUDA_VISIBLE_DEVICES"] = uuids[int(worker.removeprefix("gw")) % len(uuids)]
+
+
+class Controller:
+    """The controller's half: schedules groups as units, and books crashed cases."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    @pytest.hookimpl(tryfirst=True, optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        if config.getoption("dist") in ("load", "loadgroup", "worksteal"):
+            return GroupsTogether(config, log, self._learn_order)
+        return None  # loadfile and loadscope keep groups of one file together by themselves
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        node.workerinput["energy_ledger"] = str(self._session.ledger)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
+        nodeid = unscoped(crashitem)
+        if nodeid is not None:
+            report.nodeid = nodeid
+            report.longrepr = str(report.longrepr).replace(crashitem, nodeid)
+            self._session.add_crashed(nodeid, str(report.longrepr))
+
+    def _learn_order(self, collection: Sequence[str]) -> None:
+        metered = (unscoped(nodeid) for nodeid in collection)
+        self._session.order = once_each(nodeid for nodeid in metered if nodeid)
+
+    @property
+    def _session(self) -> EnergySession:
+        from pytest_energybench.session import EnergySession
+
+        return EnergySession.of(self._config)
+
+
+class GroupsTogether:
+    """xdist's own scheduling, unless there are metered tests: then scopes are dealt as units.
+
+    Which of the two is known when the workers have collected; until then the nodes are kept by
+    xdist's scheduler, which they leave for the other one.
+    """
+
+    def __init__(
+        self, config: pytest.Config, log: Any, collected: Callable[[Sequence[str]], None]
+    ) -> None:
+        self._config = config
+        self._log = log
+        self._collected = collected
+        self._grouped = config.getoption("dist") == "loadgroup"
+        self._inner: Any = (_Units if self._grouped else LoadScheduling)(config, log)
+        self._decided = False
+
+    def schedule(self) -> None:
+        if not self._decided:
+            self._decided = True
+            collections = dict(
+                self._inner.registered_collections if self._grouped else self._inner.node2collection
+            )
+            if not self._grouped and any(
+                unscoped(nodeid) for ids in collections.values() for nodeid in ids
+            ):
+                self._inner = _Units(self._config, self._log)
+                for node, ids in collections.items():
+                    self._inner.add_node(node)
+                    self._inner.add_node_collection(node, ids)
+            if collections:
+                self._collected(next(iter(collections.values())))
+        self._inner.schedule()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+class _Units(LoadGroupScheduling):  # type: ignore[misc]  # xdist is typed only in part
+    """Scopes as units of work; a test that crashed its worker is not run again."""
+
+    def remove_node(self, node: Any) -> str | None:
+        workload = self.assigned_work.pop(node)
+        crashed: str | None = next(
+            (nodeid for unit in workload.values() for nodeid, done in unit.items() if not done),
+            None,
+        )
+        if crashed is None:
+            return None
+        for unit in workload.values():
+            if crashed in unit:
+                unit[crashed] = True
+        self.workqueue.update(
+            {scope: unit for scope, unit in workload.items() if not all(unit.values())}
+        )
+        for other in self.assigned_work:
+            self._reschedule(other)
+        return crashed

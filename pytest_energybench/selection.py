@@ -1,0 +1,151 @@
+"""Which tests run, in which order, how often: decided once, when pytest has collected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_energybench import groups, rounds
+from pytest_energybench.groups import nodeid_of
+from pytest_energybench.marks import budget_of, group_of
+from pytest_energybench.options import EnergyOptions
+
+if TYPE_CHECKING:
+    from pytest_energybench.results.model import Case
+
+FIXTURE = "energy"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What was decided about the collected tests; node ids throughout.
+
+    Attributes:
+        implicit: baselines that were deselected and brought back.
+        whole: tests that carry a budget without using the fixture: metered as a whole.
+        planned: metered tests that run, in order, each once.
+        everything: all tests there are, deselected ones too.
+        taken_over: finished cases of a run that was cut short.
+    """
+
+    implicit: frozenset[str] = frozenset()
+    whole: frozenset[str] = frozenset()
+    planned: tuple[str, ...] = ()
+    everything: frozenset[str] = frozenset()
+    taken_over: tuple[Case, ...] = ()
+
+
+selection_key = pytest.StashKey[Selection]()
+
+
+def is_metered(item: pytest.Item) -> bool:
+    """Whether the test uses the `energy` fixture, itself or through another."""
+    return FIXTURE in getattr(item, "fixturenames", ())
+
+
+def select(
+    config: pytest.Config, items: list[pytest.Item], collected: Sequence[pytest.Item]
+) -> Selection:
+    """Arrange `items` in place.
+
+    Args:
+        items: what pytest and other plugins left to run.
+        collected: what there was before they deselected any.
+
+    Raises:
+        pytest.UsageError: markers or options that can't be followed.
+    """
+    whole = frozenset(_meter_as_whole(collected))
+    brought = groups.arrange(items, collected)
+    _undo_deselection(config, brought)
+    metered = [item for item in items if is_metered(item)]
+    if not metered:
+        return Selection(everything=frozenset(nodeid_of(item) for item in collected))
+    options = EnergyOptions.from_config(config)
+    if options.shard is not None:
+        _keep(config, items, _shard(items, options.shard))
+    taken_over = _taken_over(config, items) if options.resume else ()
+    done = {case.nodeid for case in taken_over}
+    _keep(config, items, {nodeid_of(item) for item in items} - done)
+    if options.rounds > 1:
+        items[:] = rounds.repeat(items, options.rounds, is_metered=is_metered, group_of=group_of)
+    return Selection(
+        implicit=frozenset(nodeid_of(item) for item in brought),
+        whole=whole,
+        planned=tuple(once_each(nodeid_of(item) for item in items if is_metered(item))),
+        everything=frozenset(nodeid_of(item) for item in [*collected, *brought]),
+        taken_over=taken_over,
+    )
+
+
+def once_each(nodeids: Iterable[str]) -> list[str]:
+    """Without repetitions, in the order of the last round, which runs forwards."""
+    return list(dict.fromkeys(reversed(list(nodeids))))[::-1]
+
+
+def _meter_as_whole(items: Sequence[pytest.Item]) -> list[str]:
+    """Give the fixture to tests that carry a budget and don't ask for it."""
+    found = []
+    for item in items:
+        if budget_of(item) is not None:
+            names = getattr(item, "fixturenames", None)
+            if names is not None and FIXTURE not in names:
+                names.append(FIXTURE)
+                found.append(nodeid_of(item))
+    return found
+
+
+def _shard(items: Sequence[pytest.Item], shard: tuple[int, int]) -> set[str]:
+    from pytest_energybench.results.shard import take_shard
+
+    named = {nodeid_of(item): group_of(item) for item in items}
+    return set(take_shard(named.items(), *shard))
+
+
+def _taken_over(config: pytest.Config, items: Sequence[pytest.Item]) -> tuple[Case, ...]:
+    """Good cases of the journal whose tests would run now.
+
+    Raises:
+        pytest.UsageError: the journal is damaged, or of a run whose figures are not alike.
+    """
+    from pytest_energybench.results.alike import differences
+    from pytest_energybench.results.errors import ResultsError
+    from pytest_energybench.results.journal import read_journal
+    from pytest_energybench.results.storage import is_good
+    from pytest_energybench.session import EnergySession
+
+    session = EnergySession(config)  # of its own: the session's takes over what is found here
+    path = session.options.journal
+    if not path.exists():
+        return ()
+    try:
+        earlier = read_journal(path).run
+    except ResultsError as error:
+        raise pytest.UsageError(f"--energy-resume: {error}; delete it to start anew") from None
+    unlike = differences(session.head, earlier, ignore=())
+    if unlike:
+        raise pytest.UsageError(
+            f"--energy-resume: the run in {path} is another one ({'; '.join(unlike)});"
+            " run with its settings, or delete it to start anew"
+        )
+    asked = {nodeid_of(item) for item in items}
+    return tuple(case for case in earlier.cases if case.nodeid in asked and is_good(case))
+
+
+def _keep(config: pytest.Config, items: list[pytest.Item], nodeids: set[str]) -> None:
+    left_out = [item for item in items if nodeid_of(item) not in nodeids]
+    if left_out:
+        items[:] = [item for item in items if nodeid_of(item) in nodeids]
+        config.hook.pytest_deselected(items=left_out)
+
+
+def _undo_deselection(config: pytest.Config, brought: Sequence[pytest.Item]) -> None:
+    """Baselines that were brought back do run: keep the terminal's count of deselected right."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    deselected = getattr(reporter, "stats", {}).get("deselected", [])
+    for item in brought:
+        if item in deselected:
+            deselected.remove(item)
