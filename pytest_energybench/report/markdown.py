@@ -7,13 +7,12 @@ from collections.abc import Iterable, Sequence
 
 from pytest_energybench.report import units
 from pytest_energybench.report.build import run_view
-from pytest_energybench.report.text import plural, shorten, visible
+from pytest_energybench.report.text import LONGEST_NAME, plural, shorten, visible
 from pytest_energybench.report.view import GLYPHS, WORST_FIRST, CaseView, RunView
 from pytest_energybench.results.model import Run
 
 MOST_LINES = 60
 _MOST_ROWS = 30
-_LONGEST_NAME = 80
 _LONGEST_REASON = 160
 _MARKUP = re.compile(r"([\\`*_{}\[\]#|~<>&$])")
 _QUIET = ("within", "unjudged")
@@ -111,7 +110,7 @@ def _escape(text: str) -> str:
 
 def _code(text: str) -> str:
     """A code span, fenced longer than any run of backticks inside; a pipe would end the cell."""
-    text = shorten(text, _LONGEST_NAME).replace("|", "\\|")
+    text = shorten(text, LONGEST_NAME).replace("|", "\\|")
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * (longest + 1)
     space = " " if longest else ""

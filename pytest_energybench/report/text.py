@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 ELLIPSIS = "\u2026"
+LONGEST_NAME = 80
+"""Columns that a case's name may take inside a sentence."""
 
 
 def visible(text: str) -> str:

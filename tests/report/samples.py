@@ -9,6 +9,8 @@ import math
 import random
 import statistics
 
+from msgspec.structs import replace
+
 from pytest_energybench.results.model import (
     Case,
     Commit,
@@ -330,6 +332,24 @@ def big_run(cases: int = 2_000, rounds: int = 5) -> Run:
             )
         )
     return Run(created=STARTED, machine=MACHINE, meters=COUNTERS, cases=made)
+
+
+def wordy_run() -> Run:
+    """The CI run with names, groups, flags and values that no line can hold."""
+    run = ci_run()
+    cases = [
+        replace(
+            case,
+            nodeid="n" * 600 + case.nodeid,
+            name="x" * 300 + case.name,
+            group="g" * 200,
+            params={"p" * 80: "v" * 400},
+            metrics={"m" * 90: "w" * 300, "accuracy": 0.9},
+            flags=["f" * 300],
+        )
+        for case in run.cases
+    ]
+    return replace(run, cases=cases, errors=["e" * 400])
 
 
 def empty_run() -> Run:

@@ -19,7 +19,8 @@ AXE = "ENERGYBENCH_AXE"
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory, paper, ci, big):
     folder = tmp_path_factory.mktemp("pages")
-    runs = {"paper": paper, "ci": ci, "big": big, "empty": samples.empty_run()}
+    runs = {"paper": paper, "ci": ci, "big": big}
+    runs |= {"empty": samples.empty_run(), "wordy": samples.wordy_run()}
     for name, run in runs.items():
         write_html(run, folder / f"{name}.html")
     return {name: (folder / f"{name}.html").as_uri() for name in runs}
@@ -185,7 +186,7 @@ def test_copy_gives_what_is_shown_in_base_units(reader, pages):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("name", ["paper", "ci", "big"])
+@pytest.mark.parametrize("name", ["paper", "ci", "big", "wordy"])
 def test_nothing_sticks_out_at_any_width(reader, pages, name, width):
     reader.open(pages[name], width=width)
     reader.run("document.querySelectorAll('details').forEach((d, i) => d.open = i < 8)")

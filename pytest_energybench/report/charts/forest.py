@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pytest_energybench.report import figures, units
 from pytest_energybench.report.charts.scale import Scale, Tick
-from pytest_energybench.report.text import plural, visible
+from pytest_energybench.report.text import LONGEST_NAME, plural, shorten
 from pytest_energybench.report.view import WORST_FIRST, CaseView, Kind
 from pytest_energybench.results.model import Comparison, Origin
 
@@ -216,4 +216,4 @@ def _finding(judged: Sequence[Judged], reference: str, whose: str) -> str:
 
 def _named(entry: Judged) -> str:
     case, _, delta = entry
-    return f"{visible(case.label)} at {units.percent(delta)}"
+    return f"{shorten(case.label, LONGEST_NAME)} at {units.percent(delta)}"

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pytest_energybench.report import figures, units
 from pytest_energybench.report.charts.scale import Scale, Tick, around, magnitudes
 from pytest_energybench.report.charts.series import method_of, shapes
-from pytest_energybench.report.text import listed, plural
+from pytest_energybench.report.text import LONGEST_NAME, listed, plural, shorten
 from pytest_energybench.report.view import CaseView
 
 HEIGHT = 300
@@ -207,7 +207,7 @@ def _steps(front: Sequence[Point]) -> tuple[Step, ...]:
 
 
 def _finding(front: Sequence[Point], number: int, by_what: str) -> str:
-    names = [point.case.label for point in front[:_NAMED_IN_FINDING]]
+    names = [shorten(point.case.label, LONGEST_NAME) for point in front[:_NAMED_IN_FINDING]]
     more = len(front) - len(names)
     named = listed([*names, f"{more} more"] if more else names)
     verb = "is" if len(front) == 1 else "are"
