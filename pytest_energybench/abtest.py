@@ -15,6 +15,7 @@ from pytest_energybench.gates.quantity import parse_fraction
 from pytest_energybench.results.model import Comparison, Provenance, Window
 
 if TYPE_CHECKING:
+    from pytest_energybench.metering.idle import IdlePower
     from pytest_energybench.metering.meter import Meter
 
 Rounds = list[tuple[Window, int]]
@@ -73,6 +74,7 @@ def interleaved(
     rounds: int,
     warmup: int,
     setup: Callable[[], Any] | None,
+    idle: IdlePower | None = None,
 ) -> tuple[Rounds, Rounds]:
     """Meter both functions, baseline first and last in turn (ABBA), so that drift hits both.
 
@@ -89,7 +91,7 @@ def interleaved(
     for number in range(rounds):
         for call in (theirs, ours) if number % 2 == 0 else (ours, theirs):
             iterations = calls[id(call)]
-            _, window = metered_round(call, meter, iterations, number)
+            _, window = metered_round(call, meter, iterations, number, idle)
             made[id(call)].append((window, iterations))
     return made[id(ours)], made[id(theirs)]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median
 from typing import TYPE_CHECKING, Literal
 
@@ -12,14 +12,43 @@ import msgspec
 from pytest_energybench.results.model import Case, Provenance, Round, Search, Window
 
 if TYPE_CHECKING:
+    from pytest_energybench.metering.idle import IdlePower
     from pytest_energybench.metering.window import Window as ClosedWindow
 
 Place = Literal["counted", "inner", "beside"]
 WEAKEST: tuple[Provenance, ...] = ("measured", "integrated", "estimated")
 
 
-def window_record(window: ClosedWindow, *, place: Place = "counted", round: int = 0) -> Window:
-    """The run file's form of a closed window; an unknown total (nan) becomes None."""
+def window_record(
+    window: ClosedWindow,
+    *,
+    place: Place = "counted",
+    round: int = 0,
+    idle: IdlePower | None = None,
+) -> Window:
+    """The run file's form of a closed window; an unknown total (nan) becomes None.
+
+    Args:
+        idle: subtracted where given; what was subtracted is kept beside what is left.
+    """
+    if idle is not None:
+        from pytest_energybench.metering.idle import subtract_idle
+
+        net = subtract_idle(window.energy_j, window.duration_s, idle)
+        known = not math.isnan(window.total_j)
+        return Window(
+            name=window.name,
+            started=window.started,
+            duration_s=window.duration_s,
+            energy_j=dict(net.net_j),
+            total_j=net.net_total_j if known else None,
+            provenance=dict(window.provenance),
+            place=place,
+            round=round,
+            idle_j={name: window.energy_j[name] - joules for name, joules in net.net_j.items()},
+            flags=[*window.flags, *net.flags],
+            errors=list(window.errors),
+        )
     return Window(
         name=window.name,
         started=window.started,
@@ -40,6 +69,7 @@ def round_of_call(window: Window, iterations: int) -> Round:
         started=window.started,
         duration_s=window.duration_s / iterations,
         energy_j={domain: joules / iterations for domain, joules in window.energy_j.items()},
+        idle_j={domain: joules / iterations for domain, joules in window.idle_j.items()},
         total_j=None if window.total_j is None else window.total_j / iterations,
         iterations=iterations,
         flags=window.flags,
@@ -48,14 +78,11 @@ def round_of_call(window: Window, iterations: int) -> Round:
 
 def sum_rounds(parts: Sequence[Window | Round]) -> Round:
     """One round made of all that ran in it; an unknown part makes its total unknown."""
-    energy: dict[str, float] = {}
-    for part in parts:
-        for domain, joules in part.energy_j.items():
-            energy[domain] = energy.get(domain, 0.0) + joules
     return Round(
         started=parts[0].started,
         duration_s=sum(part.duration_s for part in parts),
-        energy_j=dict(sorted(energy.items())),
+        energy_j=_by_domain(sum, [part.energy_j for part in parts]),
+        idle_j=_by_domain(sum, [part.idle_j for part in parts]),
         total_j=known_sum(part.total_j for part in parts),
         iterations=max(part.iterations if isinstance(part, Round) else 1 for part in parts),
         flags=unique(flag for part in parts for flag in part.flags),
@@ -104,17 +131,14 @@ def summarise(case: Case, *, pue: float) -> Case:
     totals = [entry.total_j for entry in rounds]
     known = [total for total in totals if total is not None]
     total = median(known) if len(known) == len(totals) else None
-    domains = sorted({domain for entry in rounds for domain in entry.energy_j})
     counted = [window for window in case.windows if window.place == "counted"]
     return msgspec.structs.replace(
         case,
         total_j=total,
         facility_j=None if total is None else pue * total,
         duration_s=median(entry.duration_s for entry in rounds),
-        energy_j={
-            domain: median(entry.energy_j[domain] for entry in rounds if domain in entry.energy_j)
-            for domain in domains
-        },
+        energy_j=_by_domain(median, [entry.energy_j for entry in rounds]),
+        idle_j=_by_domain(median, [entry.idle_j for entry in rounds]),
         provenance=weakest_provenance(counted),
         flags=unique([*case.flags, *(flag for entry in rounds for flag in entry.flags)]),
         errors=unique([*case.errors, *(error for window in counted for error in window.errors)]),
@@ -150,6 +174,17 @@ def weakest_provenance(windows: Iterable[Window]) -> dict[str, Provenance]:
         for domain, word in window.provenance.items():
             found[domain] = max(found.get(domain, word), word, key=WEAKEST.index)
     return dict(sorted(found.items()))
+
+
+def _by_domain(
+    combine: Callable[[list[float]], float], mappings: Iterable[Mapping[str, float]]
+) -> dict[str, float]:
+    """Domain -> its joules in all mappings that have it, combined."""
+    found: dict[str, list[float]] = {}
+    for mapping in mappings:
+        for domain, joules in mapping.items():
+            found.setdefault(domain, []).append(joules)
+    return {domain: float(combine(found[domain])) for domain in sorted(found)}
 
 
 def unique(texts: Iterable[str]) -> list[str]:

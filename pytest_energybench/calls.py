@@ -11,6 +11,7 @@ from pytest_energybench import assembly
 from pytest_energybench.results.model import Window
 
 if TYPE_CHECKING:
+    from pytest_energybench.metering.idle import IdlePower
     from pytest_energybench.metering.meter import Meter
 
 R = TypeVar("R")
@@ -67,8 +68,13 @@ class Call(Generic[R]):
         return self.function(*self.prepare(), **self.kwargs)
 
 
-def metered_rounds(call: Call[R], meter: Meter) -> tuple[R, list[tuple[Window, int]]]:
+def metered_rounds(
+    call: Call[R], meter: Meter, idle: IdlePower | None = None
+) -> tuple[R, list[tuple[Window, int]]]:
     """Make the call's rounds, each in a window of its own.
+
+    Args:
+        idle: subtracted from each window where given.
 
     Returns:
         what the last call returned, and each round's window with its number of iterations.
@@ -78,7 +84,7 @@ def metered_rounds(call: Call[R], meter: Meter) -> tuple[R, list[tuple[Window, i
     iterations = call.iterations or 1
     rounds: list[tuple[Window, int]] = []
     while True:
-        result, window = metered_round(call, meter, iterations, len(rounds))
+        result, window = metered_round(call, meter, iterations, len(rounds), idle)
         more = _more_iterations(call, meter, iterations, window)
         if more > iterations:
             iterations = more
@@ -101,14 +107,16 @@ def enough_iterations(call: Call[R], meter: Meter) -> int:
     return iterations
 
 
-def metered_round(call: Call[R], meter: Meter, iterations: int, number: int) -> tuple[R, Window]:
+def metered_round(
+    call: Call[R], meter: Meter, iterations: int, number: int, idle: IdlePower | None = None
+) -> tuple[R, Window]:
     """One round of a call: what it returned last, and its window."""
     args, kwargs, function = call.prepare(), call.kwargs, call.function
     with meter.measure(call.name) as window:
         for _ in range(iterations - 1):
             function(*args, **kwargs)
         result = function(*args, **kwargs)
-    return result, assembly.window_record(window, round=number)
+    return result, assembly.window_record(window, round=number, idle=idle)
 
 
 def _more_iterations(call: Call[R], meter: Meter, iterations: int, window: Window) -> int:

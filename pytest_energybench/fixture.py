@@ -24,6 +24,7 @@ from pytest_energybench.metrics import checked_metrics
 from pytest_energybench.results.model import Case, Comparison, Scalar, Search, Series
 
 if TYPE_CHECKING:
+    from pytest_energybench.metering.idle import IdlePower
     from pytest_energybench.metering.meter import Meter
     from pytest_energybench.metering.source import Source
     from pytest_energybench.metering.window import Window as OpenWindow
@@ -45,6 +46,7 @@ class Energy:
         *,
         meter: Callable[[], Meter],
         baseline: Callable[[], Case | None],
+        idle: Callable[[], IdlePower | None] = lambda: None,
         disabled: bool = False,
         judges: bool = True,
         interleaved: bool = False,
@@ -55,6 +57,7 @@ class Energy:
             draft: takes what is measured, recorded and judged.
             meter: the session's meter, asked for at the first window.
             baseline: the finished case of the group's baseline, None where there is none.
+            idle: power of the idle machine, None where it isn't to be subtracted.
             disabled: nothing is metered or judged.
             judges: assertions hold figures against limits; False in all but the last of several
                 rounds of the test, whose figures they wait for.
@@ -64,6 +67,7 @@ class Energy:
         self._draft = draft
         self._meter = meter
         self._baseline = baseline
+        self._idle = idle
         self._disabled = disabled
         self._judges = judges and not disabled
         self._interleaved = interleaved
@@ -88,6 +92,7 @@ class Energy:
         A window inside another is recorded, but its joules count once. With `counted=False` the
         window's joules are kept beside the case's energy instead of in it (a search, a warm-up).
         """
+        idle = self._idle()
         inner = self._open > 0
         self._open += 1
         own = meters is not None and not self._disabled
@@ -99,7 +104,7 @@ class Energy:
             self._open -= 1
             if not self._disabled:
                 place: Place = "inner" if inner else "counted" if counted else "beside"
-                self._draft.windows.append(assembly.window_record(window, place=place))
+                self._draft.windows.append(assembly.window_record(window, place=place, idle=idle))
 
     def __call__(
         self,
@@ -136,7 +141,7 @@ class Energy:
         )
         if self._disabled:
             return call.run()
-        result, called = metered_rounds(call, self._meter())
+        result, called = metered_rounds(call, self._meter(), self._idle())
         self._draft.add_rounds(called)
         return result
 
@@ -163,7 +168,13 @@ class Energy:
         """
         meter = self._meter()
         ours, theirs = interleaved(
-            candidate, baseline, meter, rounds=rounds, warmup=warmup, setup=setup
+            candidate,
+            baseline,
+            meter,
+            rounds=rounds,
+            warmup=warmup,
+            setup=setup,
+            idle=self._idle(),
         )
         if self._disabled:
             return ABTest((), (), {}, None)
@@ -177,7 +188,7 @@ class Energy:
     def include(self, window: OpenWindow) -> None:
         """Make a closed window of `energy_meter`, shared by several tests, part of this case."""
         if not self._disabled:
-            self._draft.windows.append(assembly.window_record(window))
+            self._draft.windows.append(assembly.window_record(window, idle=self._idle()))
             self.flag(f"window {window.name!r} is shared with other tests")
 
     def heavy_work(self) -> AbstractContextManager[None]:

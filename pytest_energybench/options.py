@@ -55,6 +55,12 @@ def _carbon_intensity(text: str) -> float:
     return value
 
 
+def _idle(text: str) -> str:
+    if text not in ("keep", "subtract"):
+        raise ValueError("one of keep, subtract")
+    return text
+
+
 def _rounds(text: str) -> int:
     value = int(text)
     if value < 1:
@@ -132,6 +138,14 @@ OPTIONS = (
         "grams of CO2e per kWh of the electricity; reports then show an estimate of the emissions",
         metavar="G",
         parse=_carbon_intensity,
+    ),
+    Option(
+        "idle",
+        "keep (default) or subtract: measure the idle machine for 5 s first and take its power off"
+        " every figure; both are kept",
+        default="keep",
+        metavar="HOW",
+        parse=_idle,
     ),
     Option(
         "rounds",
@@ -221,6 +235,7 @@ class EnergyOptions:
     meters: str
     pue: float
     carbon_intensity: float | None
+    idle: str
     rounds: int
     budgets: Path | None
     strict_budgets: bool

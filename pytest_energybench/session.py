@@ -34,6 +34,7 @@ from pytest_energybench.rounds import last_key
 from pytest_energybench.selection import Selection, selection_key
 
 if TYPE_CHECKING:
+    from pytest_energybench.metering.idle import IdlePower
     from pytest_energybench.metering.meter import Meter
 
 session_key = pytest.StashKey["EnergySession"]()
@@ -101,6 +102,15 @@ class EnergySession:
             pytest.exit(f"--energy-meters={self.options.meters}: {error}", returncode=4)
 
     @cached_property
+    def idle(self) -> IdlePower | None:
+        """Power of this machine while nothing runs, where it is to be subtracted."""
+        if self.options.idle != "subtract" or self.options.disable:
+            return None
+        from pytest_energybench.metering.idle import measure_idle
+
+        return measure_idle(self.meter)
+
+    @cached_property
     def keeper(self) -> Gatekeeper:
         """Budgets and stored run of this session."""
         keeper = Gatekeeper.load(self.options)
@@ -135,6 +145,7 @@ class EnergySession:
             draft,
             meter=lambda: self.meter,
             baseline=lambda: self.baseline(group),
+            idle=lambda: self.idle,
             disabled=self.options.disable,
             judges=last,
             interleaved=self.options.rounds > 1,
@@ -253,6 +264,7 @@ class EnergySession:
             "meters": self.options.meters,
             "pue": self.options.pue,
             "carbon_intensity": self.options.carbon_intensity,
+            "idle": self.options.idle,
             "rounds": self.options.rounds,
         }
         for given in self._config.hook.pytest_energy_settings(config=self._config):

@@ -81,6 +81,8 @@ class Window(Struct, frozen=True, kw_only=True):
         place: `counted`: its joules are in the case's energy; `inner`: they are, through the
             window around it; `beside`: they are kept outside the case's energy (a search).
         round: number of the round it ran in, from 0.
+        idle_j: domain -> joules of idle power that were subtracted; empty where none were.
+            `energy_j` + `idle_j` is what was metered.
     """
 
     name: str
@@ -91,6 +93,7 @@ class Window(Struct, frozen=True, kw_only=True):
     provenance: dict[str, Provenance]
     place: Literal["counted", "inner", "beside"] = "counted"
     round: Count = 0
+    idle_j: dict[str, Joules] = field(default_factory=dict)
     flags: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
@@ -100,6 +103,7 @@ class Round(Struct, frozen=True, kw_only=True):
 
     Attributes:
         iterations: calls of the function inside the round; the figures are per call.
+        idle_j: as in `Window`.
     """
 
     started: str
@@ -107,6 +111,7 @@ class Round(Struct, frozen=True, kw_only=True):
     energy_j: dict[str, Joules]
     total_j: Joules | None
     iterations: Annotated[int, Meta(ge=1)] = 1
+    idle_j: dict[str, Joules] = field(default_factory=dict)
     flags: list[str] = field(default_factory=list)
 
 
@@ -153,6 +158,7 @@ class Case(Struct, frozen=True, kw_only=True):
         total_j: IT energy, the sum over domains: what budgets and gates judge.
         facility_j: PUE x total_j.
         metrics: what the test recorded; `accuracy` is correct/total where those were given.
+        idle_j: as in `Window`.
     """
 
     nodeid: str
@@ -167,6 +173,7 @@ class Case(Struct, frozen=True, kw_only=True):
     facility_j: Joules | None = None
     duration_s: Seconds = 0.0
     energy_j: dict[str, Joules] = field(default_factory=dict)
+    idle_j: dict[str, Joules] = field(default_factory=dict)
     provenance: dict[str, Provenance] = field(default_factory=dict)
     metrics: dict[str, Scalar] = field(default_factory=dict)
     windows: list[Window] = field(default_factory=list)

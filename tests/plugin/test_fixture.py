@@ -11,6 +11,7 @@ import pytest
 from pytest_energybench.draft import Draft
 from pytest_energybench.fixture import Energy
 from pytest_energybench.metering.fake import FakeMeter
+from pytest_energybench.metering.idle import measure_idle
 from pytest_energybench.results.model import Case
 
 
@@ -119,6 +120,29 @@ class TestWindows:
             meter.clock.advance(1.0)
         assert window.energy_j == {"wall": 7.0}
         assert energy.total_j == 7.0
+
+
+class TestIdlePower:
+    def test_what_the_idle_machine_draws_is_subtracted_and_both_are_kept(
+        self, meter: FakeMeter
+    ) -> None:
+        idle = measure_idle(
+            FakeMeter({"cpu:0": 4.0}, clock=meter.clock), 2.0, sleep=meter.clock.advance
+        )
+        energy = Energy(
+            Draft(Case(nodeid="x", name="x")),
+            meter=lambda: meter,
+            baseline=lambda: None,
+            idle=lambda: idle,
+        )
+        with energy.measure():
+            meter.clock.advance(3.0)
+        energy(meter.clock.advance, 1.0, iterations=2)
+        case = energy.case()
+        assert case.energy_j == {"cpu:0": 18.0 + 6.0, "dram:0": 6.0 + 2.0}
+        assert case.idle_j == {"cpu:0": 12.0 + 4.0, "dram:0": 0.0}
+        assert case.total_j == 32.0
+        assert any("dram:0: idle power unknown" in flag for flag in case.flags)
 
 
 class TestLostDomains:
@@ -231,6 +255,65 @@ class TestCalls:
     def test_setup_makes_the_inputs_of_one_call_only(self, energy: Energy) -> None:
         with pytest.raises(ValueError, match="one call only"):
             energy(print, setup=list, iterations=2)
+
+
+class TestComparedInOneTest:
+    def test_rounds_are_interleaved_and_the_lower_one_is_found(
+        self, energy: Energy, meter: FakeMeter
+    ) -> None:
+        ran: list[str] = []
+
+        def work(name: str, seconds: float) -> None:
+            ran.append(name)
+            meter.clock.advance(seconds + 0.001 * len(ran))
+
+        found = energy.compare(lambda: work("A", 5.0), lambda: work("B", 10.0), rounds=3, warmup=0)
+        assert "".join(ran[2:]) == "BAABBA"  # two calls first find out how long they take
+        found.assert_lower()
+        case = energy.case()
+        assert len(case.rounds) == 3
+        assert case.total_j == pytest.approx(60.0, rel=0.01)
+        assert case.comparisons[0].verdict.method == "paired"
+
+    def test_what_is_no_lower_fails_with_figures_and_bounds(
+        self, energy: Energy, meter: FakeMeter
+    ) -> None:
+        found = energy.compare(
+            lambda: meter.clock.advance(10.2), lambda: meter.clock.advance(10.0), rounds=5
+        )
+        with pytest.raises(AssertionError, match=r"122 J .*120 J .*\+2\.0 %(.|\n)*n = 5"):
+            found.assert_lower()
+        found.assert_within("3 %")
+        with pytest.raises(AssertionError, match="above"):
+            found.assert_within(0.01)
+
+    def test_setup_runs_before_each_round_outside_the_window(
+        self, energy: Energy, meter: FakeMeter
+    ) -> None:
+        made: list[int] = []
+
+        def inputs() -> int:
+            meter.clock.advance(50.0)
+            made.append(len(made))
+            return made[-1]
+
+        energy.compare(
+            lambda number: meter.clock.advance(1.0 + 0 * number),
+            lambda number: meter.clock.advance(2.0 + 0 * number),
+            rounds=2,
+            warmup=1,
+            setup=inputs,
+        ).assert_lower()
+        assert energy.total_j == 12.0
+        assert len(made) == 6
+
+    def test_equal_functions_are_not_lower(self, energy: Energy, meter: FakeMeter) -> None:
+        found = energy.compare(
+            lambda: meter.clock.advance(1.0), lambda: meter.clock.advance(1.0), rounds=3
+        )
+        with pytest.raises(AssertionError):
+            found.assert_lower()
+        found.assert_within(0.0)
 
 
 class TestRecords:

@@ -29,6 +29,7 @@ def test_every_option_has_an_ini_twin(pytester: pytest.Pytester) -> None:
         energy_meters = estimate
         energy_pue = 1.58
         energy_carbon_intensity = 320
+        energy_idle = subtract
         energy_rounds = 5
         energy_budgets = limits.toml
         energy_strict_budgets = true
@@ -55,6 +56,7 @@ def test_every_option_has_an_ini_twin(pytester: pytest.Pytester) -> None:
         meters="estimate",
         pue=1.58,
         carbon_intensity=320.0,
+        idle="subtract",
         rounds=5,
         budgets=pytester.path / "limits.toml",
         strict_budgets=True,
