@@ -18,10 +18,10 @@ from pytest_energybench.gates.message import passes
 from pytest_energybench.gates.statistics import CONFIDENCE
 from pytest_energybench.gates.stored import StoredSummary, compare_stored
 from pytest_energybench.marks import MarkedBudget
-from pytest_energybench.options import EnergyOptions
 from pytest_energybench.results.errors import ResultsError
 from pytest_energybench.results.model import Case, Comparison, Run
 from pytest_energybench.results.storage import Storage
+from pytest_energybench.settings import EnergyOptions
 
 
 @dataclass(slots=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -40,8 +39,7 @@ def is_baseline(item: pytest.Item) -> bool:
     return _mark(item, BASELINE_MARK) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class MarkedBudget:
+class MarkedBudget(NamedTuple):
     """What `@pytest.mark.energy_budget(...)` demands of its test.
 
     Attributes:

@@ -1,18 +1,17 @@
-"""The `--energy-*` options, their ini twins, and the frozen value they become."""
+"""The `--energy-*` options and their ini twins; `settings.py` makes a value of them.
+
+Read at every start of pytest, so it holds no dataclass and imports nothing of ours.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from pytest_energybench.metering.source import Source
 
 BUDGETS_FILE = "energy-budgets.toml"
 
@@ -20,8 +19,7 @@ DEFAULT_PUE = 1.0
 """PUE 1.0 means that facility energy is IT energy: nothing is assumed about a data centre."""
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """One option: `--energy-<name>` on the command line, `energy_<name>` in the ini file.
 
     Attributes:
@@ -217,69 +215,6 @@ OPTIONS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class EnergyOptions:
-    """What the user asked for, checked. Paths are absolute.
-
-    Attributes:
-        carbon_intensity: g CO2e per kWh, or None.
-        budgets: the budgets file, None where there is none.
-        compare: name of a stored run, or an absolute path.
-        margin: relative increase over a stored run that is tolerated (0.03 is 3 %).
-        shard: index from 1, and number of shards.
-    """
-
-    report: bool
-    report_dir: Path
-    json: Path | None
-    meters: str
-    pue: float
-    carbon_intensity: float | None
-    idle: str
-    rounds: int
-    budgets: Path | None
-    strict_budgets: bool
-    save: str | None
-    overwrite: bool
-    storage: Path
-    compare: str | None
-    fail_on: frozenset[str]
-    margin: float
-    allow_mismatch: bool
-    resume: bool
-    shard: tuple[int, int] | None
-    disable: bool
-
-    @classmethod
-    def from_config(cls, config: pytest.Config) -> EnergyOptions:
-        """Command line over ini file over default.
-
-        Raises:
-            pytest.UsageError: a value cannot be read; names the option.
-        """
-        values = {option.dest.removeprefix("energy_"): value(config, option) for option in OPTIONS}
-        for name in ("report_dir", "json", "budgets", "storage"):
-            if values[name] is not None:
-                values[name] = (_base(config, f"energy_{name}") / values[name]).resolve()
-        if values["budgets"] is None:
-            usual = _base(config, "energy_budgets") / BUDGETS_FILE
-            values["budgets"] = usual if usual.is_file() else None
-        compare = values["compare"]
-        if compare is not None and ("/" in compare or compare.endswith(".json")):
-            values["compare"] = str((_base(config, "energy_compare") / compare).resolve())
-        return cls(**values)
-
-    @property
-    def journal(self) -> Path:
-        """Where finished cases are kept until the run's files are written."""
-        return self.report_dir / "energy.journal"
-
-    @property
-    def keeps(self) -> bool:
-        """Whether anything of this run is to be kept in a file."""
-        return self.report or self.json is not None or self.save is not None or self.resume
-
-
 def add_options(parser: pytest.Parser) -> None:
     """Register every option with its ini twin."""
     group = parser.getgroup("energybench", "energy: joules that tests can assert")
@@ -303,13 +238,6 @@ def add_options(parser: pytest.Parser) -> None:
                 help=(option.help + twin).replace("%", "%%"),
             )
             parser.addini(option.dest, option.help, default=None)
-
-
-def _base(config: pytest.Config, dest: str) -> Path:
-    """What a relative path is relative to: the ini file's folder, or where pytest was called."""
-    if config.getoption(dest) is None and config.inipath is not None:
-        return config.inipath.parent
-    return config.invocation_params.dir
 
 
 def given(config: pytest.Config, dest: str) -> bool:
@@ -338,51 +266,6 @@ def value(config: pytest.Config, option: Option) -> Any:
         raise pytest.UsageError(f"{place}={text}: {error}") from None
 
 
-def check_options(config: pytest.Config, options: EnergyOptions) -> None:
-    """What must hold of the options before anything is collected.
-
-    Raises:
-        pytest.UsageError: a budgets file or stored run that can't be read, a name that is taken.
-    """
-    if config.getoption("energy_fail_on") is not None and options.compare is None:
-        raise pytest.UsageError(
-            "--energy-fail-on judges a comparison: give --energy-compare=NAME|PATH as well"
-        )
-    if options.save is not None and not options.overwrite:
-        from pytest_energybench.results.storage import Storage
-
-        path = Storage(options.storage).path(options.save)
-        if path.exists():
-            raise pytest.UsageError(
-                f"--energy-save={options.save}: {path} is there already; give"
-                " --energy-overwrite to accept this run as the new baseline"
-            )
-    if options.budgets is not None or options.compare is not None:
-        from pytest_energybench.gatekeeper import Gatekeeper
-
-        Gatekeeper.load(options)
-
-
-def check_meters(config: pytest.Config) -> None:
-    """Refuse an unknown name in `--energy-meters`, once every conftest has been read.
-
-    Raises:
-        pytest.UsageError: names the meter and those there are.
-    """
-    if not given(config, "energy_meters"):
-        return
-    from pytest_energybench.metering.discovery import parse_selection
-    from pytest_energybench.metering.errors import MeterError
-
-    meters = EnergyOptions.from_config(config).meters
-    try:
-        names = [domain.name for source in own_sources(config) for domain in source.domains]
-        parse_selection(meters, names)
-    except MeterError as error:
-        raise pytest.UsageError(f"--energy-meters={meters}: {error}") from None
-
-
-def own_sources(config: pytest.Config) -> list[Source]:
-    """The sources that the project's hooks offer."""
-    offers = config.hook.pytest_energy_sources(config=config)
-    return [source for offer in offers for source in offer]
+def any_given(config: pytest.Config) -> bool:
+    """Whether the user gave any of the options."""
+    return any(given(config, option.dest) for option in OPTIONS)

@@ -10,7 +10,7 @@ import pytest
 from pytest_energybench import hookspec
 from pytest_energybench.gatherer import Gatherer
 from pytest_energybench.marks import DESCRIPTIONS
-from pytest_energybench.options import EnergyOptions, add_options, check_meters, check_options
+from pytest_energybench.options import BUDGETS_FILE, add_options, any_given, given
 from pytest_energybench.selection import select, selection_key
 
 if TYPE_CHECKING:
@@ -31,15 +31,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     for marker in DESCRIPTIONS:
         config.addinivalue_line("markers", marker)
-    options = EnergyOptions.from_config(config)
     if hasattr(config, "workerinput"):
         from pytest_energybench.distribution import Worker
 
         config.pluginmanager.register(Worker())
         return
-    check_options(config, options)
+    if any_given(config) or (config.rootpath / BUDGETS_FILE).exists():
+        from pytest_energybench.settings import check_options
+
+        check_options(config)
     config.pluginmanager.register(Gatherer(config), Gatherer.NAME)
-    if config.getoption("htmlpath", None) and not options.disable:
+    if config.getoption("htmlpath", None) and not given(config, "energy_disable"):
         from pytest_energybench.companions import HtmlColumns
 
         config.pluginmanager.register(HtmlColumns(config))
@@ -55,7 +57,6 @@ def pytest_collection_modifyitems(
 ) -> Generator[None]:
     collected = list(items)
     yield
-    check_meters(config)
     config.stash[selection_key] = select(config, items, collected)
 
 

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-last_key = pytest.StashKey[bool]()
-
 
 def repeat(
     items: Sequence[pytest.Item],
@@ -16,12 +14,16 @@ def repeat(
     *,
     is_metered: Callable[[pytest.Item], bool],
     group_of: Callable[[pytest.Item], str | None],
+    last_key: pytest.StashKey[bool],
 ) -> Iterator[pytest.Item]:
     """The items with each metered one `rounds` times, each time with fresh function fixtures.
 
     A group runs forwards and backwards in turn (ABBA), so that what drifts slowly hits baseline
     and candidate alike. Its last round runs forwards, the baseline first: the others are judged in
     it, when all figures of the baseline are there.
+
+    Args:
+        last_key: set in each item's stash: whether it is the last round of its test.
     """
     members: dict[str, list[pytest.Item]] = {}
     for item in items:

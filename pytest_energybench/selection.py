@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from pytest_energybench import groups, rounds
+from pytest_energybench import groups
 from pytest_energybench.groups import nodeid_of
 from pytest_energybench.marks import budget_of, group_of
-from pytest_energybench.options import EnergyOptions
 
 if TYPE_CHECKING:
     from pytest_energybench.results.model import Case
@@ -19,8 +17,7 @@ if TYPE_CHECKING:
 FIXTURE = "energy"
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """What was decided about the collected tests; node ids throughout.
 
     Attributes:
@@ -38,6 +35,7 @@ class Selection:
     taken_over: tuple[Case, ...] = ()
 
 
+last_key = pytest.StashKey[bool]()
 selection_key = pytest.StashKey[Selection]()
 
 
@@ -64,6 +62,9 @@ def select(
     metered = [item for item in items if is_metered(item)]
     if not metered:
         return Selection(everything=frozenset(nodeid_of(item) for item in collected))
+    from pytest_energybench.settings import EnergyOptions, check_meters
+
+    check_meters(config)
     options = EnergyOptions.from_config(config)
     if options.shard is not None:
         _keep(config, items, _shard(items, options.shard))
@@ -71,7 +72,11 @@ def select(
     done = {case.nodeid for case in taken_over}
     _keep(config, items, {nodeid_of(item) for item in items} - done)
     if options.rounds > 1:
-        items[:] = rounds.repeat(items, options.rounds, is_metered=is_metered, group_of=group_of)
+        from pytest_energybench import rounds
+
+        items[:] = rounds.repeat(
+            items, options.rounds, is_metered=is_metered, group_of=group_of, last_key=last_key
+        )
     return Selection(
         implicit=frozenset(nodeid_of(item) for item in brought),
         whole=whole,

@@ -22,7 +22,6 @@ from pytest_energybench.gates.judge import with_comparisons
 from pytest_energybench.gates.message import failure_message
 from pytest_energybench.groups import nodeid_of
 from pytest_energybench.marks import MarkedBudget, group_of, is_baseline
-from pytest_energybench.options import EnergyOptions, own_sources
 from pytest_energybench.results.model import (
     Case,
     Outcome,
@@ -30,8 +29,8 @@ from pytest_energybench.results.model import (
     Scalar,
     Shard,
 )
-from pytest_energybench.rounds import last_key
-from pytest_energybench.selection import Selection, selection_key
+from pytest_energybench.selection import Selection, last_key, selection_key
+from pytest_energybench.settings import EnergyOptions, own_sources
 
 if TYPE_CHECKING:
     from pytest_energybench.metering.idle import IdlePower

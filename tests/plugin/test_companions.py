@@ -51,7 +51,10 @@ def test_pytest_html_has_columns_that_sort_as_numbers(suite: pytest.Pytester) ->
     assert "regressed" in tests[next(name for name in tests if "100.0" in name)][0]["verdict"]
 
 
-def test_pytest_benchmark_in_the_same_test_shares_its_row(suite: pytest.Pytester) -> None:
+def test_pytest_benchmark_in_the_same_test_shares_its_row(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # it does not benchmark in a worker
     suite.makepyfile(
         """
         def test_it(energy, benchmark, work):
@@ -62,7 +65,6 @@ def test_pytest_benchmark_in_the_same_test_shares_its_row(suite: pytest.Pytester
     result = suite.runpytest(
         "-p",
         "pytest_benchmark.plugin",
-        "--benchmark-enable",
         "--benchmark-json=bench.json",
         "--energy-json=run.json",
     )

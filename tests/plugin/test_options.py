@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_energybench.options import OPTIONS, EnergyOptions
+from pytest_energybench.options import OPTIONS
+from pytest_energybench.settings import EnergyOptions
 
 
 def options(pytester: pytest.Pytester, *args: str) -> EnergyOptions:

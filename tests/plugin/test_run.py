@@ -272,7 +272,6 @@ def test_a_suite_without_the_fixture_imports_nothing_of_ours(pytester: pytest.Py
                 "pytest_energybench.marks",
                 "pytest_energybench.options",
                 "pytest_energybench.plugin",
-                "pytest_energybench.rounds",
                 "pytest_energybench.selection",
             ]
             heavy = {"msgspec", "jinja2", "psutil", "pynvml", "tabulate", "torch"}
