@@ -65,13 +65,12 @@ class Exclusion:
         Raises:
             LockTimeoutError: somebody did for longer than `patience` allows.
         """
-        if self.problem:
-            return
-        self._acquire(not self._gpus, True)
+        if self.problem is None:
+            self._acquire(not self._gpus, True)
 
     def leave(self) -> str | None:
         """The window ended; a flag where its processor's joules were shared with a neighbour."""
-        if self.problem:
+        if self.problem is not None:
             return "not exclusive: other processes may have metered at the same time"
         flag = None
         if self._gpus and self._machine.others():
@@ -88,7 +87,7 @@ class Exclusion:
         Raises:
             LockTimeoutError: a window lasted longer than `patience` allows.
         """
-        if self.problem:
+        if self.problem is not None:
             yield
             return
         self._acquire(False, False)

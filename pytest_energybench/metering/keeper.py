@@ -30,7 +30,8 @@ class Keeper:
         tell_after_fork(self)
 
     def _reset(self) -> None:
-        self._changed = threading.Condition()
+        self._mutex = threading.Lock()
+        self._changed = threading.Condition(self._mutex)
         self._thread: threading.Thread | None = None
         self._open = False
         self._settled = False
@@ -44,9 +45,9 @@ class Keeper:
 
     def start(self) -> None:
         """The first window opens."""
-        with self._changed:
+        with self._mutex:
             self._open = True
-            if self._thread is None or not self._thread.is_alive():
+            if self._thread is None:
                 self._thread = threading.Thread(
                     target=self._run, name="energybench-keeper", daemon=True
                 )
@@ -54,31 +55,44 @@ class Keeper:
 
     def stop(self) -> None:
         """The last window closed. Returns at once; the thread ends by itself."""
-        with self._changed:
+        with self._mutex:
             self._open = False
             if self._settled:
                 self._changed.notify()
 
     def _run(self) -> None:
+        try:
+            self._tick_while_open()
+        finally:  # also when a user's source raises: the next window gets a new thread
+            with self._mutex:
+                self._thread = None
+                self._settled = False
+
+    def _tick_while_open(self) -> None:
         now = time.monotonic()
         settles = now + self._linger_s
-        due = [(now + source.tick_s, source) for source in self._sources]
-        while True:
-            nearest = min(at for at, _ in due)
-            with self._changed:
-                self._settled = now >= settles
-                until = nearest if self._settled else min(nearest, settles)
-                if self._open or not self._settled:
-                    self._changed.wait(max(0.0, until - time.monotonic()))
+        due = [now + source.tick_s for source in self._sources]
+        while self._wait(min(due), settles):
+            now = time.monotonic()
+            for i, source in enumerate(self._sources):
+                if due[i] <= now:
+                    source.tick()
+                    due[i] = max(due[i] + source.tick_s, now)
+
+    def _wait(self, nearest: float, settles: float) -> bool:
+        """Sleep until a tick is due; False when no window is open and none is likely to come.
+
+        Up to `settles` the thread sleeps through the end of a window; later it is woken by it.
+        """
+        with self._mutex:
+            while True:
                 now = time.monotonic()
-                if not self._open and (self._settled or now >= settles):
-                    self._thread = None
-                    self._settled = False
-                    return
-                is_open = self._open
-            for i, (at, source) in enumerate(due):
-                if at <= now:
-                    if is_open:
-                        source.tick()
-                    following = at + source.tick_s
-                    due[i] = (following if following > now else now + source.tick_s, source)
+                self._settled = now >= settles
+                if self._settled and not self._open:
+                    return False
+                if now >= nearest and self._open:
+                    return True
+                until = nearest if self._settled else settles
+                if self._open:
+                    until = min(until, nearest)
+                self._changed.wait(max(0.0, until - now))

@@ -28,6 +28,10 @@ except ImportError:  # Windows; `exclusion` doesn't use locks there
     fcntl = None  # type: ignore[assignment]
 
 HAS_FLOCK = fcntl is not None
+LOCK_SH, LOCK_EX, LOCK_UN = 1, 2, 8
+"""As in flock(2), on every system that has it."""
+TOKEN_SIZE = 32
+"""Bytes of a lock file: process id and id space, fixed so that a new one covers the old."""
 CHECK_S = 60.0
 """How often an open lock file is compared with the one on disk: something may tidy /tmp."""
 
@@ -124,7 +128,7 @@ class FileLock:
             for _ in patience.tries(f"the lock {self.path}", self.holder):
                 # One waits at the lock, the others at the gate: new shared holders can't keep a
                 # waiting window out for ever.
-                first = first or _flock(gate, fcntl.LOCK_EX)
+                first = first or _flock(gate, LOCK_EX)
                 with self._mutex:
                     if (first and self._take(exclusive)) or self._join(exclusive):
                         return
@@ -134,23 +138,27 @@ class FileLock:
     def release(self, exclusive: bool) -> None:
         """Undo one `acquire` of the same kind."""
         with self._mutex:
-            self._count(exclusive, -1)
-            if not self._exclusive and self._mode and not self.inherited:
-                mode = fcntl.LOCK_SH if self._shared else 0
-                if mode != self._mode:
-                    fcntl.flock(self._fd, mode or fcntl.LOCK_UN)
-                    self._mode = mode
-            if not self._exclusive and not self._shared:
+            if exclusive:
+                self._exclusive -= 1
+            else:
+                self._shared -= 1
+            if self._exclusive:
+                return
+            mode = LOCK_SH if self._shared else 0
+            if self._mode and self._mode != mode:
+                fcntl.flock(self._fd, mode or LOCK_UN)
+                self._mode = mode
+            if not mode:
                 self.inherited = False
 
     def others(self) -> bool:
         """Whether another process holds it, too, or did since this process took it (shared)."""
         with self._mutex:
-            if self.inherited or self._mode != fcntl.LOCK_SH:
+            if self.inherited or self._mode != LOCK_SH:
                 return False
             came = self._last() != self._token
-            alone = _flock(self._fd, fcntl.LOCK_EX)
-            while not _flock(self._fd, fcntl.LOCK_SH):  # converting lets it go for a moment
+            alone = _flock(self._fd, LOCK_EX)
+            while not _flock(self._fd, LOCK_SH):  # converting lets it go for a moment
                 time.sleep(0.001)
             return came or not alone
 
@@ -166,61 +174,58 @@ class FileLock:
             return self._join(exclusive)
         if not exclusive and not held and self._is_awaited() and self._last() not in _ancestry():
             self._shared -= 1
-            _flock(self._fd, fcntl.LOCK_UN)
+            _flock(self._fd, LOCK_UN)
             self._mode = 0
             return False
         return True
 
     def _take(self, exclusive: bool) -> bool:
         """Take the lock, or a stronger hold on it, if nobody else's hold forbids it."""
-        wanted = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
-        if not self.inherited and self._mode not in (fcntl.LOCK_EX, wanted):
-            self._open()
+        wanted = LOCK_EX if exclusive else LOCK_SH
+        if self._mode != wanted and self._mode != LOCK_EX and not self.inherited:
+            if self._fd < 0 or time.monotonic() - self._checked > CHECK_S:
+                self._open()
             if not _flock(self._fd, wanted):
                 if self._mode:  # flock lets go of what we had when it can't give more
-                    self._mode = fcntl.LOCK_SH if _flock(self._fd, fcntl.LOCK_SH) else 0
+                    self._mode = LOCK_SH if _flock(self._fd, LOCK_SH) else 0
                 return False
             self._mode = wanted
-            if os.pread(self._fd, len(self._token), 0) != self._token:
+            if os.pread(self._fd, TOKEN_SIZE, 0) != self._token:
                 os.pwrite(self._fd, self._token, 0)
-        self._count(exclusive, 1)
+        if exclusive:
+            self._exclusive += 1
+        else:
+            self._shared += 1
         return True
 
     def _join(self, exclusive: bool) -> bool:
         """Be part of what the holder does if this process was started from it."""
         self._open()
-        if self._last() not in _ancestry() or _flock(self._fd, fcntl.LOCK_SH):
+        if self._last() not in _ancestry() or _flock(self._fd, LOCK_SH):
             return False
         self.inherited = True
-        self._count(exclusive, 1)
-        return True
-
-    def _count(self, exclusive: bool, more: int) -> None:
-        if exclusive:
-            self._exclusive += more
-        else:
-            self._shared += more
+        return self._take(exclusive)
 
     def _is_awaited(self) -> bool:
         """Whether somebody stands in the gate."""
         gate = open_file(self._gate)
         try:
-            return not _flock(gate, fcntl.LOCK_EX)
+            return not _flock(gate, LOCK_EX)
         finally:
             os.close(gate)
 
     def _open(self) -> None:
-        now = time.monotonic()
-        if self._fd >= 0 and now - self._checked > CHECK_S and not _same(self._fd, self.path):
+        """Open the file, again where the one on disk isn't ours any more."""
+        if self._fd >= 0 and not _same(self._fd, self.path):
             os.close(self._fd)
             self._fd = -1
         if self._fd < 0:
             self._fd = open_file(self.path)
-        self._checked = now
+        self._checked = time.monotonic()
 
     def _last(self) -> bytes:
         """Token of the process that took it last; empty for a new file."""
-        return os.pread(self._fd, len(self._token), 0)
+        return os.pread(self._fd, TOKEN_SIZE, 0)
 
 
 _locks: dict[Path, FileLock] = {}
@@ -251,7 +256,7 @@ def _token(pid: int) -> bytes:
         space = os.stat("/proc/self/ns/pid").st_ino
     except OSError:
         space = 0
-    return b"%-11d%-11d\n" % (pid, space)
+    return b"%-11d%-20d\n" % (pid, space)
 
 
 def _flock(fd: int, mode: int) -> bool:

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple
 
 from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
 from pytest_energybench.metering.cuda import finish_gpu_work
@@ -75,8 +76,7 @@ class Meter:
         self._samplers = tuple(s for s in self.sources if isinstance(s, Sampling))
         tickers = [s for s in self.sources if isinstance(s, Ticking)]
         self._keeper = Keeper(tickers) if tickers and clock is SYSTEM_CLOCK else None
-        self._periods = tuple((d.name, d.period_s) for d in self.domains if d.period_s)
-        self._shortest_s = MIN_UPDATES * max((period for _, period in self._periods), default=0.0)
+        self._paces = _paces(self.domains)
         self._mutex = threading.Lock()
         self._open: list[Window] = []
         tell_after_fork(self)
@@ -135,8 +135,10 @@ class Meter:
         trouble = finish_gpu_work()
         end = Edge(self._clock.monotonic(), self.read(), None, trouble)
         flags = window.flags
-        if end.at - begin.at < self._shortest_s:
-            flags += too_short(self._periods, end.at - begin.at)
+        seconds = end.at - begin.at
+        for shortest_s, flag in self._paces:
+            if seconds < shortest_s:
+                flags.append(flag % seconds)
         for judge in self._judges:
             flags += judge.judge(begin.at, end.at)
         for sampler in self._samplers:
@@ -161,6 +163,9 @@ class Meter:
 
     def _forget(self, window: Window) -> None:
         """Take `window` off the list; one that was opened later and is still open overlaps it."""
+        if self._open and self._open[-1] is window:  # as nearly always
+            self._open.pop()
+            return
         if window not in self._open:  # a child forked inside it leaves it, too
             return
         place = self._open.index(window)
@@ -170,18 +175,32 @@ class Meter:
         del self._open[place]
 
 
-def too_short(periods: Sequence[tuple[str, float]], seconds: float) -> list[str]:
-    """A flag for each domain that updated less than 20 times in a window of `seconds`.
+class _Pace(NamedTuple):
+    """Domains that update equally often, and what a window too short for them is told.
 
-    Args:
-        periods: (domain, update period in seconds).
-        seconds: length of the window.
+    Attributes:
+        shortest_s: 20 update periods, in seconds.
+        flag: with a place for the window's seconds; made beforehand, since short windows are the
+            ones that have no time to spare.
     """
+
+    shortest_s: float
+    flag: str
+
+
+def _paces(domains: Sequence[Domain]) -> list[_Pace]:
+    """The paces of all domains that have one, slowest first."""
+    names: dict[float, list[str]] = {}
+    for domain in domains:
+        if domain.period_s:
+            names.setdefault(domain.period_s, []).append(domain.name)
     return [
-        f"{name}: too short for this counter: {seconds:.3g} s of at least "
-        f"{MIN_UPDATES * period:.3g} s (it updates every {period:.3g} s)"
-        for name, period in periods
-        if seconds < MIN_UPDATES * period
+        _Pace(
+            MIN_UPDATES * period,
+            f"too short for this counter ({', '.join(names[period])}): %.3g s of at least "
+            f"{MIN_UPDATES * period:.3g} s; it updates every {period:.3g} s",
+        )
+        for period in sorted(names, reverse=True)
     ]
 
 

@@ -52,19 +52,24 @@ class _Counter:
             os.close(self.fd)
             self.fd = -1
 
-    def advance(self, value: int) -> None:
-        """Count on to `value`, which is not simply a little more than the last one."""
-        if value == self.last_uj and not os.fstat(self.fd).st_nlink:
-            # A file that was removed while open shows its last value for ever. Its successor, where
-            # there is one, is the counter now.
-            value = self.open()
-        step = self._checked(value) - self.last_uj
-        if step < 0:
-            if self.range_uj is None:
-                raise ValueError(f"went back by {-step} uJ, and max_energy_range_uj is missing")
-            step += self.range_uj
-        self.total_uj += step
+    def follow(self) -> int:
+        """Open what took the place of a removed file; microjoules since the last reading.
+
+        A file that was removed while open shows its last value for ever.
+        """
+        value = self.open()
+        step = self.step(value)
         self.last_uj = value
+        return step
+
+    def step(self, value: int) -> int:
+        """Microjoules from the last reading to `value`, around the corner where it has to be."""
+        step = self._checked(value) - self.last_uj
+        if step >= 0:
+            return step
+        if self.range_uj is None:
+            raise ValueError(f"went back by {-step} uJ, and max_energy_range_uj is missing")
+        return step + self.range_uj
 
     def _checked(self, value: int) -> int:
         if not 0 <= value <= self.top_uj:
@@ -147,22 +152,29 @@ class RaplSource:
         """Joules since the source was made."""
         joules: dict[str, float] = {}
         failed = False
+        pread, fstat = os.pread, os.fstat
         with self._mutex:
             for counter in self._live:
                 try:
-                    value = int(os.pread(counter.fd, 64, 0))
-                    if counter.last_uj < value <= counter.top_uj:
-                        counter.total_uj += value - counter.last_uj
+                    value = int(pread(counter.fd, 64, 0))
+                    last = counter.last_uj
+                    if value != last:
+                        more = (
+                            value - last if last < value <= counter.top_uj else counter.step(value)
+                        )
+                        counter.total_uj += more
                         counter.last_uj = value
-                    else:
-                        counter.advance(value)
+                    elif not fstat(counter.fd).st_nlink:
+                        counter.total_uj += counter.follow()
                 except (OSError, ValueError) as error:
                     self._lose(counter, error)
                     failed = True
                     continue
                 name = counter.domain
-                spent = counter.total_uj / 1e6
-                joules[name] = joules[name] + spent if name in joules else spent
+                if name in joules:
+                    joules[name] += counter.total_uj / 1e6
+                else:
+                    joules[name] = counter.total_uj / 1e6
             if failed:
                 self._live = [c for c in self._live if c.domain not in self._losses.lost]
             if not self._losses.lost:

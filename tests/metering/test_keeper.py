@@ -98,6 +98,22 @@ def test_it_starts_again() -> None:
         assert until(lambda: not keeper.is_running)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_source_that_raises_spoils_only_its_window() -> None:
+    class Failing(Ticked):
+        def tick(self) -> None:
+            super().tick()
+            raise OSError("unplugged")
+
+    source = Failing(0.01)
+    keeper = Keeper([source])
+    for _ in range(2):
+        source.ticks.clear()
+        keeper.start()
+        assert until(lambda: len(source.ticks) == 1 and not keeper.is_running)
+        keeper.stop()
+
+
 def test_a_meter_runs_it_while_a_window_is_open() -> None:
     source = Ticked(0.01)
     meter = Meter([source])

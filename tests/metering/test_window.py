@@ -132,7 +132,7 @@ def test_short_windows_of_slow_counters_are_flagged() -> None:
     with meter.measure() as long:
         meter.clock.advance(2.1)
     assert short.flags == [
-        "gpu:0: too short for this counter: 1.9 s of at least 2 s (it updates every 0.1 s)"
+        "too short for this counter (gpu:0): 1.9 s of at least 2 s; it updates every 0.1 s"
     ]
     assert short.total_j == pytest.approx(1.9)
     assert long.flags == []
