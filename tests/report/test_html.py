@@ -286,16 +286,17 @@ def test_two_thousand_cases_stay_within_size(big):
 
 
 LARGE = """
-import resource, sys, time
+import sys, time
 from pathlib import Path
 from pytest_energybench.report.html import write_html
 from pytest_energybench.results.files import write_run
+from tests.processes import peak_bytes
 from tests.report.samples import big_run
 run = big_run()
 start = time.process_time()
 write_run(run, Path(sys.argv[1]) / "run.json")
 write_html(run, Path(sys.argv[1]) / "run.html")
-print(time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+print(time.process_time() - start, peak_bytes())
 """
 
 

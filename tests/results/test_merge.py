@@ -91,15 +91,16 @@ def test_nothing_to_merge_is_refused():
 
 
 MERGE_MANY = """
-import resource, sys, time
+import sys, time
 from pytest_energybench.gates.judge import judge_run
 from pytest_energybench.results.files import read_run, write_run
 from pytest_energybench.results.merge import Part, merge
+from tests.processes import peak_bytes
 started = time.monotonic()
 whole = merge([Part(path, read_run(path)) for path in sys.argv[2:]]).run
 write_run(judge_run(whole), sys.argv[1])
 print(len(whole.cases), time.monotonic() - started)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+print(peak_bytes() / 2**30)
 """
 
 
