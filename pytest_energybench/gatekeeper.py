@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -170,6 +171,14 @@ class Gatekeeper:
         ]
         judged = msgspec.structs.replace(judged, cases=cases)
         return judged, summary, lines + failures(judged, summary, self.options.fail_on)
+
+    @property
+    def reference(self) -> str:
+        """The stored run for people: its name or file name, date and commit."""
+        if self.stored is None:
+            return ""
+        commit = f", commit {self.stored.commit.id[:12]}" if self.stored.commit else ""
+        return f"{Path(self.stored_name).name} ({self.stored.created or 'no date'}{commit})"
 
     def _compare(self, run: Run, collected: Collection[str] | None) -> tuple[Run, StoredSummary]:
         assert self.stored is not None

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from pytest_energybench.session import EnergySession
 
 
+WIDEST = 100
+"""Columns of the table at most."""
+
+
 class Gatherer:
     """The controller's half of the plugin; without xdist there is only one process."""
 
@@ -59,12 +63,14 @@ class Gatherer:
         from pytest_energybench.report.terminal import terminal_table
 
         writer = terminalreporter._tw
+        # Where there is no terminal, pytest assumes 80 columns; a log file is wider than that.
+        columns = writer.fullwidth if terminalreporter.isatty else WIDEST
         if self._run.cases and not self._config.option.no_summary:
             terminalreporter.section("energy")
             terminalreporter.write_line(
                 terminal_table(
                     self._run,
-                    width=min(100, writer.fullwidth),
+                    width=min(WIDEST, columns),
                     verbosity=self._config.option.verbose,
                     color=writer.hasmarkup,
                 )

@@ -248,6 +248,7 @@ class EnergySession:
         """Everything of this session as it is written and shown."""
         return msgspec.structs.replace(
             self.head,
+            compared_with=self.keeper.reference,
             cases=self._in_order(),
             errors=assembly.unique([*self.head.errors, *self.errors]),
         )

@@ -45,7 +45,7 @@ def _compared_with(run: Run) -> list[str]:
     origins = {comparison.origin for case in run.cases for comparison in case.comparisons}
     names = {
         "baseline": "each group's baseline of this run",
-        "stored": "a stored run",
+        "stored": f"the stored run {run.compared_with}" if run.compared_with else "a stored run",
         "budget": "stated budgets",
     }
     return [text for origin, text in names.items() if origin in origins]

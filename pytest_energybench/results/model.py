@@ -253,6 +253,7 @@ class Run(Struct, frozen=True, kw_only=True):
         shard: the share of the cases this run took over; None for all.
         settings: what the figures depend on beyond the code: `pue`, `carbon_intensity` (g/kWh),
             `rounds`, and what the benches add (preset, data, weights, ...).
+        compared_with: which stored run the cases were compared with: its name, date and commit.
         errors: what went wrong outside any one case, e.g. a meter that could not be read.
     """
 
@@ -263,14 +264,6 @@ class Run(Struct, frozen=True, kw_only=True):
     meters: list[MeterInfo] = field(default_factory=list)
     settings: dict[str, Scalar] = field(default_factory=dict)
     shard: Shard | None = None
+    compared_with: str = ""
     cases: list[Case] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
-
-
-def worst(comparisons: list[Comparison]) -> Verdict | None:
-    """The verdict of a case: the worst of its comparisons, None where there are none."""
-    return max(
-        (comparison.verdict for comparison in comparisons),
-        key=lambda verdict: SEVERITY.index(verdict.kind),
-        default=None,
-    )

@@ -12,6 +12,7 @@ import statistics
 from msgspec.structs import replace
 
 from pytest_energybench.results.model import (
+    SEVERITY,
     Case,
     Commit,
     Comparison,
@@ -24,7 +25,6 @@ from pytest_energybench.results.model import (
     Verdict,
     VerdictKind,
     Window,
-    worst,
 )
 
 MACHINE = Machine(
@@ -85,6 +85,12 @@ METHODS = {
     "lowrank": (0.93, -0.006, 0.29, "ranks"),
 }
 STARTED = "2026-03-01T12:00:00Z"
+
+
+def worst(comparisons: list[Comparison]) -> Verdict | None:
+    """The verdict of a case."""
+    kinds = [comparison.verdict for comparison in comparisons]
+    return max(kinds, key=lambda verdict: SEVERITY.index(verdict.kind), default=None)
 
 
 def paper_run() -> Run:
