@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pytest_energybench.metering.errors import MeterError
 from pytest_energybench.metering.processors import find_processor
@@ -17,8 +17,7 @@ DEFAULT_WATTS = 3.5
 (from SPECpower results of the processors that AWS runs)."""
 
 
-@dataclass(frozen=True, slots=True)
-class CorePower:
+class CorePower(NamedTuple):
     """The power model: a busy logical CPU draws `watts`, an idle one nothing.
 
     Attributes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
-from pytest_energybench.metering.source import Domain, Losses, Provenance, Reading, Source
+from pytest_energybench.metering.source import Domain, Loss, Provenance, Reading, Source
 
 
 class CounterSource:
@@ -41,7 +41,7 @@ class CounterSource:
         self._joules = joules
         self._clock = clock
         self._last = float("-inf")
-        self._losses = Losses()
+        self._lost: dict[str, Loss] = {}
         self._name = name or str(getattr(joules, "__name__", type(joules).__name__))
         self.domains = (
             Domain(self._name, "custom", provenance, resolution_j, error, period_s, note),
@@ -55,7 +55,7 @@ class CounterSource:
 
     def read(self) -> Reading:
         """Joules so far, or the domain as lost: a user's function may fail in any way it likes."""
-        if not self._losses.lost:
+        if not self._lost:
             try:
                 joules = float(self._joules())
             except Exception as error:
@@ -65,12 +65,12 @@ class CounterSource:
                     self._last = joules
                 else:
                     self._lose(f"went from {self._last:.6g} J to {joules:.6g} J")
-        if self._losses.lost:
-            return Reading({}, self._losses.lost)
+        if self._lost:
+            return Reading({}, self._lost)
         return Reading({self._name: self._last})
 
     def _lose(self, why: str) -> None:
-        self._losses.add(self._name, why, self._clock.monotonic())
+        self._lost.setdefault(self._name, Loss(why, self._clock.monotonic()))
 
 
 def as_source(meter: Source | Callable[[], float]) -> Source:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from pytest_energybench.metering.meter import Meter
-from pytest_energybench.metering.source import Domain, Losses, Provenance, Reading
+from pytest_energybench.metering.source import Domain, Loss, Provenance, Reading
 
 Trace = float | Sequence[tuple[float, float]] | Callable[[float], float]
 """Watts over seconds: one level; steps `(from second, watts)`, 0 W before the first; or a function
@@ -63,7 +63,7 @@ class FakeSource:
         """
         self._clock = clock
         self._integrals = {name: integral(trace) for name, trace in traces.items()}
-        self._losses = Losses()
+        self._lost: dict[str, Loss] = {}
         self._planned: dict[str, tuple[float, str]] = {}
         self.opened = 0
         self.domains = tuple(
@@ -100,8 +100,8 @@ class FakeSource:
         now = self._clock.monotonic()
         for name, (at, why) in self._planned.items():
             if at <= now:
-                self._losses.add(name, why, at)
-        lost = self._losses.lost
+                self._lost.setdefault(name, Loss(why, at))
+        lost = self._lost
         joules = {
             name: integrate(now) for name, integrate in self._integrals.items() if name not in lost
         }

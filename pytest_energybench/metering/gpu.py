@@ -10,7 +10,7 @@ from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
 from pytest_energybench.metering.fork import tell_after_fork
 from pytest_energybench.metering.nvml import Gpu, NvmlFailedError
 from pytest_energybench.metering.power import PowerIntegral
-from pytest_energybench.metering.source import Domain, Losses, Reading, Samples
+from pytest_energybench.metering.source import Domain, Loss, Reading, Samples
 
 SAMPLE_S = 0.1
 """NVML refreshes its power figure every 20 to 100 ms, by generation of the GPU; sampling faster
@@ -97,7 +97,7 @@ class GpuSource:
         self._clock = clock
         self._mutex = threading.Lock()
         tell_after_fork(self)
-        self._losses = Losses()
+        self._lost: dict[str, Loss] = {}
         self._channels = [_Channel(gpu) for gpu in gpus]
         self.domains: Sequence[Domain] = tuple(
             Domain(
@@ -120,7 +120,7 @@ class GpuSource:
     def open(self) -> None:
         """Forget the history of closed windows, and try lost GPUs again."""
         with self._mutex:
-            self._losses = Losses()
+            self._lost = {}
             for channel in self._channels:
                 channel.restart()
 
@@ -136,14 +136,14 @@ class GpuSource:
         joules: dict[str, float] = {}
         with self._mutex:
             for channel in self._channels:
-                if channel.name in self._losses.lost:
+                if channel.name in self._lost:
                     continue
                 try:
                     joules[channel.name] = channel.read(self._clock)
                 except NvmlFailedError as error:
                     why = f"{channel.gpu.name}: {error}"
-                    self._losses.add(channel.name, why, self._clock.monotonic())
-            return Reading(joules, dict(self._losses.lost))
+                    self._lost.setdefault(channel.name, Loss(why, self._clock.monotonic()))
+            return Reading(joules, dict(self._lost))
 
     def judge(self, begin: float, end: float) -> Sequence[str]:
         """A flag for each GPU whose counter and power are more than a tenth apart."""
@@ -170,4 +170,4 @@ class GpuSource:
             }
 
     def _answering(self) -> list[_Channel]:
-        return [channel for channel in self._channels if channel.name not in self._losses.lost]
+        return [channel for channel in self._channels if channel.name not in self._lost]

@@ -15,8 +15,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
 from pytest_energybench.metering.errors import LockTimeoutError
@@ -40,8 +40,7 @@ def _to_stderr(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(NamedTuple):
     """How to wait for a lock that somebody else holds.
 
     Attributes:

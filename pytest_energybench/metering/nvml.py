@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_energybench.metering.errors import Problem
 from pytest_energybench.metering.visible import NO_SLICE, SLICE_CURE, VARIABLE, visible_devices
@@ -96,8 +95,7 @@ class Gpu:
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class Gpus:
+class Gpus(NamedTuple):
     """The GPUs to be metered, and why others aren't."""
 
     gpus: tuple[Gpu, ...] = ()

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pytest_energybench.metering.errors import Problem
 
@@ -23,8 +24,7 @@ TWIN_UJ = 1_000_000
 their own wrap at 65 kJ or more, so they come this close by chance once in 30,000 starts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Zone:
+class Zone(NamedTuple):
     """One powercap zone.
 
     Attributes:
@@ -45,8 +45,7 @@ class Zone:
         return self.id.partition(":")[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Counters:
+class Counters(NamedTuple):
     """What to read.
 
     Attributes:
@@ -201,4 +200,6 @@ def _cure(root: Path) -> str:
     """What may help where there are no counters; most virtual machines have none at all."""
     if root != SYSTEM_ROOT:
         return f"check {ROOT_VARIABLE}"
+    if sys.platform != "linux":
+        return "only Linux offers RAPL counters; processor and memory are estimated"
     return "outside virtual machines `sudo modprobe intel_rapl_msr` brings them"

@@ -16,7 +16,7 @@ from pathlib import Path
 from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
 from pytest_energybench.metering.fork import tell_after_fork
 from pytest_energybench.metering.powercap import Counters, Zone, find_counters, powercap_root
-from pytest_energybench.metering.source import Domain, Losses, Reading
+from pytest_energybench.metering.source import Domain, Loss, Reading
 
 PERIOD_S = 0.001
 RESOLUTION_J = 61e-6
@@ -99,7 +99,7 @@ class RaplSource:
         self._clock = clock
         self._mutex = threading.Lock()
         tell_after_fork(self)
-        self._losses = Losses()
+        self._lost: dict[str, Loss] = {}
         self._counters = [
             _Counter(name, zone) for name, zones in counters.domains.items() for zone in zones
         ]
@@ -132,14 +132,14 @@ class RaplSource:
 
     def open(self) -> None:
         """Try again what was lost in an earlier window."""
-        if self._losses.lost:
+        if self._lost:
             with self._mutex:
-                lost = self._losses.lost
-                self._losses = Losses()
+                lost = self._lost
+                self._lost = {}
                 for counter in self._counters:
                     if counter.domain in lost:
                         self._revive(counter)
-                self._live = [c for c in self._counters if c.domain not in self._losses.lost]
+                self._live = [c for c in self._counters if c.domain not in self._lost]
 
     def close(self) -> None:
         """The files stay open: opening them takes longer than reading them."""
@@ -176,10 +176,10 @@ class RaplSource:
                 else:
                     joules[name] = counter.total_uj / 1e6
             if failed:
-                self._live = [c for c in self._live if c.domain not in self._losses.lost]
-            if not self._losses.lost:
+                self._live = [c for c in self._live if c.domain not in self._lost]
+            if not self._lost:
                 return Reading(joules)
-            lost = dict(self._losses.lost)
+            lost = dict(self._lost)
         return Reading({n: j for n, j in joules.items() if n not in lost}, lost)
 
     def _revive(self, counter: _Counter) -> None:
@@ -193,4 +193,4 @@ class RaplSource:
         counter.shut()
         if str(counter.path) not in why:
             why = f"{counter.path}: {why}"
-        self._losses.add(counter.domain, why, self._clock.monotonic())
+        self._lost.setdefault(counter.domain, Loss(why, self._clock.monotonic()))

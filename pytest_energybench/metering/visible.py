@@ -8,7 +8,7 @@ entry.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pytest_energybench.metering.errors import Problem
 
@@ -17,8 +17,7 @@ NO_SLICE = "NVML has no energy of a MIG slice, and the whole GPU's isn't this pr
 SLICE_CURE = "`sudo nvidia-smi -mig 0` turns MIG off"
 
 
-@dataclass(frozen=True, slots=True)
-class Visible:
+class Visible(NamedTuple):
     """What the variable leaves.
 
     Attributes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -88,6 +87,8 @@ class Window:
     @property
     def started(self) -> str:
         """Wall-clock time of the start, UTC in ISO 8601. A label: durations don't come from it."""
+        from datetime import UTC, datetime  # not needed before somebody asks
+
         return datetime.fromtimestamp(self._started, UTC).isoformat(timespec="milliseconds")
 
     @property
