@@ -33,9 +33,9 @@ class Laboratory:
     def preset(self) -> Preset:
         return self.options.preset(cuda=self.device.type == "cuda")
 
-    @property
-    def train_settings(self) -> TrainSettings:
-        return self.preset.train_settings(self.options.seed)
+    def train_settings(self, model: str) -> TrainSettings:
+        """The rules this model trains by, with every method."""
+        return self.preset.train_settings(model, self.options.seed)
 
     def data(self, model: str) -> Data:
         """The data set at this model's input size, loaded and checked at first use."""
@@ -74,8 +74,9 @@ class Laboratory:
         The first steps of a kind pay for choosing and building kernels. They belong to no method,
         and the baseline, which runs first, would pay for all.
         """
-        warm_up(plan, self.data(model), self.train_settings, self.device)
-        return prepare(plan, self.train_settings, self.device, f"{model}-{method}")
+        settings = self.train_settings(model)
+        warm_up(plan, self.data(model), settings, self.device)
+        return prepare(plan, settings, self.device, f"{model}-{method}")
 
     def accuracy(self, plan: Plan, model: str) -> tuple[int, int]:
         """Correct and total on the test images."""
@@ -84,7 +85,8 @@ class Laboratory:
 
     def settings(self) -> dict[str, str | int | float | bool]:
         """What the figures depend on, for the run file."""
-        chosen, train = self.preset, self.train_settings
+        chosen = self.preset
+        train = chosen.train_settings("", self.options.seed)
         return {
             "preset": chosen.name,
             "data": self.options.data(chosen),
@@ -94,10 +96,11 @@ class Laboratory:
             "search": self.options.search,
             "seed": self.options.seed,
             "batch_size": train.batch_size,
-            "images_per_epoch": train.images_per_epoch or "all",
+            "images_per_epoch": chosen.images_per_epoch or "all",
+            "heavy_images_per_epoch": chosen.heavy_images_per_epoch or "all",
             "learning_rate": train.learning_rate,
             "max_epochs": train.max_epochs,
-            "torch": torch.__version__,
+            "torch": str(torch.__version__),
             "torchvision": version("torchvision"),
             "threads": torch.get_num_threads(),
             "python": platform.python_version(),

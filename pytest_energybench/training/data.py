@@ -97,17 +97,34 @@ class TensorSplit:
             yield pixels.permute(0, 3, 1, 2), self._labels.index_select(0, chosen)
 
 
-class _Drawn(Sampler[list[int]]):
+class _Drawn(Sampler[list[Any]]):
     """The batches of one epoch, replaced before each; lets worker processes live on between."""
 
     def __init__(self) -> None:
-        self.batches: list[list[int]] = []
+        self.batches: list[list[Any]] = []
 
-    def __iter__(self) -> Iterator[list[int]]:
+    def __iter__(self) -> Iterator[list[Any]]:
         return iter(self.batches)
 
     def __len__(self) -> int:
         return len(self.batches)
+
+
+class _Augmented(Dataset[Any]):
+    """A data set whose random transforms depend on nothing but (seed of the epoch, index).
+
+    Not on the worker that loads an image or on what it loaded before: worker processes live on from
+    one training to the next, and a baseline and its method must see the same images.
+    """
+
+    def __init__(self, dataset: Dataset[Any]) -> None:
+        self._dataset = dataset
+
+    def __getitem__(self, key: tuple[int, int]) -> Any:
+        seed, index = key
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed + index)
+            return self._dataset[index]
 
 
 class LoadedSplit:
@@ -123,7 +140,7 @@ class LoadedSplit:
     ) -> None:
         """`evaluated` yields (image tensor, class) without augmentation, `augmented` with it."""
         self._evaluated = evaluated
-        self._augmented = evaluated if augmented is None else augmented
+        self._augmented = _Augmented(evaluated if augmented is None else augmented)
         self._total = total
         self._device = device
         self._workers = workers
@@ -133,19 +150,18 @@ class LoadedSplit:
         return self._total
 
     def ordered(self, batch_size: int) -> Iterator[Batch]:
-        batches = list(torch.split(torch.arange(self._total), batch_size))
-        return self._load("evaluated", self._evaluated, batches, seed=0)
+        batches = torch.split(torch.arange(self._total), batch_size)
+        return self._load("evaluated", self._evaluated, [batch.tolist() for batch in batches])
 
     def shuffled(
         self, batch_size: int, generator: torch.Generator, limit: int | None = None
     ) -> Iterator[Batch]:
         batches = draw(self._total, batch_size, generator, limit)
-        seed = int(torch.randint(2**31, (), generator=generator))
-        return self._load("augmented", self._augmented, batches, seed)
+        seed = int(torch.randint(2**62, (), generator=generator))
+        keys = [[(seed, index) for index in batch.tolist()] for batch in batches]
+        return self._load("augmented", self._augmented, keys)
 
-    def _load(
-        self, kind: str, dataset: Dataset[Any], batches: list[Tensor], seed: int
-    ) -> Iterator[Batch]:
+    def _load(self, kind: str, dataset: Dataset[Any], batches: list[list[Any]]) -> Iterator[Batch]:
         if kind not in self._loaders:
             drawn = _Drawn()
             loader: DataLoader[Any] = DataLoader(
@@ -154,14 +170,12 @@ class LoadedSplit:
                 num_workers=self._workers,
                 persistent_workers=self._workers > 0,
                 pin_memory=self._device.type == "cuda",
+                # One of its own: a loader draws a seed for its workers at every epoch.
                 generator=torch.Generator(),
             )
             self._loaders[kind] = drawn, loader
         drawn, loader = self._loaders[kind]
-        drawn.batches = [batch.tolist() for batch in batches]
-        # The loader seeds its workers, and with them the augmentation, from this generator.
-        if loader.generator is not None:
-            loader.generator.manual_seed(seed)
+        drawn.batches = batches
         for images, labels in loader:
             yield (
                 images.to(self._device, non_blocking=True, memory_format=torch.channels_last),

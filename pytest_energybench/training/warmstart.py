@@ -64,7 +64,7 @@ def warm_state(
         "classes": data.classes,
         "seed": seed,
         "target": TARGET,
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "type": str(dtype),
         "device": device.type,
         "threads": torch.get_num_threads(),

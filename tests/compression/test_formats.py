@@ -1,0 +1,115 @@
+"""Number types by bits and hardware, sizes as stored, and methods by name."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from pytest_energybench.compression import number_format as formats
+from pytest_energybench.compression import registry
+from pytest_energybench.compression.number_format import NumberFormat, number_format
+from pytest_energybench.compression.plan import BitGrid, Plan, Task
+from pytest_energybench.compression.run import prepare
+from pytest_energybench.compression.sizes import size
+from pytest_energybench.training.errors import SettingError
+from pytest_energybench.training.hardware import choose_device
+from pytest_energybench.training.settings import TrainSettings
+from tests.training.nets import CPU, small_data, small_net
+
+CUDA = torch.device("cuda")
+
+
+def chosen(
+    monkeypatch: pytest.MonkeyPatch, zeroed: int, device: torch.device, native: bool
+) -> NumberFormat:
+    monkeypatch.setattr(formats, "has_bfloat16", lambda _: native)
+    return number_format(zeroed, device)
+
+
+@pytest.mark.parametrize("device", [CPU, CUDA])
+def test_from_16_zeroed_bits_bfloat16_where_the_hardware_has_it(
+    monkeypatch: pytest.MonkeyPatch, device: torch.device
+) -> None:
+    assert chosen(monkeypatch, 16, device, native=True) == NumberFormat(torch.bfloat16)
+    assert chosen(monkeypatch, 31, device, native=True).dtype == torch.bfloat16
+    fewer = chosen(monkeypatch, 15, device, native=True)
+    assert fewer.dtype == torch.float32
+    assert fewer.note is not None
+    assert "17 bits fit no narrow type" in fewer.note
+    assert "nothing can be saved" in fewer.note
+
+
+def test_older_gpus_get_float16_with_loss_scaling(monkeypatch: pytest.MonkeyPatch) -> None:
+    older = chosen(monkeypatch, 20, CUDA, native=False)
+    assert (older.dtype, older.scaled) == (torch.float16, True)
+
+
+def test_a_cpu_without_it_trains_in_float32_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    without = chosen(monkeypatch, 20, CPU, native=False)
+    assert without.dtype == torch.float32
+    assert without.note is not None
+    assert "the CPU has no bfloat16" in without.note
+
+
+def test_float16_keeps_the_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "pytest_energybench.compression.run.number_format",
+        lambda *_: NumberFormat(torch.float16, scaled=True),
+    )
+    from pytest_energybench.compression.run import all_on_grid
+
+    model = small_net()
+    settings = TrainSettings(batch_size=16, max_epochs=6, evaluation_batch=50)
+    training = prepare(Plan(model, BitGrid(20)), settings, CPU, "test").train(small_data())
+    assert model.get_parameter("0.weight").dtype == torch.float16
+    assert all_on_grid(model, 20)
+    assert training.best.validation.accuracy > 0.3
+
+
+def test_bytes_are_counted_on_the_module() -> None:
+    model = small_net()
+    full = size(model)
+    weights = 16 * 3 * 9 + 32 * 16 * 9 + 128 * 10
+    others = 16 + 2 * 16 + 2 * 32 + 10
+    buffers = 4 * 2 * (16 + 32) + 2 * 8
+    assert full.compressed_parameters == weights
+    assert full.parameters == weights + others
+    assert full.bytes_stored == 4 * (weights + others) + buffers
+    prepare(Plan(model, BitGrid(20)), TrainSettings(max_epochs=1), CPU, "test")
+    narrow = size(model)
+    assert narrow.parameters == full.parameters
+    if number_format(20, CPU).dtype == torch.bfloat16:
+        assert narrow.compressed_bytes == 2 * weights
+        # Normalisation stays float32, the two biases become narrow as well.
+        assert full.bytes_stored - narrow.bytes_stored == 2 * (weights + 26)
+
+
+def test_an_unknown_method_names_those_there_are() -> None:
+    with pytest.raises(SettingError, match="'quantum': choose from baseline, steganographic"):
+        registry.method("baseline+quantum")
+
+
+def test_methods_are_joined_in_order_and_can_be_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_METHODS", dict(registry._METHODS))
+    for name in ("first", "second"):
+
+        def noting(plan: Plan, task: Task, name: str = name) -> Plan:
+            return plan.noted(name, **{name: task.seed})
+
+        registry.register(name, noting)
+    task = Task(small_data(), CPU, 0.01, 50, seed=3)
+    plan = registry.method("second+first")(Plan(small_net()), task)
+    assert plan.notes == ("second", "first")
+    assert plan.facts == {"second": 3, "first": 3}
+    for taken in ("baseline", "a+b"):
+        with pytest.raises(SettingError, match="choose another one"):
+            registry.register(taken, noting)
+
+
+def test_devices_by_name() -> None:
+    assert choose_device("cpu") == CPU
+    assert choose_device("auto").type in ("cpu", "cuda")
+    with pytest.raises(SettingError, match="'tpu': choose one of auto, cpu, cuda"):
+        choose_device("tpu")
+    with pytest.raises(SettingError, match="no device 'cuda:99' here"):
+        choose_device("cuda:99")
