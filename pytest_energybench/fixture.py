@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from pytest_energybench import assembly
-from pytest_energybench.abtest import ABTest, beside, interleaved, joules_per_call
-from pytest_energybench.assembly import Place
-from pytest_energybench.calls import Call, metered_rounds
-from pytest_energybench.draft import Draft
+from pytest_energybench.cases import assembly
+from pytest_energybench.cases.abtest import ABTest, beside, interleaved, joules_per_call
+from pytest_energybench.cases.assembly import Place
+from pytest_energybench.cases.calls import Call, metered_rounds
+from pytest_energybench.cases.draft import Draft
+from pytest_energybench.cases.metrics import checked_metrics
 from pytest_energybench.gates.accuracy import Score, judge_accuracy
 from pytest_energybench.gates.energy import judge_baseline, judge_budget
 from pytest_energybench.gates.figures import Figures
@@ -20,7 +21,6 @@ from pytest_energybench.gates.message import failure_message, passes
 from pytest_energybench.gates.quantity import parse_energy, parse_fraction
 from pytest_energybench.marks import BASELINE_MARK, GROUP_MARK
 from pytest_energybench.metering.meter import measure
-from pytest_energybench.metrics import checked_metrics
 from pytest_energybench.results.model import Case, Comparison, Scalar, Search, Series
 
 if TYPE_CHECKING:

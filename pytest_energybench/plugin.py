@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pytest_energybench.fixture import Energy
     from pytest_energybench.metering.fake import FakeMeter
     from pytest_energybench.metering.meter import Meter
+    from pytest_energybench.results.model import Run
     from pytest_energybench.session import EnergySession
 
 
@@ -37,7 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Worker())
         return
     if any_given(config) or (config.rootpath / BUDGETS_FILE).exists():
-        from pytest_energybench.settings import check_options
+        from pytest_energybench.checks import check_options
 
         check_options(config)
     config.pluginmanager.register(Gatherer(config), Gatherer.NAME)
@@ -57,7 +58,13 @@ def pytest_collection_modifyitems(
 ) -> Generator[None]:
     collected = list(items)
     yield
-    config.stash[selection_key] = select(config, items, collected)
+    config.stash[selection_key] = select(config, items, collected, head=lambda: _head(config))
+
+
+def _head(config: pytest.Config) -> Run:
+    from pytest_energybench.session import EnergySession
+
+    return EnergySession(config).head
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -12,7 +13,7 @@ from pytest_energybench.groups import nodeid_of
 from pytest_energybench.marks import budget_of, group_of
 
 if TYPE_CHECKING:
-    from pytest_energybench.results.model import Case
+    from pytest_energybench.results.model import Case, Run
 
 FIXTURE = "energy"
 
@@ -45,13 +46,18 @@ def is_metered(item: pytest.Item) -> bool:
 
 
 def select(
-    config: pytest.Config, items: list[pytest.Item], collected: Sequence[pytest.Item]
+    config: pytest.Config,
+    items: list[pytest.Item],
+    collected: Sequence[pytest.Item],
+    *,
+    head: Callable[[], Run],
 ) -> Selection:
     """Arrange `items` in place.
 
     Args:
         items: what pytest and other plugins left to run.
         collected: what there was before they deselected any.
+        head: what this run's figures are figures of; asked for where one is to be resumed.
 
     Raises:
         pytest.UsageError: markers or options that can't be followed.
@@ -68,7 +74,7 @@ def select(
     options = EnergyOptions.from_config(config)
     if options.shard is not None:
         _keep(config, items, _shard(items, options.shard))
-    taken_over = _taken_over(config, items) if options.resume else ()
+    taken_over = _taken_over(options.journal, head, items) if options.resume else ()
     done = {case.nodeid for case in taken_over}
     _keep(config, items, {nodeid_of(item) for item in items} - done)
     if options.rounds > 1:
@@ -110,7 +116,9 @@ def _shard(items: Sequence[pytest.Item], shard: tuple[int, int]) -> set[str]:
     return set(take_shard(named.items(), *shard))
 
 
-def _taken_over(config: pytest.Config, items: Sequence[pytest.Item]) -> tuple[Case, ...]:
+def _taken_over(
+    path: Path, head: Callable[[], Run], items: Sequence[pytest.Item]
+) -> tuple[Case, ...]:
     """Good cases of the journal whose tests would run now.
 
     Raises:
@@ -120,17 +128,14 @@ def _taken_over(config: pytest.Config, items: Sequence[pytest.Item]) -> tuple[Ca
     from pytest_energybench.results.errors import ResultsError
     from pytest_energybench.results.journal import read_journal
     from pytest_energybench.results.storage import is_good
-    from pytest_energybench.session import EnergySession
 
-    session = EnergySession(config)  # of its own: the session's takes over what is found here
-    path = session.options.journal
     if not path.exists():
         return ()
     try:
         earlier = read_journal(path).run
     except ResultsError as error:
         raise pytest.UsageError(f"--energy-resume: {error}; delete it to start anew") from None
-    unlike = differences(session.head, earlier, ignore=())
+    unlike = differences(head(), earlier, ignore=())
     if unlike:
         raise pytest.UsageError(
             f"--energy-resume: the run in {path} is another one ({'; '.join(unlike)});"

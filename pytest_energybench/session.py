@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from pytest_energybench import __version__, assembly
-from pytest_energybench.draft import Draft
+from pytest_energybench import __version__
+from pytest_energybench.cases import assembly
+from pytest_energybench.cases.draft import Draft
 from pytest_energybench.fixture import Energy
 from pytest_energybench.gatekeeper import Gatekeeper
 from pytest_energybench.gates.judge import with_comparisons

@@ -84,33 +84,6 @@ def _base(config: pytest.Config, dest: str) -> Path:
     return config.invocation_params.dir
 
 
-def check_options(config: pytest.Config) -> None:
-    """What must hold of the options before anything is collected.
-
-    Raises:
-        pytest.UsageError: a value, budgets file or stored run that can't be read, a name that is
-            taken.
-    """
-    options = EnergyOptions.from_config(config)
-    if config.getoption("energy_fail_on") is not None and options.compare is None:
-        raise pytest.UsageError(
-            "--energy-fail-on judges a comparison: give --energy-compare=NAME|PATH as well"
-        )
-    if options.save is not None and not options.overwrite:
-        from pytest_energybench.results.storage import Storage
-
-        path = Storage(options.storage).path(options.save)
-        if path.exists():
-            raise pytest.UsageError(
-                f"--energy-save={options.save}: {path} is there already; give"
-                " --energy-overwrite to accept this run as the new baseline"
-            )
-    if options.budgets is not None or options.compare is not None:
-        from pytest_energybench.gatekeeper import Gatekeeper
-
-        Gatekeeper.load(options)
-
-
 def check_meters(config: pytest.Config) -> None:
     """Refuse an unknown name in `--energy-meters`, once every conftest has been read.
 

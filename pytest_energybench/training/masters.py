@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection
 import torch
 from torch import Tensor, nn
 
+from pytest_energybench.training import narrow_conv
 from pytest_energybench.training.errors import DivergedError
 from pytest_energybench.training.rules import Rule
 
@@ -59,9 +60,12 @@ class Masters:
         `keep_masters=False` is the naive way, kept to show what it does: the rounded weights are
         written back and the next step starts from them. `scaler` is needed with float16.
         """
+        self._model = model
         self._rule = rule
         self._scaler = scaler
         self._steps = 0
+        if dtype == torch.bfloat16 and next(model.parameters()).device.type == "cpu":
+            narrow_conv.convert(model)
         groups: dict[tuple[torch.dtype, bool], list[_Place]] = {}
         for path, module in model.named_modules():
             kept = _stays_float32(module)
@@ -106,6 +110,7 @@ class Masters:
         for flat in self._flats:
             flat.release()
         self._flats = []
+        narrow_conv.revert(self._model)
 
 
 class LossScaler:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from pytest_energybench.draft import Draft
+from pytest_energybench.cases.draft import Draft
 from pytest_energybench.fixture import Energy
 from pytest_energybench.metering.fake import FakeMeter
 from pytest_energybench.metering.idle import measure_idle

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pytest_energybench import assembly
+from pytest_energybench.cases import assembly
 from pytest_energybench.results.model import Window
 
 if TYPE_CHECKING:

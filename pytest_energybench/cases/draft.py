@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from pytest_energybench import assembly
+from pytest_energybench.cases import assembly
 from pytest_energybench.results.model import Case, Comparison, Round, Scalar, Search, Series, Window
 
 

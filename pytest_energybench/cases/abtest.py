@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pytest_energybench.calls import Call, enough_iterations, metered_round
+from pytest_energybench.cases.calls import Call, enough_iterations, metered_round
 from pytest_energybench.gates.energy import judge_baseline
 from pytest_energybench.gates.figures import Figures
 from pytest_energybench.gates.quantity import parse_fraction

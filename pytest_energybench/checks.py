@@ -1,0 +1,32 @@
+"""What must hold of the options before anything is collected."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_energybench.gatekeeper import Gatekeeper
+from pytest_energybench.results.storage import Storage
+from pytest_energybench.settings import EnergyOptions
+
+
+def check_options(config: pytest.Config) -> None:
+    """Read what the options name, so that a mistake is told before the work begins.
+
+    Raises:
+        pytest.UsageError: a value, budgets file or stored run that can't be read, a name that is
+            taken.
+    """
+    options = EnergyOptions.from_config(config)
+    if config.getoption("energy_fail_on") is not None and options.compare is None:
+        raise pytest.UsageError(
+            "--energy-fail-on judges a comparison: give --energy-compare=NAME|PATH as well"
+        )
+    if options.save is not None and not options.overwrite:
+        path = Storage(options.storage).path(options.save)
+        if path.exists():
+            raise pytest.UsageError(
+                f"--energy-save={options.save}: {path} is there already; give"
+                " --energy-overwrite to accept this run as the new baseline"
+            )
+    if options.budgets is not None or options.compare is not None:
+        Gatekeeper.load(options)
