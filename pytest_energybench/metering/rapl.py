@@ -24,6 +24,7 @@ RESOLUTION_J = 61e-6
 MOST_WATTS = 1000.0
 """More than any one package draws: sets how often a long window looks for a wrap."""
 LONGEST_TICK_S = 60.0
+FRESH_S = 0.05
 
 
 class _Counter:
@@ -97,6 +98,8 @@ class RaplSource:
         """
         self.left_out = counters.left_out
         self._clock = clock
+        self._looked = -math.inf
+        self._is_fresh = False
         self._mutex = threading.Lock()
         tell_after_fork(self)
         self._lost: dict[str, Loss] = {}
@@ -131,7 +134,12 @@ class RaplSource:
         self._mutex = threading.Lock()
 
     def open(self) -> None:
-        """Try again what was lost in an earlier window."""
+        """Try again what was lost in an earlier window.
+
+        In a series of short windows the last one has just looked whether the files are still
+        there, so the first reading of this one needn't.
+        """
+        self._is_fresh = self._clock.monotonic() - self._looked < FRESH_S
         if self._lost:
             with self._mutex:
                 lost = self._lost
@@ -143,6 +151,7 @@ class RaplSource:
 
     def close(self) -> None:
         """The files stay open: opening them takes longer than reading them."""
+        self._looked = self._clock.monotonic()
 
     def tick(self) -> None:
         """Look at the counters, so that no wrap is missed."""
@@ -153,6 +162,7 @@ class RaplSource:
         joules: dict[str, float] = {}
         failed = False
         pread, fstat = os.pread, os.fstat
+        fresh, self._is_fresh = self._is_fresh, False
         with self._mutex:
             for counter in self._live:
                 try:
@@ -164,7 +174,7 @@ class RaplSource:
                         )
                         counter.total_uj += more
                         counter.last_uj = value
-                    elif not fstat(counter.fd).st_nlink:
+                    elif not fresh and not fstat(counter.fd).st_nlink:
                         counter.total_uj += counter.follow()
                 except (OSError, ValueError) as error:
                     self._lose(counter, error)

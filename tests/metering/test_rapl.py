@@ -208,3 +208,14 @@ def test_no_file_descriptor_is_left_by_lost_counters(tree: Tree) -> None:
         source.open()
     assert "cpu:0" in source.read().lost
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_counter_removed_between_two_quick_windows_is_lost(two_packages: Tree) -> None:
+    meter = meter_of(two_packages)
+    with meter.measure() as first:
+        pass
+    two_packages.energy("intel-rapl:0").unlink()
+    with meter.measure() as second:
+        pass
+    assert first.errors == []
+    assert second.errors[0].startswith("cpu:0: lost")
