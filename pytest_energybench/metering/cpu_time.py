@@ -57,6 +57,9 @@ class LinuxCpuTime:
         self._begin()
         tell_after_fork(self)
 
+    def __del__(self) -> None:
+        os.close(self._stat)
+
     def _begin(self) -> None:
         self._mutex = threading.Lock()
         self._pid = os.getpid()

@@ -248,4 +248,5 @@ def measure(
         return default_meter().measure(name)
     from pytest_energybench.metering.custom import as_source
 
-    return Meter([as_source(meter) for meter in meters]).measure(name)
+    sources = [as_source(meter) for meter in meters]
+    return Meter(sources, exclusion=Exclusion(), load=LoadWatch()).measure(name)

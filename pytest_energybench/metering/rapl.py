@@ -53,6 +53,8 @@ class _Counter:
             os.close(self.fd)
             self.fd = -1
 
+    __del__ = shut
+
     def follow(self) -> int:
         """Open what took the place of a removed file; microjoules since the last reading.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from pathlib import Path
 
 import pytest
@@ -96,3 +98,18 @@ def test_the_lock_can_be_left_out(two_packages: Tree, locks: Path) -> None:
     assert not locks.exists()
     discover("rapl")
     assert sorted(path.name for path in locks.iterdir()) == ["machine"]
+
+
+@pytest.mark.usefixtures("two_packages")
+def test_a_meter_that_is_gone_leaves_no_file_open() -> None:
+    def open_files() -> int:
+        gc.collect()
+        return len(os.listdir("/proc/self/fd"))
+
+    with discover().measure():  # the locks of a process stay
+        pass
+    before = open_files()
+    for _ in range(3):
+        with discover().measure():
+            pass
+    assert open_files() == before
