@@ -75,6 +75,12 @@ def _fraction(text: str) -> float:
     return parse_fraction(text)
 
 
+def _duration(text: str) -> float:
+    from pytest_energybench.gates.quantity import parse_duration
+
+    return parse_duration(text)
+
+
 def _fail_on(text: str) -> frozenset[str]:
     from pytest_energybench.gates.fail_on import parse_fail_on
 
@@ -144,6 +150,14 @@ OPTIONS = (
         default="keep",
         metavar="HOW",
         parse=_idle,
+    ),
+    Option(
+        "wait",
+        "how long a window waits while another process meters or works hard on this machine"
+        " (default: 1 h)",
+        default=3600.0,
+        metavar="TIME",
+        parse=_duration,
     ),
     Option(
         "rounds",

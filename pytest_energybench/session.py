@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -88,6 +89,7 @@ class EnergySession:
         """
         from pytest_energybench.metering.discovery import discover
         from pytest_energybench.metering.errors import MeterError
+        from pytest_energybench.metering.lock import Patience
         from pytest_energybench.metering.meter import Meter
 
         if self.options.disable:
@@ -97,9 +99,23 @@ class EnergySession:
         if own is not None:
             return own
         try:
-            return discover(self.options.meters, own=own_sources(self._config))
+            patience = Patience(limit_s=self.options.wait, tell=self._tell)
+            return discover(self.options.meters, own=own_sources(self._config), patience=patience)
         except MeterError as error:
             pytest.exit(f"--energy-meters={self.options.meters}: {error}", returncode=4)
+
+    def _tell(self, line: str) -> None:
+        """Say something while a test runs, past pytest's capturing; on a worker to stderr."""
+        manager = self._config.pluginmanager
+        reporter, capture = (
+            manager.get_plugin(name) for name in ("terminalreporter", "capturemanager")
+        )
+        if reporter is None or capture is None or hasattr(self._config, "workerinput"):
+            print(line, file=sys.__stderr__)
+            return
+        with capture.global_and_fixture_disabled():
+            reporter.ensure_newline()
+            reporter.write_line(line)
 
     @cached_property
     def idle(self) -> IdlePower | None:

@@ -22,6 +22,7 @@ class EnergyOptions:
         carbon_intensity: g CO2e per kWh, or None.
         budgets: the budgets file, None where there is none.
         compare: name of a stored run, or an absolute path.
+        wait: seconds that a window waits for the machine.
         margin: relative increase over a stored run that is tolerated (0.03 is 3 %).
         shard: index from 1, and number of shards.
     """
@@ -33,6 +34,7 @@ class EnergyOptions:
     pue: float
     carbon_intensity: float | None
     idle: str
+    wait: float
     rounds: int
     budgets: Path | None
     strict_budgets: bool

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 FAKE_METER = '''
@@ -30,6 +32,12 @@ def only_this_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
     that is about another plugin names it with `-p`."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("PYTEST_PLUGINS", "pytest_energybench.plugin")
+
+
+@pytest.fixture(autouse=True)
+def locks_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Suites under test meter beside each other, and beside whatever else this machine meters."""
+    monkeypatch.setenv("ENERGYBENCH_LOCK_DIR", str(tmp_path / "locks"))
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ def test_every_option_has_an_ini_twin(pytester: pytest.Pytester) -> None:
         energy_pue = 1.58
         energy_carbon_intensity = 320
         energy_idle = subtract
+        energy_wait = 10 min
         energy_rounds = 5
         energy_budgets = limits.toml
         energy_strict_budgets = true
@@ -58,6 +59,7 @@ def test_every_option_has_an_ini_twin(pytester: pytest.Pytester) -> None:
         pue=1.58,
         carbon_intensity=320.0,
         idle="subtract",
+        wait=600.0,
         rounds=5,
         budgets=pytester.path / "limits.toml",
         strict_budgets=True,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -279,3 +281,32 @@ def test_a_suite_without_the_fixture_imports_nothing_of_ours(pytester: pytest.Py
         """
     )
     pytester.runpytest_subprocess().assert_outcomes(passed=1)
+
+
+def test_waiting_for_the_machine_is_told_and_has_a_limit(
+    pytester: pytest.Pytester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process holds a window open; ours says that it waits, and gives up."""
+    monkeypatch.setenv("ENERGYBENCH_LOCK_DIR", str(tmp_path / "locks"))
+    holder = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "from pytest_energybench import measure; import time\n"
+            "with measure('theirs'):\n print('open', flush=True); time.sleep(60)",
+        ],
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"open\n"
+        pytester.makepyfile("def test_x(energy):\n    with energy.measure():\n        pass")
+        result = pytester.runpytest("--energy-wait=1.5 s")
+    finally:
+        holder.kill()
+        holder.wait()
+        holder.stdout.close()
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(
+        ["energybench: waiting for *", "*LockTimeoutError: * still held by *"]
+    )
