@@ -283,11 +283,8 @@ def test_a_suite_without_the_fixture_imports_nothing_of_ours(pytester: pytest.Py
     pytester.runpytest_subprocess().assert_outcomes(passed=1)
 
 
-def test_waiting_for_the_machine_is_told_and_has_a_limit(
-    pytester: pytest.Pytester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_waiting_for_the_machine_is_told_and_has_a_limit(pytester: pytest.Pytester) -> None:
     """Another process holds a window open; ours says that it waits, and gives up."""
-    monkeypatch.setenv("ENERGYBENCH_LOCK_DIR", str(tmp_path / "locks"))
     holder = subprocess.Popen(
         [
             sys.executable,
