@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 if TYPE_CHECKING:
     from pytest_energybench.metering.meter import Meter
     from pytest_energybench.metering.source import Source
+    from pytest_energybench.report.attachments import Table
+    from pytest_energybench.results.model import Run
 
 
 @pytest.hookspec
@@ -32,3 +35,14 @@ def pytest_energy_sources(config: pytest.Config) -> Sequence[Source]:  # type: i
 @pytest.hookspec(firstresult=True)
 def pytest_energy_meter(config: pytest.Config) -> Meter | None:
     """The meter of the whole session, instead of the machine's own; the first one given is used."""
+
+
+@pytest.hookspec
+def pytest_energy_attachments(  # type: ignore[empty-body]
+    config: pytest.Config, run: Run, folder: Path
+) -> Sequence[Path | Table]:
+    """Figures (image files) and tables that belong into the report of this run.
+
+    Called before the page is written, and only with `--energy-report`. What is to lie beside the
+    page is written into `folder`, which exists; an image is embedded into the page.
+    """

@@ -104,10 +104,18 @@ class Keeping:
         return done
 
     def _report(self, run: Run) -> None:
+        from pytest_energybench.report.attachments import Table
         from pytest_energybench.report.html import write_html
 
-        write_run(run, self._session.options.report_dir / "energy.json")
-        write_html(run, self._session.options.report_dir / "energy.html")
+        folder = self._session.options.report_dir
+        write_run(run, folder / "energy.json")
+        attached = self._session.attachments(run, folder)
+        write_html(
+            run,
+            folder / "energy.html",
+            figures=[each for each in attached if not isinstance(each, Table)],
+            tables=[each for each in attached if isinstance(each, Table)],
+        )
 
     def _save(self, run: Run, name: str) -> bool:
         options = self._session.options

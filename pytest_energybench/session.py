@@ -37,6 +37,7 @@ from pytest_energybench.settings import EnergyOptions, own_sources
 if TYPE_CHECKING:
     from pytest_energybench.metering.idle import IdlePower
     from pytest_energybench.metering.meter import Meter
+    from pytest_energybench.report.attachments import Table
 
 session_key = pytest.StashKey["EnergySession"]()
 execution_key = pytest.StashKey["Execution"]()
@@ -91,6 +92,7 @@ class EnergySession:
         from pytest_energybench.metering.errors import MeterError
         from pytest_energybench.metering.lock import Patience
         from pytest_energybench.metering.meter import Meter
+    from pytest_energybench.report.attachments import Table
 
         if self.options.disable:
             return Meter(())
@@ -269,6 +271,13 @@ class EnergySession:
             cases=self._in_order(),
             errors=assembly.unique([*self.head.errors, *self.errors]),
         )
+
+    def attachments(self, run: Run, folder: Path) -> list[Path | Table]:
+        """Figures and tables that the project's hooks add to the report."""
+        offers = self._config.hook.pytest_energy_attachments(
+            config=self._config, run=run, folder=folder
+        )
+        return [each for offer in offers for each in offer]
 
     def _in_order(self) -> list[Case]:
         """The cases as they were collected, in whatever order and process they ran."""

@@ -307,3 +307,22 @@ def test_waiting_for_the_machine_is_told_and_has_a_limit(pytester: pytest.Pytest
     result.stdout.fnmatch_lines(
         ["energybench: waiting for *", "*LockTimeoutError: * still held by *"]
     )
+
+
+def test_a_project_attaches_figures_and_tables_to_its_report(suite: pytest.Pytester) -> None:
+    conftest = Path("conftest.py")
+    conftest.write_text(
+        conftest.read_text()
+        + """
+def pytest_energy_attachments(config, run, folder):
+    from pytest_energybench.report.attachments import Table
+    figure = folder / "figure_1_joules.svg"
+    figure.write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+    return [figure, Table("Joules", ["case", "J"], [[case.name, "12"] for case in run.cases])]
+"""
+    )
+    suite.makepyfile("def test_x(energy, work):\n    energy(work, 1.0)")
+    assert suite.runpytest("--energy-report").ret == 0
+    page = Path("reports/energy.html").read_text()
+    assert "data:image/svg+xml;base64," in page
+    assert "Joules" in page
