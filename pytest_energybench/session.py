@@ -92,7 +92,6 @@ class EnergySession:
         from pytest_energybench.metering.errors import MeterError
         from pytest_energybench.metering.lock import Patience
         from pytest_energybench.metering.meter import Meter
-    from pytest_energybench.report.attachments import Table
 
         if self.options.disable:
             return Meter(())
