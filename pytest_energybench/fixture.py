@@ -104,7 +104,9 @@ class Energy:
             self._open -= 1
             if not self._disabled:
                 place: Place = "inner" if inner else "counted" if counted else "beside"
-                self._draft.windows.append(assembly.window_record(window, place=place, idle=idle))
+                record = assembly.window_record(window, place=place, idle=idle)
+                self._draft.windows.append(record)
+                self._draft.series += assembly.power_series(window)
 
     def __call__(
         self,

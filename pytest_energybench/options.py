@@ -144,6 +144,17 @@ OPTIONS = (
         parse=_carbon_intensity,
     ),
     Option(
+        "carbon-source",
+        "where that intensity comes from, for the report, e.g. 'DE 2024, Ember'",
+        metavar="TEXT",
+    ),
+    Option(
+        "hostname",
+        "write this machine's name into the run file (it is left out otherwise)",
+        default=False,
+        flag=True,
+    ),
+    Option(
         "idle",
         "keep (default) or subtract: measure the idle machine for 5 s first and take its power off"
         " every figure; both are kept",

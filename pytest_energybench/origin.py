@@ -11,8 +11,8 @@ from pytest_energybench.results.model import Machine, MeterInfo
 GIB = 2**30
 
 
-def machine_record(facts: MachineFacts) -> Machine:
-    """The machine without host and user name.
+def machine_record(facts: MachineFacts, *, hostname: str | None = None) -> Machine:
+    """The machine, without its name unless one is given; never with a user's.
 
     The fingerprint leaves out what an update changes (kernel, Python) and the last few megabytes
     of memory, which differ from boot to boot.
@@ -26,6 +26,7 @@ def machine_record(facts: MachineFacts) -> Machine:
         gpus=list(facts.gpus),
         os=facts.os,
         python=facts.python,
+        hostname=hostname,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import platform
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -249,7 +250,9 @@ class EnergySession:
         return Run(
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             commit=read_commit(self._config.rootpath),
-            machine=machine_record(machine_facts()),
+            machine=machine_record(
+                machine_facts(), hostname=platform.node() if self.options.hostname else None
+            ),
             meters=meter_records(self.meter),
             settings=self._settings(),
             shard=self._shard(),
@@ -289,6 +292,7 @@ class EnergySession:
             "meters": self.options.meters,
             "pue": self.options.pue,
             "carbon_intensity": self.options.carbon_intensity,
+            "carbon_intensity_source": self.options.carbon_source,
             "idle": self.options.idle,
             "rounds": self.options.rounds,
         }

@@ -33,6 +33,8 @@ class EnergyOptions:
     meters: str
     pue: float
     carbon_intensity: float | None
+    carbon_source: str | None
+    hostname: bool
     idle: str
     wait: float
     rounds: int

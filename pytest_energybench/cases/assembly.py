@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from pytest_energybench.results.model import Case, Provenance, Round, Search, Window
+from pytest_energybench.results.model import Case, Provenance, Round, Search, Series, Window
 
 if TYPE_CHECKING:
     from pytest_energybench.metering.idle import IdlePower
     from pytest_energybench.metering.window import Window as ClosedWindow
 
 Place = Literal["counted", "inner", "beside"]
+MOST_POINTS = 400
 WEAKEST: tuple[Provenance, ...] = ("measured", "integrated", "estimated")
 
 
@@ -61,6 +62,16 @@ def window_record(
         flags=list(window.flags),
         errors=list(window.errors),
     )
+
+
+def power_series(window: ClosedWindow) -> list[Series]:
+    """Power over time of the domains whose power was sampled, thinned out to what a chart shows."""
+    found = []
+    for domain, points in window.samples.items():
+        stride = -(-len(points) // MOST_POINTS) or 1
+        name = f"power {domain}" + (f", {window.name}" if window.name else "")
+        found.append(Series(name=name, x="s", unit="W", points=list(points[::stride])))
+    return found
 
 
 def round_of_call(window: Window, iterations: int) -> Round:

@@ -6,7 +6,9 @@ from collections.abc import Collection, Iterable
 
 from pytest_energybench.results.model import Machine, MeterInfo, Run, Scalar
 
-IRRELEVANT_SETTINGS = frozenset({"pue", "carbon_intensity", "rounds", "version"})
+IRRELEVANT_SETTINGS = frozenset(
+    {"pue", "carbon_intensity", "carbon_intensity_source", "rounds", "version"}
+)
 """Settings that don't change what a case's IT energy is an energy of."""
 
 

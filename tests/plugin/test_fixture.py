@@ -478,3 +478,13 @@ class TestDisabled:
         energy.assert_accuracy(0.1, baseline=0.9)
         assert draft.windows == []
         assert draft.called == []
+
+
+def test_sampled_power_becomes_a_curve_of_the_case(energy: Energy, meter: FakeMeter) -> None:
+    with energy.measure("train") as window:
+        meter.clock.advance(1.0)
+        window.samples = {"gpu:0": [(i / 1000, 100.0 + i) for i in range(1000)]}
+    (series,) = energy.case().series
+    assert (series.name, series.x, series.unit) == ("power gpu:0, train", "s", "W")
+    assert series.points[0] == (0.0, 100.0)
+    assert 200 < len(series.points) <= 400

@@ -30,6 +30,8 @@ def test_every_option_has_an_ini_twin(pytester: pytest.Pytester) -> None:
         energy_meters = estimate
         energy_pue = 1.58
         energy_carbon_intensity = 320
+        energy_carbon_source = here
+        energy_hostname = true
         energy_idle = subtract
         energy_wait = 10 min
         energy_rounds = 5
@@ -58,6 +60,8 @@ def test_every_option_has_an_ini_twin(pytester: pytest.Pytester) -> None:
         meters="estimate",
         pue=1.58,
         carbon_intensity=320.0,
+        carbon_source="here",
+        hostname=True,
         idle="subtract",
         wait=600.0,
         rounds=5,
