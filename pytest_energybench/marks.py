@@ -10,12 +10,6 @@ GROUP_MARK = "energy_group"
 BASELINE_MARK = "energy_baseline"
 BUDGET_MARK = "energy_budget"
 
-DESCRIPTIONS = (
-    f"{GROUP_MARK}(name): tests that are compared; one of them carries {BASELINE_MARK}",
-    f"{BASELINE_MARK}: the test that the others of its {GROUP_MARK} are compared with",
-    f"{BUDGET_MARK}(max, max_accuracy_drop, margin): limits of the test, e.g. max='40 Wh'",
-)
-
 
 def group_of(item: pytest.Item) -> str | None:
     """The name in the item's `energy_group` marker, None without one.

@@ -1,4 +1,7 @@
-"""pytest's hooks, thin: everything heavy is imported when a test first asks for energy."""
+"""pytest's hooks, thin: every start of pytest reads this file, and few of those use energy.
+
+So it imports the options and nothing else; the rest comes when there is a test that asks for it.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_energybench import hookspec
-from pytest_energybench.gatherer import Gatherer
-from pytest_energybench.marks import DESCRIPTIONS
 from pytest_energybench.options import BUDGETS_FILE, add_options, any_given, given
-from pytest_energybench.selection import select, selection_key
 
 if TYPE_CHECKING:
     from pytest_energybench.fixture import Energy
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from pytest_energybench.metering.meter import Meter
     from pytest_energybench.results.model import Run
     from pytest_energybench.session import EnergySession
+
+
+MARKERS = (
+    "energy_group(name): tests that are compared; one of them carries energy_baseline",
+    "energy_baseline: the test that the others of its energy_group are compared with",
+    "energy_budget(max, max_accuracy_drop, margin): limits of the test, e.g. max='40 Wh'",
+)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -30,7 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    for marker in DESCRIPTIONS:
+    for marker in MARKERS:
         config.addinivalue_line("markers", marker)
     if hasattr(config, "workerinput"):
         from pytest_energybench.distribution import Worker
@@ -41,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_energybench.checks import check_options
 
         check_options(config)
-    config.pluginmanager.register(Gatherer(config), Gatherer.NAME)
+        _gather(config)
     if config.getoption("htmlpath", None) and not given(config, "energy_disable"):
         from pytest_energybench.companions import HtmlColumns
 
@@ -50,6 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_energybench.distribution import Controller
 
         config.pluginmanager.register(Controller(config))
+        _gather(config)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -58,7 +66,18 @@ def pytest_collection_modifyitems(
 ) -> Generator[None]:
     collected = list(items)
     yield
-    config.stash[selection_key] = select(config, items, collected, head=lambda: _head(config))
+    if any(map(_concerns_us, collected)):
+        from pytest_energybench.selection import select, selection_key
+
+        config.stash[selection_key] = select(config, items, collected, head=lambda: _head(config))
+
+
+def _concerns_us(item: pytest.Item) -> bool:
+    return (
+        "energy" in getattr(item, "fixturenames", ())
+        or "energy_group" in item.keywords
+        or "energy_budget" in item.keywords
+    )
 
 
 def _head(config: pytest.Config) -> Run:
@@ -100,6 +119,16 @@ def _session(config: pytest.Config) -> EnergySession:
     from pytest_energybench.recorder import Recorder
     from pytest_energybench.session import EnergySession
 
+    if not hasattr(config, "workerinput"):
+        _gather(config)
     if not config.pluginmanager.has_plugin(Recorder.NAME):
         config.pluginmanager.register(Recorder(config), Recorder.NAME)
     return EnergySession.of(config)
+
+
+def _gather(config: pytest.Config) -> None:
+    """Have what is metered gathered and shown in this process."""
+    from pytest_energybench.gatherer import Gatherer
+
+    if not config.pluginmanager.has_plugin(Gatherer.NAME):
+        config.pluginmanager.register(Gatherer(config), Gatherer.NAME)

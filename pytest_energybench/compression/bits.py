@@ -85,3 +85,16 @@ def on_grid(values: Tensor, zeroed: int) -> bool:
     """Whether every value of any float type has its `zeroed` low-order bits zero, as a float32."""
     pattern = values.detach().to(torch.float32).contiguous().view(torch.int32)
     return not bool(torch.bitwise_and(pattern, (1 << zeroed) - 1).any())
+
+
+def idle_bits(values: Tensor) -> int:
+    """How many low-order bits are zero in every one of the float32 `values`, 0 to 32."""
+    pattern = values.detach().contiguous().view(torch.int32)
+    low, high = 0, FLOAT_BITS
+    while low < high:
+        middle = (low + high + 1) // 2
+        if bool(torch.bitwise_and(pattern, (1 << middle) - 1 if middle < 32 else -1).any()):
+            high = middle - 1
+        else:
+            low = middle
+    return low

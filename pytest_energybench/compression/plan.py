@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pytest_energybench.compression.search import Search
 from pytest_energybench.training.data import Data
+from pytest_energybench.training.errors import TrainingError
+from pytest_energybench.training.evaluate import Score
+
+Fact = float | int | str
+"""A figure or word for the report."""
+
+Check = Callable[[nn.Module], Mapping[str, Fact]]
+"""Looks at the trained module itself: returns what it counted there, or raises ResultError."""
+
+Adjust = Callable[[nn.Module, Score, int], bool]
+"""Changes a trained float32 model that lost too much, in place, and says whether it did: then it
+trains again. Takes the model, its validation score and how often it was adjusted already."""
+
+
+class ResultError(TrainingError):
+    """A trained model is not what its method says it is; its figures must not be reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +46,43 @@ class BitGrid:
 class Plan:
     """A model ready to be trained, and all that was decided about it on the way.
 
-    `facts` are figures for the report by name; `notes` sentences for it.
+    `mixed_precision`: it trains in the device's narrow type, whatever its grid. `masks` are 0 where
+    a weight is removed and 1 elsewhere, by parameter name, shaped as the weight. `checks` are held
+    against the trained module, `adjust` may send it into training again. `facts` are figures for
+    the report by name; `notes` sentences for it.
     """
 
     model: nn.Module
     grid: BitGrid | None = None
+    mixed_precision: bool = False
+    masks: Mapping[str, Tensor] = field(default_factory=dict)
     searches: tuple[Search, ...] = ()
-    facts: Mapping[str, float | int | str] = field(default_factory=dict)
+    checks: tuple[Check, ...] = ()
+    adjust: Adjust | None = None
+    facts: Mapping[str, Fact] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
-    def noted(self, *notes: str, **facts: float | int | str) -> Plan:
+    def noted(self, *notes: str, **facts: Fact) -> Plan:
         """The same plan with more notes and facts."""
         return replace(self, notes=(*self.notes, *notes), facts={**self.facts, **facts})
+
+    def found(self, search: Search) -> Plan:
+        """The same plan with one more search."""
+        return replace(self, searches=(*self.searches, search))
+
+    def checked(self, check: Check) -> Plan:
+        """The same plan with one more check."""
+        return replace(self, checks=(*self.checks, check))
+
+    def verified(self) -> dict[str, Fact]:
+        """All facts, those included that the checks count on `model` as it is now.
+
+        Raises ResultError when the model is not what its method says.
+        """
+        facts = dict(self.facts)
+        for check in self.checks:
+            facts.update(check(self.model))
+        return facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +90,7 @@ class Task:
     """What a method may look at while it decides.
 
     `max_drop` is the accuracy it may lose on `data.validation`, absolute, 0 to 1.
+    `trained_accuracy` is what the trained baseline reached there, where that is known.
     """
 
     data: Data
@@ -57,6 +99,7 @@ class Task:
     evaluation_batch: int
     strategy: str = "bisection"
     seed: int = 0
+    trained_accuracy: float | None = None
 
 
 class Method(Protocol):
@@ -65,7 +108,7 @@ class Method(Protocol):
     def __call__(self, plan: Plan, task: Task) -> Plan:
         """Decide, and change `plan.model` where the method changes models.
 
-        Methods joined with `+` are called one after the other, so a search sees the model as the
-        methods before it left it.
+        Methods joined with `+` are called one after the other (`registry.Stage` has the order), so
+        a search sees, and takes as its reference, the model as the methods before it left it.
         """
         ...

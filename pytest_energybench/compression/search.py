@@ -10,13 +10,14 @@ there as well, and stops at the first failure as the paper's does.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from pytest_energybench.training.errors import SettingError
 
-STRATEGIES = ("bisection", "exhaustive")
+STRATEGIES = ("bisection", "exhaustive", "per-layer")
+"""`per-layer` is another search in low-rank factorization only, and bisection everywhere else."""
 
 
 class Count(Protocol):
@@ -56,8 +57,9 @@ class Search:
     """What a search found and what it took.
 
     `found` passes and `found + 1` fails, both evaluated; without a failing level `found` is the
-    last one. `curve` holds the probed points by level. `images` counts `rough` probes, too.
-    `reference_evaluations` is what the paper's linear scan takes to the same answer.
+    last one. `curve` holds the probed points by level. `evaluations` are the full ones, `images`
+    counts `rough` ones, too. `reference_evaluations` is what the paper's linear scan takes to the
+    same answer.
     """
 
     parameter: str
@@ -84,19 +86,21 @@ def search(
     *,
     strategy: str = "bisection",
     rough: Evaluate | None = None,
+    state: Callable[[int], Hashable] | None = None,
 ) -> Search:
     """Find the largest level in 0 to `last` that loses at most `max_drop`.
 
     Level 0 is the uncompressed model and the reference, and counts as an evaluation. No level is
-    evaluated twice. With `rough`, a cheap evaluation such as one on a part of the images, the
-    bracket is first narrowed with it, and the full evaluation begins where it ended.
-    Raises SettingError for an unknown strategy.
+    evaluated twice, nor are two levels of which `state` says that they give the same model. With
+    `rough`, a cheap evaluation such as one on a part of the images, the bracket is first narrowed
+    with it, and the full evaluation begins where it ended. Raises SettingError for an unknown
+    strategy.
     """
     if strategy not in STRATEGIES:
         raise SettingError(f"unknown search {strategy!r}: choose one of {', '.join(STRATEGIES)}")
     began = time.monotonic()
-    full = _Cached(evaluate, max_drop)
-    cheap = None if rough is None else _Cached(rough, max_drop)
+    full = _Cached(evaluate, max_drop, state)
+    cheap = None if rough is None else _Cached(rough, max_drop, state)
     if strategy == "exhaustive":
         found = _scan(last, full)
     else:
@@ -108,7 +112,7 @@ def search(
         parameter=parameter,
         found=found,
         curve=curve,
-        evaluations=len(curve),
+        evaluations=full.evaluations,
         images=full.images + rough_images,
         seconds=time.monotonic() - began,
         # The reference, every level up to the answer, and the one that fails.
@@ -117,24 +121,35 @@ def search(
 
 
 class _Cached:
-    """Evaluations, each made once, and whether they pass."""
+    """Evaluations, one for each state of the model, and whether they pass."""
 
-    def __init__(self, evaluate: Evaluate, max_drop: float) -> None:
+    def __init__(
+        self, evaluate: Evaluate, max_drop: float, state: Callable[[int], Hashable] | None
+    ) -> None:
         self._evaluate = evaluate
         self._max_drop = max_drop
+        self._state = state or (lambda level: level)
+        self._scores: dict[Hashable, Count] = {}
         self.probes: dict[int, Probe] = {}
         self._reference = self._probe(0)
 
     @property
+    def evaluations(self) -> int:
+        return len(self._scores)
+
+    @property
     def images(self) -> int:
-        return sum(probe.total for probe in self.probes.values())
+        return sum(score.total for score in self._scores.values())
 
     def __call__(self, level: int) -> bool:
         probe = self.probes.get(level) or self._probe(level)
         return passes(probe.correct, probe.total, self._reference, self._max_drop)
 
     def _probe(self, level: int) -> Probe:
-        score = self._evaluate(level)
+        state = self._state(level)
+        if state not in self._scores:
+            self._scores[state] = self._evaluate(level)
+        score = self._scores[state]
         self.probes[level] = Probe(level, score.correct, score.total)
         return self.probes[level]
 

@@ -8,21 +8,25 @@ nearest in every forward pass, from float32 master weights that keep what is rou
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
-import torch
 from torch import nn
 
 from pytest_energybench.compression.bits import (
     FLOAT_BITS,
     MANTISSA_BITS,
     MOST_ZEROED,
+    idle_bits,
+    on_grid,
     truncate,
 )
-from pytest_energybench.compression.plan import BitGrid, Plan, Task
+from pytest_energybench.compression.plan import BitGrid, Fact, Plan, ResultError, Task
+from pytest_energybench.compression.probing import score_changed
 from pytest_energybench.compression.search import Evaluate, search
 from pytest_energybench.compression.targets import compressed_weights
-from pytest_energybench.training.evaluate import Score, evaluate
+from pytest_energybench.training.evaluate import Score
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,27 +42,28 @@ class Steganographic:
 
     def __call__(self, plan: Plan, task: Task) -> Plan:
         """Search on validation; the model keeps its float32 weights until it is trained."""
+        idle = min(idle_bits(weight) for weight in compressed_weights(plan.model).values())
         found = search(
             "zeroed bits",
             MOST_ZEROED,
             truncated_accuracy(plan.model, task),
             task.max_drop,
             strategy=task.strategy,
+            # Bits that are zero in every weight already make no other model.
+            state=lambda zeroed: max(zeroed, idle),
         )
         zeroed = found.found
         notes = []
         if zeroed > MANTISSA_BITS:
             notes.append(f"{zeroed} zeroed bits take {zeroed - MANTISSA_BITS} of the exponent, too")
-        plan = replace(
-            plan,
-            grid=BitGrid(zeroed, self.rounding, self.masters),
-            searches=(*plan.searches, found),
-        )
-        return plan.noted(
+        plan = replace(plan, grid=BitGrid(zeroed, self.rounding, self.masters)).found(found)
+        return plan.checked(partial(check_grid, zeroed)).noted(
             *notes,
             zeroed_bits=zeroed,
             bits_kept=FLOAT_BITS - zeroed,
             theoretical_rate=zeroed / FLOAT_BITS,
+            # In a combination the headline is that of the method which changed the structure.
+            compression_rate=plan.facts.get("compression_rate", zeroed / FLOAT_BITS),
         )
 
 
@@ -70,15 +75,18 @@ def truncated_accuracy(model: nn.Module, task: Task) -> Evaluate:
     weights = compressed_weights(model)
 
     def evaluate_truncated(zeroed: int) -> Score:
-        originals = {name: weight.detach().clone() for name, weight in weights.items()}
-        try:
-            with torch.no_grad():
-                for name, weight in weights.items():
-                    weight.copy_(truncate(originals[name], zeroed))
-            return evaluate(model, task.data.validation, task.evaluation_batch)
-        finally:
-            with torch.no_grad():
-                for name, weight in weights.items():
-                    weight.copy_(originals[name])
+        return score_changed(model, weights, lambda _, weight: truncate(weight, zeroed), task)
 
     return evaluate_truncated
+
+
+def all_on_grid(model: nn.Module, zeroed: int) -> bool:
+    """Whether every compressed weight of `model` has its `zeroed` low-order bits zero."""
+    return all(on_grid(weight, zeroed) for weight in compressed_weights(model).values())
+
+
+def check_grid(zeroed: int, model: nn.Module) -> Mapping[str, Fact]:
+    """Raise ResultError unless all compressed weights are on the grid; counts nothing."""
+    if not all_on_grid(model, zeroed):
+        raise ResultError(f"a trained weight has left the grid of {zeroed} zeroed bits")
+    return {}

@@ -27,7 +27,8 @@ class NarrowConv2d(nn.Conv2d):
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         # Without gradients there is nothing to change, and the plain call is a little cheaper.
         if not (torch.is_grad_enabled() and weight.requires_grad):
-            return super()._conv_forward(input, weight, bias)
+            plain: Tensor = super()._conv_forward(input, weight, bias)
+            return plain
         result: Tensor = _Convolution.apply(
             input, weight, bias, _pair(self.stride), _pair(self.padding)
         )
