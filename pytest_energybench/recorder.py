@@ -58,7 +58,8 @@ class Recorder:
         execution = item.stash.get(execution_key, None)
         if execution is None:
             return report
-        before = "passed" if report.when == "setup" else item.stash[_outcome_key]
+        # A test may ask for the fixture as late as in its body: then no setup was seen here.
+        before = "passed" if report.when == "setup" else item.stash.get(_outcome_key, "passed")
         item.stash[_outcome_key] = outcome = outcome_after(report, before)
         if report.when == "teardown":
             del item.stash[execution_key]

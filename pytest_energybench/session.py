@@ -297,7 +297,7 @@ class EnergySession:
             "rounds": self.options.rounds,
         }
         for given in self._config.hook.pytest_energy_settings(config=self._config):
-            settings.update(given)
+            settings.update({name: _scalar(value) for name, value in given.items()})
         return settings
 
 

@@ -322,3 +322,66 @@ def pytest_energy_attachments(config, run, folder):
     page = Path("reports/energy.html").read_text()
     assert "data:image/svg+xml;base64," in page
     assert "Joules" in page
+
+
+def test_the_fixture_may_be_asked_for_late(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        def test_x(request, work):
+            energy = request.getfixturevalue("energy")
+            with energy.measure():
+                work(1.0)
+        """
+    )
+    (case,) = run_file(suite)["cases"]
+    assert (case["total_j"], case["outcome"]) == (12.0, "passed")
+
+
+def test_threads_and_nested_windows_count_once(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        import threading
+
+        def test_x(energy, work):
+            def inner():
+                with energy.measure("thread"):
+                    work(1.0)
+
+            with energy.measure("outer"):
+                thread = threading.Thread(target=inner)
+                thread.start()
+                thread.join()
+                work(1.0)
+        """
+    )
+    (case,) = run_file(suite)["cases"]
+    assert case["total_j"] == 24.0
+
+
+def test_a_window_left_open_by_ctrl_c_keeps_what_was_finished(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        def test_a(energy, work):
+            with energy.measure():
+                work(1.0)
+
+        def test_b(energy, work):
+            with energy.measure():
+                work(1.0)
+                raise KeyboardInterrupt
+        """
+    )
+    result = suite.runpytest_subprocess("--energy-json=run.json")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    names = [case["name"] for case in json.loads(Path("run.json").read_text())["cases"]]
+    assert names == ["test_a"]
+
+
+def test_a_setting_that_is_no_scalar_is_written_as_text(suite: pytest.Pytester) -> None:
+    conftest = Path("conftest.py")
+    conftest.write_text(
+        conftest.read_text()
+        + "\ndef pytest_energy_settings(config):\n    return {'sizes': [1, 2]}\n"
+    )
+    suite.makepyfile("def test_x(energy, work):\n    energy(work, 1.0)")
+    assert run_file(suite)["settings"]["sizes"] == "[1, 2]"
