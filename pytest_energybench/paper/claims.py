@@ -1,0 +1,350 @@
+"""The paper's headline claims, each a function from a run to what became of it here.
+
+A claim about energy needs joules from hardware. Where they are estimated from CPU time an energy
+ratio is a time ratio: then the claim is judged on time, and its verdict says so. A claim about
+several models needs all of them; until then the figures there are stand without a verdict.
+
+How words without a number are read: "half the time" as at most 0.60 of the baseline's;
+"consistent saving" as less energy than the baseline on every model; a "significant" drop as more
+than the one point that compression was allowed to cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from pytest_energybench.paper.matrix import (
+    BASELINE,
+    PAPER_METHODS,
+    Matrix,
+    accuracy,
+    duration_s,
+    energy_j,
+    metric,
+    per_epoch,
+)
+from pytest_energybench.paper.reference import ModelReference, reference
+from pytest_energybench.report import units
+from pytest_energybench.report.text import listed
+from pytest_energybench.results.model import Run
+
+Verdict = Literal["reproduced", "refuted", "not testable here"]
+
+HALF = 0.5
+ABOUT_HALF = 0.6
+"""The most that is called "about half" here; the paper gives no bound."""
+
+NO_METER = "energy not testable on this meter"
+_ROUNDING = 1e-9
+"""Differences of fractions below this are rounding, not accuracy."""
+
+Judged = Callable[[float], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One model's figure behind a claim, in words, and whether it is as the claim says."""
+
+    model: str
+    text: str
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One claim and what became of it.
+
+    Attributes:
+        section: where the paper makes it.
+        verdict: reproduced where it holds on every model it is about, refuted otherwise.
+        on_time: it is about energy, but was judged on time.
+        needs: what did not run but must, for a verdict.
+    """
+
+    text: str
+    section: str
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    on_time: bool = False
+    needs: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """The verdict as a sentence; models and methods that are missing are named."""
+        if self.verdict == "not testable here":
+            return f"{self.verdict}: needs {listed(self.needs)}"
+        return f"time {self.verdict}; {NO_METER}" if self.on_time else self.verdict
+
+
+def claims(run: Run) -> tuple[Claim, ...]:
+    """All of them, in the paper's order."""
+    return tuple(claim(run) for claim in CLAIMS)
+
+
+def idle_bits(run: Run) -> Claim:
+    """Section 3.2: the capacity of every model."""
+    published = {model.name: model for model in reference().models}
+    least = min(model.table6.zeroed_bits for model in published.values())
+
+    def text(name: str, value: float) -> str:
+        return f"{value:.0f} bits (paper {published[name].table6.zeroed_bits})"
+
+    return _claim(
+        Matrix.of(run),
+        f"In every model at least {least} of the 32 bits of a weight can be zeroed for at most"
+        " one point of accuracy.",
+        "3.2, Table 6",
+        ("steganographic",),
+        _all_models(),
+        lambda matrix, model: matrix.value(model, "steganographic", metric("zeroed_bits")),
+        lambda bits: bits >= least,
+        text,
+    )
+
+
+def steganographic_keeps_accuracy(run: Run) -> Claim:
+    """Section 3.5: contradicted by the paper's own Table 6."""
+    limit = reference().max_drop
+    published = {model.name: _published_change(model) for model in reference().models}
+
+    def text(name: str, value: float) -> str:
+        return f"{units.points(value)} points (paper {units.points(published[name])})"
+
+    return _claim(
+        Matrix.of(run),
+        "Steganographic reduction costs no model more than one point of accuracy"
+        " (in the paper's own Table 6 it costs ResNet18 and DenseNet121 more).",
+        "3.5, Table 6",
+        ("steganographic", BASELINE),
+        _all_models(),
+        lambda matrix, model: matrix.change(model, "steganographic", accuracy),
+        lambda change: change >= -limit - _ROUNDING,
+        text,
+    )
+
+
+def steganographic_halves_energy(run: Run) -> Claim:
+    """Section 3.5: less than half the baseline's energy."""
+    return _ratio_claim(
+        run,
+        "Steganographic reduction takes less than half of the baseline's energy for {models}.",
+        "3.5, Figure 4",
+        "steganographic",
+        reference().claims.energy_halved,
+        lambda ratio: ratio < HALF,
+    )
+
+
+def steganographic_halves_time(run: Run) -> Claim:
+    """Section 3.5: about half the training time, read as at most `ABOUT_HALF`."""
+    return _ratio_claim(
+        run,
+        f"Steganographic reduction takes about half of the training time (at most {ABOUT_HALF:.2f}"
+        " of the baseline's) for {models}.",
+        "3.5, Figure 3",
+        "steganographic",
+        reference().claims.time_halved,
+        lambda ratio: ratio <= ABOUT_HALF,
+        about_time=True,
+    )
+
+
+def steganographic_least_per_epoch(run: Run) -> Claim:
+    """Section 3.5: the least energy per epoch of the paper's four ways."""
+    return _per_epoch_claim(
+        run,
+        "Of the paper's four ways steganographic reduction has the least energy per epoch for"
+        " {models}.",
+        reference().claims.least_energy_per_epoch,
+        lambda ratio: ratio < 1,
+    )
+
+
+def alexnet_not_least_per_epoch(run: Run) -> Claim:
+    """Section 3.5: the exception."""
+    return _per_epoch_claim(
+        run,
+        "For {models} steganographic reduction has not the least energy per epoch.",
+        reference().claims.not_least_energy_per_epoch,
+        lambda ratio: ratio >= 1,
+    )
+
+
+def pruning_saves_nothing(run: Run) -> Claim:
+    """Sections 3.3 and 3.5: at times more energy than the baseline."""
+    return _no_saving(run, "Pruning", "pruning", "3.3, 3.5, Figure 4")
+
+
+def lowrank_saves_nothing(run: Run) -> Claim:
+    """Sections 3.4 and 3.5: at times more energy than the baseline."""
+    return _no_saving(run, "Low-rank factorization", "lowrank", "3.4, 3.5, Figure 4")
+
+
+def pruning_drops(run: Run) -> Claim:
+    """Section 3.3: VGG16."""
+    models = reference().claims.pruning_significant_drop
+    return _significant_drop(run, "Pruning", "pruning", models, "3.3, Table 7")
+
+
+def lowrank_drops(run: Run) -> Claim:
+    """Section 3.4: ResNet18."""
+    models = reference().claims.lowrank_significant_drop
+    return _significant_drop(run, "Low-rank factorization", "lowrank", models, "3.4, Table 8")
+
+
+CLAIMS: tuple[Callable[[Run], Claim], ...] = (
+    idle_bits,
+    steganographic_keeps_accuracy,
+    steganographic_halves_energy,
+    steganographic_halves_time,
+    steganographic_least_per_epoch,
+    alexnet_not_least_per_epoch,
+    pruning_saves_nothing,
+    pruning_drops,
+    lowrank_saves_nothing,
+    lowrank_drops,
+)
+
+
+def _claim(
+    matrix: Matrix,
+    text: str,
+    section: str,
+    methods: Iterable[str],
+    models: Iterable[str],
+    figure: Callable[[Matrix, str], float | None],
+    holds: Judged,
+    show: Callable[[str, float], str],
+    *,
+    on_time: bool = False,
+    enough: Callable[[Iterable[bool]], bool] = all,
+) -> Claim:
+    """Judge one figure of every model.
+
+    Args:
+        methods: those that each model must have run with.
+        enough: which of the models' answers make the claim true.
+    """
+    findings, needs = [], []
+    for model in models:
+        name = reference().paper_name(model)
+        value = figure(matrix, model)
+        if value is None:
+            absent = [method for method in methods if (model, method) not in matrix.cases]
+            needs.append(f"{name} ({', '.join(absent) or 'its figures'})")
+            continue
+        findings.append(Finding(name, show(model, value), holds(value)))
+    verdict: Verdict = "not testable here"
+    if not needs:
+        true = enough(finding.holds for finding in findings)
+        verdict = "reproduced" if true else "refuted"
+    return Claim(text, section, verdict, tuple(findings), on_time, tuple(needs))
+
+
+def _ratio_claim(
+    run: Run,
+    text: str,
+    section: str,
+    method: str,
+    models: tuple[str, ...],
+    holds: Judged,
+    *,
+    about_time: bool = False,
+    enough: Callable[[Iterable[bool]], bool] = all,
+) -> Claim:
+    """A claim about energy (or time) relative to the baseline's."""
+    matrix = Matrix.of(run)
+    on_time = not about_time and matrix.energy_kind == "estimated"
+    figure = duration_s if about_time or on_time else energy_j
+
+    def show(model: str, ratio: float) -> str:
+        change = units.points(matrix.change(model, method, accuracy))
+        alone = matrix.ratio(model, "amp", figure)
+        control = "" if alone is None else f", mixed precision alone {alone:.2f}"
+        return f"{ratio:.2f} ({change} points{control})"
+
+    return _claim(
+        matrix,
+        text.format(models=_names(models)),
+        section,
+        (method, BASELINE),
+        models,
+        lambda matrix, model: matrix.ratio(model, method, figure),
+        holds,
+        show,
+        on_time=on_time,
+        enough=enough,
+    )
+
+
+def _no_saving(run: Run, name: str, method: str, section: str) -> Claim:
+    """The saving is consistent where it is there on every model; one without it is enough."""
+    return _ratio_claim(
+        run,
+        f"{name} saves no energy consistently: on some models it takes as much as the baseline"
+        " or more.",
+        section,
+        method,
+        _all_models(),
+        lambda ratio: ratio >= 1,
+        enough=any,
+    )
+
+
+def _per_epoch_claim(run: Run, text: str, models: tuple[str, ...], holds: Judged) -> Claim:
+    """Steganographic energy per epoch relative to the least of the paper's other ways."""
+    matrix = Matrix.of(run)
+    on_time = matrix.energy_kind == "estimated"
+    figure = per_epoch(duration_s if on_time else energy_j)
+
+    def ratio(matrix: Matrix, model: str) -> float | None:
+        values = {method: matrix.value(model, method, figure) for method in PAPER_METHODS}
+        known = {method: value for method, value in values.items() if value is not None}
+        if len(known) < len(PAPER_METHODS):
+            return None
+        own = known.pop("steganographic")
+        least = min(known.values())
+        return own / least if least else None
+
+    return _claim(
+        matrix,
+        text.format(models=_names(models)),
+        "3.5, Figure 6",
+        PAPER_METHODS,
+        models,
+        ratio,
+        holds,
+        lambda _, value: f"{value:.2f} of the least other",
+        on_time=on_time,
+    )
+
+
+def _significant_drop(
+    run: Run, name: str, method: str, models: tuple[str, ...], section: str
+) -> Claim:
+    limit = reference().max_drop
+    return _claim(
+        Matrix.of(run),
+        f"{name} costs {_names(models)} a significant part of its accuracy (more than"
+        f" {limit * 100:g} point).",
+        section,
+        (method, BASELINE),
+        models,
+        lambda matrix, model: matrix.change(model, method, accuracy),
+        lambda change: change < -limit - _ROUNDING,
+        lambda _, value: f"{units.points(value)} points",
+    )
+
+
+def _all_models() -> tuple[str, ...]:
+    return tuple(model.name for model in reference().models)
+
+
+def _names(models: tuple[str, ...]) -> str:
+    return listed([reference().paper_name(model) for model in models])
+
+
+def _published_change(model: ModelReference) -> float:
+    return model.table6.accuracy - model.table6.baseline_accuracy
