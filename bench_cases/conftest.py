@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,8 @@ from pytest_energybench.training.settings import MODELS
 
 if TYPE_CHECKING:
     from bench_cases.laboratory import Laboratory
+    from pytest_energybench.report.attachments import Table
+    from pytest_energybench.results.model import Run
 
 PAPER_PUE = 1.58
 """The data-centre factor of the paper (Section 2.3): facility energy = 1.58 x IT energy."""
@@ -37,6 +40,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_energy_settings(config: pytest.Config) -> dict[str, str | int | float | bool]:
     return _laboratory(config).settings()
+
+
+def pytest_energy_attachments(
+    config: pytest.Config, run: Run, folder: Path
+) -> Sequence[Path | Table]:
+    from bench_cases.attachments import paper_attachments
+
+    return paper_attachments(config, run, folder)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -11,7 +11,7 @@ than the one point that compression was allowed to cost.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,7 +25,7 @@ from pytest_energybench.paper.matrix import (
     metric,
     per_epoch,
 )
-from pytest_energybench.paper.reference import ModelReference, reference
+from pytest_energybench.paper.reference import reference
 from pytest_energybench.report import units
 from pytest_energybench.report.text import listed
 from pytest_energybench.results.model import Run
@@ -53,6 +53,14 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Need:
+    """What must run with a model, for a verdict."""
+
+    model: str
+    methods: str
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """One claim and what became of it.
 
@@ -60,7 +68,7 @@ class Claim:
         section: where the paper makes it.
         verdict: reproduced where it holds on every model it is about, refuted otherwise.
         on_time: it is about energy, but was judged on time.
-        needs: what did not run but must, for a verdict.
+        needs: what did not run but must, model by model.
     """
 
     text: str
@@ -68,13 +76,17 @@ class Claim:
     verdict: Verdict
     findings: tuple[Finding, ...]
     on_time: bool = False
-    needs: tuple[str, ...] = ()
+    needs: tuple[Need, ...] = ()
 
     @property
     def words(self) -> str:
         """The verdict as a sentence; models and methods that are missing are named."""
         if self.verdict == "not testable here":
-            return f"{self.verdict}: needs {listed(self.needs)}"
+            models: dict[str, list[str]] = {}
+            for need in self.needs:
+                models.setdefault(need.methods, []).append(need.model)
+            parts = [f"{methods} for {listed(names)}" for methods, names in models.items()]
+            return f"{self.verdict}: needs {'; '.join(parts)}"
         return f"time {self.verdict}; {NO_METER}" if self.on_time else self.verdict
 
 
@@ -107,11 +119,7 @@ def idle_bits(run: Run) -> Claim:
 def steganographic_keeps_accuracy(run: Run) -> Claim:
     """Section 3.5: contradicted by the paper's own Table 6."""
     limit = reference().max_drop
-    published = {model.name: _published_change(model) for model in reference().models}
-
-    def text(name: str, value: float) -> str:
-        return f"{units.points(value)} points (paper {units.points(published[name])})"
-
+    published = {model.name: model.table6.accuracy for model in reference().models}
     return _claim(
         Matrix.of(run),
         "Steganographic reduction costs no model more than one point of accuracy"
@@ -121,7 +129,7 @@ def steganographic_keeps_accuracy(run: Run) -> Claim:
         _all_models(),
         lambda matrix, model: matrix.change(model, "steganographic", accuracy),
         lambda change: change >= -limit - _ROUNDING,
-        text,
+        lambda model, value: _points(value, published[model] - _baseline(model)),
     )
 
 
@@ -184,14 +192,26 @@ def lowrank_saves_nothing(run: Run) -> Claim:
 
 def pruning_drops(run: Run) -> Claim:
     """Section 3.3: VGG16."""
-    models = reference().claims.pruning_significant_drop
-    return _significant_drop(run, "Pruning", "pruning", models, "3.3, Table 7")
+    return _significant_drop(
+        run,
+        "Pruning",
+        "pruning",
+        reference().claims.pruning_significant_drop,
+        "3.3, Table 7",
+        {model.name: model.table7.accuracy for model in reference().models},
+    )
 
 
 def lowrank_drops(run: Run) -> Claim:
     """Section 3.4: ResNet18."""
-    models = reference().claims.lowrank_significant_drop
-    return _significant_drop(run, "Low-rank factorization", "lowrank", models, "3.4, Table 8")
+    return _significant_drop(
+        run,
+        "Low-rank factorization",
+        "lowrank",
+        reference().claims.lowrank_significant_drop,
+        "3.4, Table 8",
+        {model.name: model.table8.accuracy for model in reference().models},
+    )
 
 
 CLAIMS: tuple[Callable[[Run], Claim], ...] = (
@@ -233,7 +253,7 @@ def _claim(
         value = figure(matrix, model)
         if value is None:
             absent = [method for method in methods if (model, method) not in matrix.cases]
-            needs.append(f"{name} ({', '.join(absent) or 'its figures'})")
+            needs.append(Need(name, listed(absent) or "all figures"))
             continue
         findings.append(Finding(name, show(model, value), holds(value)))
     verdict: Verdict = "not testable here"
@@ -322,8 +342,14 @@ def _per_epoch_claim(run: Run, text: str, models: tuple[str, ...], holds: Judged
 
 
 def _significant_drop(
-    run: Run, name: str, method: str, models: tuple[str, ...], section: str
+    run: Run,
+    name: str,
+    method: str,
+    models: tuple[str, ...],
+    section: str,
+    published: Mapping[str, float],
 ) -> Claim:
+    """Judged as more than the allowed drop; `published` are the paper's accuracies."""
     limit = reference().max_drop
     return _claim(
         Matrix.of(run),
@@ -334,7 +360,7 @@ def _significant_drop(
         models,
         lambda matrix, model: matrix.change(model, method, accuracy),
         lambda change: change < -limit - _ROUNDING,
-        lambda _, value: f"{units.points(value)} points",
+        lambda model, value: _points(value, published[model] - _baseline(model)),
     )
 
 
@@ -346,5 +372,10 @@ def _names(models: tuple[str, ...]) -> str:
     return listed([reference().paper_name(model) for model in models])
 
 
-def _published_change(model: ModelReference) -> float:
-    return model.table6.accuracy - model.table6.baseline_accuracy
+def _baseline(model: str) -> float:
+    """The paper's accuracy of the uncompressed model after training (Table 6)."""
+    return next(m.table6.baseline_accuracy for m in reference().models if m.name == model)
+
+
+def _points(ours: float, published: float) -> str:
+    return f"{units.points(ours)} points (paper {units.points(published)})"

@@ -127,7 +127,7 @@ def energy_against_compression(matrix: Matrix) -> Drawing | None:
         return None
     looks = model_looks(matrix.models)
     highest = max(ratio for found in points.values() for _, ratio in found.values())
-    drawing, grid = _grid(len(points), panel=(4.6, 3.3), columns=2)
+    drawing, grid = _grid(len(points), panel=(4.2, 3.0), columns=2 if len(points) <= 4 else 3)
     handles: dict[str, Any] = {}
     for axes, (method, found) in zip(grid, points.items(), strict=True):
         axes.axhline(1, color=INK, lw=1, ls=(0, (4, 2)))
@@ -207,12 +207,14 @@ def _pair(matrix: Matrix, top: _Panel, bottom: _Panel, *, key: Figure) -> Drawin
 
     drawing = Canvas(figsize=(max(5.0, 2.2 + 1.05 * len(matrix.models)), 5.6), layout="constrained")
     upper, lower = drawing.subplots(2, 1, sharex=True)
-    handles = _fill(upper, matrix, top)
-    _fill(lower, matrix, bottom)
+    drawn = (_fill(upper, matrix, top), _fill(lower, matrix, bottom))
+    alike = top.bars == bottom.bars
+    handles = drawn[0] if alike else list(zip(*drawn, strict=True))
     lower.set_xticks(
         range(len(matrix.models)), [reference().paper_name(model) for model in matrix.models]
     )
     lower.set_xlim(-0.5, len(matrix.models) - 0.5)
+    drawing.align_ylabels()
     _legend(drawing, handles, matrix.methods)
     return drawing
 
@@ -292,11 +294,17 @@ def _plain(axes: Axes) -> None:
 
 
 def _legend(drawing: Drawing, handles: Sequence[Any], names: Sequence[str]) -> None:
+    """The figure's one legend, above it; a handle of two parts shows them beside each other."""
+    from matplotlib.legend_handler import HandlerTuple
+
+    entry = 0.9 + 0.08 * max(map(len, names))  # inches: handle, gaps and the longest name
+    columns = max(1, int(drawing.get_figwidth() / entry))
     drawing.legend(
         handles,
         names,
         loc="outside upper center",
-        ncols=min(5, len(names)),
+        ncols=min(columns, len(names)),
         fontsize=9,
         frameon=False,
+        handler_map={tuple: HandlerTuple(ndivide=None)},
     )
