@@ -1,0 +1,347 @@
+"""Write docs/reference.md from docstrings, options and the command line's own descriptions.
+
+python docs/make_reference.py            # write it
+python docs/make_reference.py --check    # exit status 1 where it is out of date
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pytest_energybench import cli, hookspec, options, plugin
+from pytest_energybench.cases.abtest import ABTest
+from pytest_energybench.fixture import Energy
+from pytest_energybench.metering import custom, fake, meter, source, window
+from pytest_energybench.results import model
+
+ROOT = Path(__file__).resolve().parents[1]
+TARGET = ROOT / "docs" / "reference.md"
+
+ENVIRONMENT: Mapping[str, str] = {
+    "ENERGYBENCH_POWERCAP_ROOT": "folder that RAPL's counters are looked for in, instead of "
+    "`/sys/class/powercap` (containers, tests)",
+    "ENERGYBENCH_CPU_TDP_W": "design power in watts of all processors that this system sees; the "
+    "estimate of `cpu` then uses it instead of its table or its default of 3.5 W per logical CPU",
+    "ENERGYBENCH_METERS": "sources for `measure()` outside pytest, as for `--energy-meters`",
+    "ENERGYBENCH_LOCK_DIR": "folder of the machine's lock files, instead of "
+    "`/tmp/energybench-locks`; the same for all users who meter on the machine",
+}
+OTHERS_ENVIRONMENT: Mapping[str, str] = {
+    "CUDA_VISIBLE_DEVICES": "which GPUs are metered, as indices or UUIDs; empty means none",
+    "GITHUB_STEP_SUMMARY": "where set, the run's table is appended to that file as Markdown",
+    "GITHUB_ACTIONS": "`true`: regressions and errors are printed as annotations",
+    "XDG_CACHE_HOME": "where warm-started weights of `bench_cases` are cached",
+}
+SECTION = re.compile(r"^(Args|Attributes|Raises|Returns):$")
+ENTRY = re.compile(r"^    (\w[\w., ]*): (.*)$")
+
+
+def main() -> int:
+    """Write the page, or check it."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="write nothing")
+    page = "\n".join(reference()).rstrip() + "\n"
+    if parser.parse_args().check:
+        same = TARGET.read_text("utf-8") == page
+        if not same:
+            print(f"{TARGET.relative_to(ROOT)} is out of date: python docs/make_reference.py")
+        return 0 if same else 1
+    TARGET.write_text(page, "utf-8")
+    return 0
+
+
+def reference() -> Iterator[str]:
+    """The page, line by line."""
+    yield from (
+        "# Reference",
+        "",
+        "Written by `python docs/make_reference.py` from the code; change it there.",
+        "",
+        "[Fixtures](#fixtures) · [Windows and meters](#windows-and-meters) · [Markers](#markers) ·",
+        "[Options](#options) · [Budgets file](#budgets-file) · [Hooks](#hooks) ·",
+        "[Command line](#command-line) · [Run file](#run-file) ·",
+        "[Environment variables](#environment-variables)",
+        "",
+    )
+    yield from fixtures()
+    yield from windows_and_meters()
+    yield from ("## Markers", "")
+    for description in plugin.MARKERS:
+        name, _, text = description.partition(": ")
+        yield f"- `@pytest.mark.{name}`: {text}"
+    yield ""
+    yield from option_table()
+    yield from bench_options()
+    yield from budgets()
+    yield from ("## Hooks", "", "For a project's `conftest.py`.", "")
+    for name in sorted(vars(hookspec)):
+        if name.startswith("pytest_"):
+            yield from function(getattr(hookspec, name), name)
+    yield from command_line()
+    yield from run_file()
+    yield from environment()
+
+
+def fixtures() -> Iterator[str]:
+    yield from ("## Fixtures", "")
+    for name, scope in (("energy", "function"), ("energy_meter", "session")):
+        yield from (f"### `{name}` ({scope} scope)", "")
+        yield from docstring(fixture_doc(name))
+        yield ""
+        if name == "energy":
+            yield from members(Energy, "energy")
+            yield from ("### What `energy.compare` returns", "")
+            yield from whole_class(ABTest, heading=False, owner="compared")
+    yield from ("### `energy_fake_meter` (function scope)", "")
+    yield from docstring(fixture_doc("energy_fake_meter"))
+    yield ""
+    yield from whole_class(fake.FakeMeter, heading=False, owner="meter")
+    yield "`meter.clock` and `meter.source`:"
+    yield ""
+    yield from members(fake.FakeClock, "meter.clock")
+    yield from members(fake.FakeSource, "meter.source")
+
+
+def fixture_doc(name: str) -> str:
+    found = getattr(plugin, name)
+    return inspect.getdoc(getattr(found, "_get_wrapped_function", lambda: found)()) or ""
+
+
+def windows_and_meters() -> Iterator[str]:
+    yield from ("## Windows and meters", "")
+    yield "`from pytest_energybench import measure`. `CounterSource` is in"
+    yield "`pytest_energybench.metering.custom`, everything else in `pytest_energybench.metering`."
+    yield ""
+    yield from function(meter.measure, "measure")
+    for found in (window.Window, meter.Meter, custom.CounterSource, source.Domain):
+        yield from whole_class(found)
+    for found in (source.Source, source.Reading, source.Loss):
+        yield from whole_class(found)
+    for found in (source.Ticking, source.Judging, source.Sampling):
+        yield from whole_class(found)
+
+
+def whole_class(found: type, *, heading: bool = True, owner: str = "") -> Iterator[str]:
+    if heading:
+        yield from (f"### `{found.__name__}`", "")
+    yield from docstring(inspect.getdoc(found) or "")
+    yield ""
+    constructor = vars(found).get("__init__")
+    if constructor is not None and constructor.__doc__ and found.__name__ != "Window":
+        yield from (*shown(signature(constructor, found.__name__)), "")
+        yield from docstring(inspect.cleandoc(constructor.__doc__))
+        yield ""
+    yield from members(found, owner or found.__name__.lower())
+
+
+def members(found: type, owner: str) -> Iterator[str]:
+    """Public methods and properties, in the order of the source.
+
+    Args:
+        owner: what an instance is called, before the dot.
+    """
+    for name, member in vars(found).items():
+        if name == "__call__" and found is Energy:
+            yield from function(member, "energy")
+        elif name.startswith("_") or name == "after_fork" or isinstance(member, type):
+            continue
+        elif isinstance(member, property):
+            yield from (f"#### `{owner}.{name}`", "")
+            yield from docstring(inspect.getdoc(member) or "")
+            yield ""
+        elif isinstance(member, classmethod):
+            yield from function(member.__func__, f"{found.__name__}.{name}")
+        elif inspect.isfunction(member):
+            yield from function(member, f"{owner}.{name}")
+
+
+def function(found: Callable[..., Any], name: str) -> Iterator[str]:
+    yield from (f"#### `{name}`", "", *shown(signature(found, name)), "")
+    yield from docstring(inspect.getdoc(found) or "")
+    yield ""
+
+
+def signature(found: Callable[..., Any], name: str) -> str:
+    """As it is written; one parameter a line where it is long."""
+    plain = inspect.signature(found)
+    parameters = [each for each in plain.parameters.values() if each.name not in ("self", "cls")]
+    plain = plain.replace(parameters=parameters)
+    text = re.sub(r"'([^']*)'(?=[,)\]:= ]|$)", r"\1", str(plain.replace(parameters=[])))
+    result = text.partition(" -> ")[2]
+    words = [
+        re.sub(r"<[\w.]*SystemClock object.*?>", "SYSTEM_CLOCK", str(each)) for each in parameters
+    ]
+    words = [re.sub(r": '(.*?)'(?= = |$)", r": \1", word) for word in words]
+    kinds = [each.kind for each in parameters]
+    if inspect.Parameter.KEYWORD_ONLY in kinds and inspect.Parameter.VAR_POSITIONAL not in kinds:
+        words.insert(kinds.index(inspect.Parameter.KEYWORD_ONLY), "*")
+    arrow = f" -> {result}" if result not in ("", "None") else ""
+    line = f"{name}({', '.join(words)}){arrow}"
+    if len(line) <= 88:
+        return line
+    return "\n".join([f"{name}(", *(f"    {word}," for word in words), f"){arrow}"])
+
+
+def shown(code: str) -> Iterator[str]:
+    """Code that is no example: indented, so that nobody takes it for one that runs."""
+    yield from (f"    {line}" for line in code.splitlines())
+
+
+def docstring(text: str) -> Iterator[str]:
+    """A docstring's sections as lists."""
+    in_section = False
+    for line in text.splitlines():
+        found = SECTION.match(line)
+        entry = ENTRY.match(line)
+        if found:
+            in_section = True
+            yield from (f"*{found[1].replace('Args', 'Arguments')}*", "")
+        elif in_section and entry and not line.startswith("     "):
+            names = ", ".join(f"`{name}`" for name in entry[1].split(", "))
+            yield f"- {names}: {entry[2]}"
+        elif in_section and line.strip():
+            yield f"  {line.strip()}" if line.startswith("     ") else line.strip()
+        else:
+            in_section = in_section and not line.strip()
+            yield line
+
+
+def option_table() -> Iterator[str]:
+    yield from ("## Options", "")
+    yield "The command line goes before the ini file. Relative paths on the command line start"
+    yield "where pytest was called, those in the ini file beside it."
+    yield from ("", "| option | ini | |", "|---|---|---|")
+    for option in options.OPTIONS:
+        value = "" if option.flag else f"={option.metavar}".replace("|", r"\|")
+        yield f"| `--energy-{option.name}{value}` | `{option.dest}` | {option.help} |"
+    yield ""
+
+
+class OptionList:
+    """Stands in for pytest's parser and keeps what is added to it."""
+
+    def __init__(self) -> None:
+        self.added: list[tuple[str, dict[str, Any]]] = []
+
+    def getgroup(self, *_: str) -> OptionList:
+        return self
+
+    def addoption(self, name: str, **words: Any) -> None:
+        self.added.append((name, words))
+
+
+def bench_options() -> Iterator[str]:
+    found = OptionList()
+    sys.path.insert(0, str(ROOT))
+    import_module("conftest").pytest_addoption(found)
+    yield from ("### Options of bench_cases", "", "In this repository only.", "")
+    yield from ("| option | |", "|---|---|")
+    for name, words in found.added:
+        yield f"| `{name}={words['metavar']}` | {words['help']} |"
+    yield ""
+
+
+def budgets() -> Iterator[str]:
+    from pytest_energybench.gates import budgets as rules
+
+    yield from ("## Budgets file", "")
+    lines = inspect.cleandoc(rules.__doc__ or "").splitlines()
+    example = [line[4:] for line in lines if line.startswith("    ") or not line]
+    yield from (lines[0], "", "```toml", *"\n".join(example).strip().splitlines(), "```", "")
+    last = max(number for number, line in enumerate(lines) if line.startswith("    "))
+    yield from (*lines[last + 2 :], "")
+    yield from ("Keys: " + ", ".join(f"`{key}`" for key in rules._KEYS) + ".", "")
+
+
+def command_line() -> Iterator[str]:
+    yield from ("## Command line", "")
+    yield "Exit status 4 for input that can't be used, as pytest's own."
+    yield ""
+    parser = cli._parser()
+    actions = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
+    for name, command in actions[0].choices.items():
+        words = [usage(action) for action in command._actions if action.dest != "help"]
+        yield from (f"### `energybench {name}`", "", f"{sentence(cli.COMMANDS[name])}.", "")
+        yield from (*shown(f"energybench {name} {' '.join(words)}"), "")
+        for action in command._actions:
+            if action.dest != "help":
+                flags = ", ".join(f"`{flag}`" for flag in action.option_strings)
+                text = (action.help or "").replace("%%", "%")
+                choices = f" ({', '.join(action.choices)})" if action.choices else ""
+                yield f"- {flags or f'`{action.metavar}`'}{choices}: {text}"
+        yield ""
+        run = sys.modules[command.get_default("run").__module__].run
+        yield from (f"Exit status: {inspect.getdoc(run)}", "")
+
+
+def usage(action: argparse.Action) -> str:
+    value = str(action.metavar or "{" + ",".join(action.choices or ()) + "}")
+    if not action.option_strings:
+        return f"{value} [{value} ...]" if action.nargs == "+" else value
+    word = action.option_strings[0] + ("" if action.nargs == 0 else f" {value}")
+    return word if action.required else f"[{word}]"
+
+
+def sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def run_file() -> Iterator[str]:
+    yield from ("## Run file", "")
+    yield f"`schema_version` {model.SCHEMA_VERSION}. Its JSON Schema ships in the package as"
+    yield "`pytest_energybench/results/schema/`. Readers accept unknown fields and refuse an"
+    yield "unknown version by name."
+    yield from ("", *inspect.cleandoc(model.__doc__ or "").splitlines()[2:], "")
+    for name in (
+        "Run",
+        "Case",
+        "Round",
+        "Window",
+        "Comparison",
+        "Verdict",
+        "Search",
+        "Series",
+        "MeterInfo",
+        "Machine",
+        "Commit",
+        "Shard",
+    ):
+        struct = getattr(model, name)
+        yield from (f"### `{name}`", "")
+        yield from docstring(inspect.getdoc(struct) or "")
+        yield from ("", "| field | type | default |", "|---|---|---|")
+        for entry in msgspec.structs.fields(struct):
+            kind = str(struct.__annotations__[entry.name]).replace("|", r"\|")
+            yield f"| `{entry.encode_name}` | `{kind}` | {default(entry)} |"
+        yield ""
+
+
+def default(entry: Any) -> str:
+    if entry.default is not msgspec.NODEFAULT:
+        return f"`{entry.default!r}`"
+    if entry.default_factory is not msgspec.NODEFAULT:
+        return f"`{entry.default_factory()!r}`"
+    return "required"
+
+
+def environment() -> Iterator[str]:
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "pytest_energybench").rglob("*.py"))
+    there = set(re.findall(r"ENERGYBENCH_[A-Z_]+", code))
+    if there != ENVIRONMENT.keys():
+        raise SystemExit(f"ENVIRONMENT lacks or has too much: {there ^ ENVIRONMENT.keys()}")
+    yield from ("## Environment variables", "")
+    for name, text in {**ENVIRONMENT, **OTHERS_ENVIRONMENT}.items():
+        yield f"- `{name}`: {text}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""The rules of the house: who may import whom, no circles, no file that nobody can take in."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import pytest_energybench
+
+PACKAGE = Path(pytest_energybench.__file__).parent
+NAME = PACKAGE.name
+MOST_LINES = 400
+
+MAY_IMPORT: Mapping[str, set[str]] = {
+    "metering": set(),
+    "results": set(),
+    "gates": {"results"},
+    "report": {"results", "gates"},
+    "cases": {"metering", "results", "gates"},
+    "plugin": {"metering", "results", "gates", "report", "cases"},
+    "paper": {"results", "gates", "report"},
+    "training": set(),
+    "compression": {"training"},
+}
+"""Room -> the rooms whose modules it may import beside its own. `plugin` is the files that lie in
+the package itself, and the subcommands."""
+
+FOREIGN: Mapping[str, set[str]] = {
+    "metering": {"pytest", "_pytest", "torch"},
+    "results": {"pytest", "_pytest", "torch", "psutil", "pynvml"},
+    "gates": {"pytest", "_pytest", "torch", "psutil", "pynvml", "pathlib", "io", "tempfile"},
+    "report": {"pytest", "_pytest", "torch", "psutil", "pynvml"},
+    "cases": {"pytest", "_pytest", "torch"},
+    "plugin": {"torch"},
+    "paper": {"pytest", "_pytest", "torch"},
+    "training": {"pytest", "_pytest"},
+    "compression": {"pytest", "_pytest"},
+}
+"""Room -> modules of others that it must not know."""
+
+BACK = {
+    ("metering.window", "metering.meter"),  # for the type checker
+    ("metering.meter", "metering.discovery"),  # `Meter.discover()`, when it is called
+}
+"""Imports against the current inside a room, none of them while loading; no more are to come."""
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Module name -> file, for everything in the package."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def _short(module: str) -> str:
+    return module.removeprefix(f"{NAME}.")
+
+
+def room(module: str) -> str:
+    """The room a module is in."""
+    parts = module.split(".")
+    inner = parts[1] if len(parts) > 1 else ""
+    return inner if inner in MAY_IMPORT else "plugin"
+
+
+def imports(path: Path, *, at_load: bool = False) -> Iterator[tuple[int, str]]:
+    """Line and full name of everything imported; with `at_load`, only what loading the module
+    imports: nothing inside functions, nothing that is for the type checker."""
+    waiting: list[ast.AST] = [ast.parse(path.read_text("utf-8"))]
+    while waiting:
+        node = waiting.pop()
+        if at_load and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if at_load and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            waiting += node.orelse
+            continue
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}:{node.lineno}: relative import"
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield node.lineno, full if full in modules() else str(node.module)
+        else:
+            waiting += ast.iter_child_nodes(node)
+
+
+def test_every_import_points_up_the_table() -> None:
+    wrong = []
+    for module, path in modules().items():
+        here = room(module)
+        for line, name in imports(path):
+            if name.partition(".")[0] == NAME:
+                there = room(name)
+                # The package's own name (its version, `measure`) is everybody's.
+                if name != NAME and there != here and there not in MAY_IMPORT[here]:
+                    wrong.append(f"{module}:{line}: {here} may not import {name} ({there})")
+            elif name.partition(".")[0] in FOREIGN[here]:
+                wrong.append(f"{module}:{line}: {here} may not know {name}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("at_load", [True, False], ids=["while loading", "anywhere"])
+def test_no_circular_import(at_load: bool) -> None:
+    graph = {
+        module: {
+            name
+            for _, name in imports(path, at_load=at_load)
+            if name in modules()
+            and name not in (module, NAME)
+            and (at_load or (_short(module), _short(name)) not in BACK)
+        }
+        for module, path in modules().items()
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" <- ".join(error.args[1]), pytrace=False)
+
+
+def test_no_file_is_longer_than_can_be_taken_in() -> None:
+    lengths = {
+        str(path.relative_to(PACKAGE)): len(path.read_text("utf-8").splitlines())
+        for path in modules().values()
+    }
+    assert not {name: lines for name, lines in lengths.items() if lines > MOST_LINES}

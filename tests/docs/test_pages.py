@@ -1,0 +1,134 @@
+"""Every code block of README and docs does what its page says, and every link leads somewhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import PAGES, ROOT, SHELL, Block, blocks, missing_line, settings
+
+SUPPORT = Path(__file__).parent / "support"
+
+
+class Reader:
+    """Follows a page in an empty folder, as its reader would."""
+
+    def __init__(self, page: Path, folder: Path) -> None:
+        self.folder = folder
+        self._page = page
+        self._printed = ""
+        self._python = ""
+        said = settings(page.read_text("utf-8"))
+        long, _, short = said.get("shortened", "").partition(" -> ")
+        self._shorten = (long, short)
+        plugins = ["pytest_energybench.plugin"]
+        if said.get("meter") != "machine":
+            plugins.append("docs_meter")
+        if page.name == "README.md":
+            plugins.append("docs_names")
+        plugins += said.get("plugins", "").split()
+        kept = ("HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
+        self._env = {name: os.environ[name] for name in kept if name in os.environ} | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(SUPPORT),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "PYTEST_PLUGINS": ",".join(plugins),
+            "ENERGYBENCH_LOCK_DIR": str(folder.parent / "locks"),  # nobody else's windows matter
+            "OMP_NUM_THREADS": "1",
+            "COLUMNS": "100",
+        }
+
+    def follow(self) -> None:
+        """Do what each block says."""
+        for block in blocks(self._page.read_text("utf-8")):
+            if block.key == "not run":
+                assert block.value, self._at(block, "doesn't say why it can't be run")
+            elif block.key == "file":
+                self._write(block)
+            elif block.language in SHELL:
+                self._run(block, ["bash", "-euo", "pipefail", "-c", block.text])
+            elif block.language == "python":
+                self._execute(block)
+            elif block.language == "text":
+                self._compare(block)
+            elif block.language == "toml":
+                tomllib.loads(block.text)
+            elif block.language == "json":
+                json.loads(block.text)
+            elif block.language == "yaml":
+                pytest.importorskip("yaml").safe_load(block.text)
+            elif block.language != "mermaid":
+                pytest.fail(self._at(block, f"nobody checks {block.language or 'plain'} blocks"))
+
+    def _write(self, block: Block) -> None:
+        path = self.folder / block.value
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(block.text.replace(*self._shorten) if self._shorten[0] else block.text)
+        if path.suffix == ".py":
+            compile(block.text, str(path), "exec")
+        elif path.suffix == ".toml":
+            tomllib.loads(block.text)
+
+    def _execute(self, block: Block) -> None:
+        if "def test_" in block.text:
+            name = f"test_line_{block.line}.py"
+            (self.folder / name).write_text(block.text, "utf-8")
+            self._run(block, [sys.executable, "-m", "pytest", "-q", name])
+            return
+        self._python += block.text
+        self._run(block, [sys.executable, "-c", self._python])
+
+    def _run(self, block: Block, command: list[str]) -> None:
+        done = subprocess.run(
+            command, cwd=self.folder, env=self._env, capture_output=True, text=True, timeout=60
+        )
+        self._printed = done.stdout + done.stderr
+        wanted = int(block.value) if block.key == "exit" else 0
+        status = done.returncode if done.returncode >= 0 else 128 - done.returncode  # as a shell
+        assert status == wanted, self._at(block, f"exit {status}")
+
+    def _compare(self, block: Block) -> None:
+        line = missing_line(block.text, self._printed)
+        assert line is None, self._at(block, f"not printed: {line}")
+
+    def _at(self, block: Block, what: str) -> str:
+        return (
+            f"{self._page.relative_to(ROOT)}:{block.line}: {what}\n"
+            f"{block.text}\n--- printed\n{self._printed}"
+        )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_block_does_what_the_page_says(page: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    Reader(page, folder).follow()
+
+
+LINK = re.compile(r"\]\((?!https?://)([^)\s#]*)(#[^)\s]*)?\)")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    broken = []
+    for name, anchor in LINK.findall(page.read_text("utf-8")):
+        target = (page.parent / name).resolve() if name else page
+        if not target.exists():
+            broken.append(name)
+        elif anchor and anchor[1:] not in anchors(target):
+            broken.append(name + anchor)
+    assert not broken
+
+
+def anchors(page: Path) -> set[str]:
+    """Headings as GitHub names them."""
+    headings = re.findall(r"^#+ +(.*?)\s*$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
