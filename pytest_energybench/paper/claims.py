@@ -12,9 +12,8 @@ than the one point that compression was allowed to cost.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Literal
 
+from pytest_energybench.paper.claim import Claim, Holds, judged
 from pytest_energybench.paper.matrix import (
     BASELINE,
     PAPER_METHODS,
@@ -30,64 +29,12 @@ from pytest_energybench.report import units
 from pytest_energybench.report.text import listed
 from pytest_energybench.results.model import Run
 
-Verdict = Literal["reproduced", "refuted", "not testable here"]
-
 HALF = 0.5
 ABOUT_HALF = 0.6
 """The most that is called "about half" here; the paper gives no bound."""
 
-NO_METER = "energy not testable on this meter"
 _ROUNDING = 1e-9
 """Differences of fractions below this are rounding, not accuracy."""
-
-Judged = Callable[[float], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One model's figure behind a claim, in words, and whether it is as the claim says."""
-
-    model: str
-    text: str
-    holds: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """What must run with a model, for a verdict."""
-
-    model: str
-    methods: str
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """One claim and what became of it.
-
-    Attributes:
-        section: where the paper makes it.
-        verdict: reproduced where it holds on every model it is about, refuted otherwise.
-        on_time: it is about energy, but was judged on time.
-        needs: what did not run but must, model by model.
-    """
-
-    text: str
-    section: str
-    verdict: Verdict
-    findings: tuple[Finding, ...]
-    on_time: bool = False
-    needs: tuple[Need, ...] = ()
-
-    @property
-    def words(self) -> str:
-        """The verdict as a sentence; models and methods that are missing are named."""
-        if self.verdict == "not testable here":
-            models: dict[str, list[str]] = {}
-            for need in self.needs:
-                models.setdefault(need.methods, []).append(need.model)
-            parts = [f"{methods} for {listed(names)}" for methods, names in models.items()]
-            return f"{self.verdict}: needs {'; '.join(parts)}"
-        return f"time {self.verdict}; {NO_METER}" if self.on_time else self.verdict
 
 
 def claims(run: Run) -> tuple[Claim, ...]:
@@ -103,7 +50,7 @@ def idle_bits(run: Run) -> Claim:
     def text(name: str, value: float) -> str:
         return f"{value:.0f} bits (paper {published[name].table6.zeroed_bits})"
 
-    return _claim(
+    return judged(
         Matrix.of(run),
         f"In every model at least {least} of the 32 bits of a weight can be zeroed for at most"
         " one point of accuracy.",
@@ -120,7 +67,7 @@ def steganographic_keeps_accuracy(run: Run) -> Claim:
     """Section 3.5: contradicted by the paper's own Table 6."""
     limit = reference().max_drop
     published = {model.name: model.table6.accuracy for model in reference().models}
-    return _claim(
+    return judged(
         Matrix.of(run),
         "Steganographic reduction costs no model more than one point of accuracy"
         " (in the paper's own Table 6 it costs ResNet18 and DenseNet121 more).",
@@ -228,48 +175,13 @@ CLAIMS: tuple[Callable[[Run], Claim], ...] = (
 )
 
 
-def _claim(
-    matrix: Matrix,
-    text: str,
-    section: str,
-    methods: Iterable[str],
-    models: Iterable[str],
-    figure: Callable[[Matrix, str], float | None],
-    holds: Judged,
-    show: Callable[[str, float], str],
-    *,
-    on_time: bool = False,
-    enough: Callable[[Iterable[bool]], bool] = all,
-) -> Claim:
-    """Judge one figure of every model.
-
-    Args:
-        methods: those that each model must have run with.
-        enough: which of the models' answers make the claim true.
-    """
-    findings, needs = [], []
-    for model in models:
-        name = reference().paper_name(model)
-        value = figure(matrix, model)
-        if value is None:
-            absent = [method for method in methods if (model, method) not in matrix.cases]
-            needs.append(Need(name, listed(absent) or "all figures"))
-            continue
-        findings.append(Finding(name, show(model, value), holds(value)))
-    verdict: Verdict = "not testable here"
-    if not needs:
-        true = enough(finding.holds for finding in findings)
-        verdict = "reproduced" if true else "refuted"
-    return Claim(text, section, verdict, tuple(findings), on_time, tuple(needs))
-
-
 def _ratio_claim(
     run: Run,
     text: str,
     section: str,
     method: str,
     models: tuple[str, ...],
-    holds: Judged,
+    holds: Holds,
     *,
     about_time: bool = False,
     enough: Callable[[Iterable[bool]], bool] = all,
@@ -285,7 +197,7 @@ def _ratio_claim(
         control = "" if alone is None else f", mixed precision alone {alone:.2f}"
         return f"{ratio:.2f} ({change} points{control})"
 
-    return _claim(
+    return judged(
         matrix,
         text.format(models=_names(models)),
         section,
@@ -313,7 +225,7 @@ def _no_saving(run: Run, name: str, method: str, section: str) -> Claim:
     )
 
 
-def _per_epoch_claim(run: Run, text: str, models: tuple[str, ...], holds: Judged) -> Claim:
+def _per_epoch_claim(run: Run, text: str, models: tuple[str, ...], holds: Holds) -> Claim:
     """Steganographic energy per epoch relative to the least of the paper's other ways."""
     matrix = Matrix.of(run)
     on_time = matrix.energy_kind == "estimated"
@@ -328,7 +240,7 @@ def _per_epoch_claim(run: Run, text: str, models: tuple[str, ...], holds: Judged
         least = min(known.values())
         return own / least if least else None
 
-    return _claim(
+    return judged(
         matrix,
         text.format(models=_names(models)),
         "3.5, Figure 6",
@@ -349,9 +261,9 @@ def _significant_drop(
     section: str,
     published: Mapping[str, float],
 ) -> Claim:
-    """Judged as more than the allowed drop; `published` are the paper's accuracies."""
+    """Holds as more than the allowed drop; `published` are the paper's accuracies."""
     limit = reference().max_drop
-    return _claim(
+    return judged(
         Matrix.of(run),
         f"{name} costs {_names(models)} a significant part of its accuracy (more than"
         f" {limit * 100:g} point).",

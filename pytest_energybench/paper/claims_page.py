@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_energybench.paper.claims import NO_METER, Claim, Finding, claims
+from pytest_energybench.paper.claim import NO_METER, Claim, Finding
+from pytest_energybench.paper.claims import claims
 from pytest_energybench.paper.matrix import Matrix
 from pytest_energybench.paper.reference import reference
 from pytest_energybench.paper.render import escape

@@ -1,0 +1,101 @@
+"""A claim of the paper and how it is judged from one figure of each model it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from pytest_energybench.paper.matrix import Matrix
+from pytest_energybench.paper.reference import reference
+from pytest_energybench.report.text import listed
+
+Verdict = Literal["reproduced", "refuted", "not testable here"]
+
+NO_METER = "energy not testable on this meter"
+"""Said of a claim about energy that was judged on time."""
+
+Holds = Callable[[float], bool]
+"""Whether one model's figure is as the claim says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One model's figure behind a claim, in words, and whether it is as the claim says."""
+
+    model: str
+    text: str
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What must run with a model, for a verdict."""
+
+    model: str
+    methods: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One claim and what became of it.
+
+    Attributes:
+        section: where the paper makes it.
+        verdict: reproduced where the figures are as it says, refuted where they are not.
+        on_time: it is about energy, but was judged on time.
+        needs: what did not run but must, model by model.
+    """
+
+    text: str
+    section: str
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    on_time: bool = False
+    needs: tuple[Need, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """The verdict as a sentence; models and methods that are missing are named."""
+        if self.verdict == "not testable here":
+            models: dict[str, list[str]] = {}
+            for need in self.needs:
+                models.setdefault(need.methods, []).append(need.model)
+            parts = [f"{methods} for {listed(names)}" for methods, names in models.items()]
+            return f"{self.verdict}: needs {'; '.join(parts)}"
+        return f"time {self.verdict}; {NO_METER}" if self.on_time else self.verdict
+
+
+def judged(
+    matrix: Matrix,
+    text: str,
+    section: str,
+    methods: Iterable[str],
+    models: Iterable[str],
+    figure: Callable[[Matrix, str], float | None],
+    holds: Holds,
+    show: Callable[[str, float], str],
+    *,
+    on_time: bool = False,
+    enough: Callable[[Iterable[bool]], bool] = all,
+) -> Claim:
+    """Judge one figure of every model.
+
+    Args:
+        methods: those that each model must have run with.
+        enough: which of the models' answers make the claim true.
+    """
+    findings, needs = [], []
+    for model in models:
+        name = reference().paper_name(model)
+        value = figure(matrix, model)
+        if value is None:
+            absent = [method for method in methods if (model, method) not in matrix.cases]
+            needs.append(Need(name, listed(absent) or "all figures"))
+            continue
+        findings.append(Finding(name, show(model, value), holds(value)))
+    verdict: Verdict = "not testable here"
+    if not needs:
+        true = enough(finding.holds for finding in findings)
+        verdict = "reproduced" if true else "refuted"
+    return Claim(text, section, verdict, tuple(findings), on_time, tuple(needs))
