@@ -21,8 +21,9 @@ Check = Callable[[nn.Module], Mapping[str, Fact]]
 """Looks at the trained module itself: returns what it counted there, or raises ResultError."""
 
 Adjust = Callable[[nn.Module, Score, int], bool]
-"""Changes a trained float32 model that lost too much, in place, and says whether it did: then it
-trains again. Takes the model, its validation score and how often it was adjusted already."""
+"""Changes a trained model that lost too much, in place and back in float32, and says whether it
+did: then it trains again. Takes the model in the type it trained in, its validation score and how
+often it was adjusted already."""
 
 
 class ResultError(TrainingError):
@@ -61,6 +62,12 @@ class Plan:
     adjust: Adjust | None = None
     facts: Mapping[str, Fact] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    @property
+    def rate(self) -> float:
+        """The headline compression rate of the methods so far, 0 to 1."""
+        rate = self.facts.get("compression_rate", 0.0)
+        return float(rate)
 
     def noted(self, *notes: str, **facts: Fact) -> Plan:
         """The same plan with more notes and facts."""

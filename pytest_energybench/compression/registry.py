@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import IntEnum
+
+from pytest_energybench.compression.amp import amp
 from pytest_energybench.compression.baseline import baseline
+from pytest_energybench.compression.channel import Channel
 from pytest_energybench.compression.plan import Method, Plan, Task
+from pytest_energybench.compression.pruning import Pruning
 from pytest_energybench.compression.steganographic import Steganographic
 from pytest_energybench.training.errors import SettingError
 
-_METHODS: dict[str, Method] = {
-    "baseline": baseline,
-    "steganographic": Steganographic(),
-    "naive-truncation": Steganographic(rounding="truncate", masters=False),
+
+class Stage(IntEnum):
+    """When a method has its turn in a combination, whatever the order of the words.
+
+    First what changes the modules, then what removes single weights of them, at last what decides
+    how many bits the weights keep: a mask or a capacity that was found for another structure would
+    say nothing about this one.
+    """
+
+    STRUCTURE = 0
+    FACTORS = 1
+    MASK = 2
+    NUMBERS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    method: Method
+    stage: Stage
+
+
+_METHODS: dict[str, _Entry] = {
+    "baseline": _Entry(baseline, Stage.STRUCTURE),
+    "amp": _Entry(amp, Stage.NUMBERS),
+    "steganographic": _Entry(Steganographic(), Stage.NUMBERS),
+    "pruning": _Entry(Pruning(), Stage.MASK),
+    "channel": _Entry(Channel(), Stage.STRUCTURE),
+    "naive-truncation": _Entry(Steganographic(rounding="truncate", masters=False), Stage.NUMBERS),
 }
 
 
@@ -19,15 +49,15 @@ def names() -> tuple[str, ...]:
     return tuple(_METHODS)
 
 
-def register(name: str, method: Method) -> None:
+def register(name: str, method: Method, stage: Stage = Stage.STRUCTURE) -> None:
     """Add a method of your own; raises SettingError when the name is taken or holds a `+`."""
     if "+" in name or name in _METHODS:
         raise SettingError(f"method name {name!r} is taken or holds a '+': choose another one")
-    _METHODS[name] = method
+    _METHODS[name] = _Entry(method, stage)
 
 
 def method(name: str) -> Method:
-    """The method of this name; `a+b` applies b after a.
+    """The method of this name; `a+b` applies both, by their stages, within a stage as written.
 
     Raises SettingError naming the methods there are.
     """
@@ -35,12 +65,13 @@ def method(name: str) -> Method:
     for part in parts:
         if part not in _METHODS:
             raise SettingError(f"unknown method {part!r}: choose from {', '.join(_METHODS)}")
-    if len(parts) == 1:
-        return _METHODS[name]
+    entries = sorted((_METHODS[part] for part in parts), key=lambda entry: entry.stage)
+    if len(entries) == 1:
+        return entries[0].method
 
     def combined(plan: Plan, task: Task) -> Plan:
-        for part in parts:
-            plan = _METHODS[part](plan, task)
+        for entry in entries:
+            plan = entry.method(plan, task)
         return plan
 
     return combined

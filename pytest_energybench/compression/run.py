@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import time
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -11,8 +12,9 @@ from itertools import islice
 import torch
 from torch import nn
 
-from pytest_energybench.compression.bits import nearest_into, on_grid, truncate_into
-from pytest_energybench.compression.number_format import number_format
+from pytest_energybench.compression.bits import nearest_into, truncate_into
+from pytest_energybench.compression.masked import Masked
+from pytest_energybench.compression.number_format import FITS_BFLOAT16, number_format
 from pytest_energybench.compression.plan import BitGrid, Plan
 from pytest_energybench.compression.targets import compressed_weights
 from pytest_energybench.training.data import Data
@@ -39,8 +41,22 @@ class Prepared:
     def train(self, data: Data, joules: Joules | None = None) -> Training:
         """Train `plan.model` in place; this is what belongs into the metered window.
 
-        Raises DivergedError when the loss or a weight is no number any more.
+        Where `plan.adjust` finds that the trained model lost too much and changes it, it trains
+        again: what is returned is all of it, one training after the other, so that epochs, seconds
+        and joules of each count (paper, Section 3.4). Raises DivergedError when the loss or a
+        weight is no number any more.
         """
+        began = time.monotonic()
+        training = self._train_once(data, joules)
+        adjust, done = self.plan.adjust, 0
+        while adjust is not None and adjust(self.plan.model, training.best.validation, done):
+            done += 1
+            elapsed = time.monotonic() - began
+            again = prepare(self.plan, self.settings, self.device, f"{self.label} ({done + 1})")
+            training = _joined(training, again._train_once(data, joules), elapsed)
+        return training
+
+    def _train_once(self, data: Data, joules: Joules | None) -> Training:
         training = train(
             self.plan.model,
             data,
@@ -50,29 +66,56 @@ class Prepared:
             label=self.label,
             joules=joules,
         )
-        if isinstance(self.updater, Masters):
-            self.updater.release()
+        updater = self.updater.inner if isinstance(self.updater, Masked) else self.updater
+        if isinstance(updater, Masters):
+            updater.release()
         return training
 
 
 def prepare(plan: Plan, settings: TrainSettings, device: torch.device, label: str) -> Prepared:
     """Put `plan.model` into the type that its bits fit, with the updater for it."""
-    if plan.grid is None:
-        return Prepared(plan, PlainSGD(plan.model, settings), settings, device, label)
-    chosen = number_format(plan.grid.zeroed, device)
+    plan, updater = _bound(plan, settings, device)
+    if plan.masks:
+        updater = Masked(updater, plan.model, plan.masks)
+    return Prepared(plan, updater, settings, device, label)
+
+
+def _bound(plan: Plan, settings: TrainSettings, device: torch.device) -> tuple[Plan, Updater]:
+    """The updater for the type that the bits of `plan.model` fit, and the plan saying so."""
+    if plan.grid is None and not plan.mixed_precision:
+        return plan, PlainSGD(plan.model, settings)
+    bits = 0 if plan.grid is None else plan.grid.zeroed
+    chosen = number_format(max(bits, FITS_BFLOAT16) if plan.mixed_precision else bits, device)
+    plan = plan.noted(
+        *([chosen.note] if chosen.note else []), number_type=str(chosen.dtype).split(".")[-1]
+    )
     updater = Masters(
         plan.model,
         chosen.dtype,
         SGDRule(settings.learning_rate, settings.momentum, settings.weight_decay),
-        grid=_grid(plan.grid),
+        grid=None if plan.grid is None else _grid(plan.grid),
         on_grid=compressed_weights(plan.model).keys(),
-        keep_masters=plan.grid.masters,
+        keep_masters=plan.grid is None or plan.grid.masters,
         scaler=LossScaler() if chosen.scaled else None,
     )
-    plan = plan.noted(
-        *([chosen.note] if chosen.note else []), number_type=str(chosen.dtype).split(".")[-1]
+    return plan, updater
+
+
+def _joined(first: Training, second: Training, elapsed: float) -> Training:
+    """Two trainings of one model as one; the second began `elapsed` seconds after the first.
+
+    Joules need no such care: both count them from where the window was opened.
+    """
+    epochs = tuple(
+        replace(epoch, number=epoch.number + first.epochs, seconds=epoch.seconds + elapsed)
+        for epoch in second.history
     )
-    return Prepared(plan, updater, settings, device, label)
+    return Training(
+        history=(*first.history, *epochs),
+        best=epochs[second.best.number - 1],
+        capped=first.capped or second.capped,
+        images=first.images + second.images,
+    )
 
 
 def warm_up(plan: Plan, data: Data, settings: TrainSettings, device: torch.device) -> None:
@@ -101,11 +144,6 @@ def _grid(grid: BitGrid) -> Grid | None:
     if grid.zeroed == 0:
         return None
     return partial(nearest_into if grid.rounding == "nearest" else truncate_into, grid.zeroed)
-
-
-def all_on_grid(model: nn.Module, zeroed: int) -> bool:
-    """Whether every compressed weight of `model` has its `zeroed` low-order bits zero."""
-    return all(on_grid(weight, zeroed) for weight in compressed_weights(model).values())
 
 
 def reloaded_score(model: nn.Module, data: Data, batch_size: int) -> tuple[Score, int]:

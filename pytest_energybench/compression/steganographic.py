@@ -62,8 +62,8 @@ class Steganographic:
             zeroed_bits=zeroed,
             bits_kept=FLOAT_BITS - zeroed,
             theoretical_rate=zeroed / FLOAT_BITS,
-            # In a combination the headline is that of the method which changed the structure.
-            compression_rate=plan.facts.get("compression_rate", zeroed / FLOAT_BITS),
+            # In a combination: of the weights that are left, so many bits are left.
+            compression_rate=1 - (1 - plan.rate) * (1 - zeroed / FLOAT_BITS),
         )
 
 

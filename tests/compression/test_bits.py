@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_energybench.compression.bits import (
+    idle_bits,
     nearest,
     nearest_into,
     on_grid,
@@ -138,3 +139,15 @@ def test_other_numbers_of_bits_are_refused(zeroed: int) -> None:
 def test_only_float32_has_these_bits() -> None:
     with pytest.raises(TypeError, match="float64"):
         nearest(torch.zeros(1, dtype=torch.float64), 4)
+
+
+@given(st.integers(0, 31))
+def test_idle_bits_are_those_zero_everywhere(zeroed: int) -> None:
+    values = truncate(torch.randn(4, 5), zeroed)
+    values.view(torch.int32)[0, 0] |= 1 << zeroed
+    assert idle_bits(values) == zeroed
+
+
+def test_idle_bits_of_zeros_and_of_bfloat16_numbers() -> None:
+    assert idle_bits(torch.zeros(3)) == 32
+    assert idle_bits(torch.randn(10_000).to(torch.bfloat16).float()) == 16

@@ -56,7 +56,7 @@ def test_float16_keeps_the_grid(monkeypatch: pytest.MonkeyPatch) -> None:
         "pytest_energybench.compression.run.number_format",
         lambda *_: NumberFormat(torch.float16, scaled=True),
     )
-    from pytest_energybench.compression.run import all_on_grid
+    from pytest_energybench.compression.steganographic import all_on_grid
 
     model = small_net()
     settings = TrainSettings(batch_size=16, max_epochs=6, evaluation_batch=50)
@@ -85,7 +85,7 @@ def test_bytes_are_counted_on_the_module() -> None:
 
 
 def test_an_unknown_method_names_those_there_are() -> None:
-    with pytest.raises(SettingError, match="'quantum': choose from baseline, steganographic"):
+    with pytest.raises(SettingError, match="'quantum': choose from baseline, amp, steganographic"):
         registry.method("baseline+quantum")
 
 

@@ -107,6 +107,17 @@ def test_a_rough_search_only_saves_full_evaluations(
     assert found.images == TOTAL * found.evaluations + sum(rough.asked.values()) * (TOTAL // 4)
 
 
+@given(wobbling(), st.integers(0, 31))
+def test_levels_that_give_the_same_model_are_evaluated_once(correct: list[int], idle: int) -> None:
+    correct = [correct[max(level, idle)] for level in range(32)]
+    curve = Curve(correct)
+    found = search("bits", 31, curve, 0.01, state=lambda level: max(level, idle))
+    assert found.found == search("bits", 31, Curve(correct), 0.01).found
+    assert found.evaluations == curve.asked.total()
+    assert len({max(level, idle) for level in curve.asked}) == curve.asked.total()
+    check_both_sides(found, curve, 31)
+
+
 def test_a_rough_search_that_is_right_leaves_three_full_evaluations() -> None:
     correct = [340] * 38 + [100] * 63
     found = search(

@@ -11,8 +11,9 @@ from torch import nn
 from pytest_energybench.compression.bits import truncate
 from pytest_energybench.compression.plan import BitGrid, Plan, Task
 from pytest_energybench.compression.registry import method
-from pytest_energybench.compression.run import all_on_grid, prepare, reloaded_score, warm_up
+from pytest_energybench.compression.run import prepare, reloaded_score, warm_up
 from pytest_energybench.compression.sizes import size
+from pytest_energybench.compression.steganographic import all_on_grid
 from pytest_energybench.compression.targets import compressed_weights
 from pytest_energybench.training.evaluate import evaluate
 from pytest_energybench.training.settings import TrainSettings

@@ -1,0 +1,196 @@
+"""Structured pruning, beyond the paper: whole channels leave the model, so dense kernels shrink.
+
+Torch-Pruning finds which channels of which layers belong together and takes them out. Which go
+first says the first-order Taylor estimate of the loss without them, |sum of weight x gradient|
+(Molchanov et al. 2019), over all layers at once. The outputs of the classifier stay.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+
+import torch
+from torch import Tensor, nn
+
+from pytest_energybench.compression.plan import Fact, Plan, ResultError, Task
+from pytest_energybench.compression.search import search
+from pytest_energybench.training.data import Split
+from pytest_energybench.training.evaluate import Score, evaluate, logits_and_loss
+from pytest_energybench.training.seeds import generator
+
+PER_LEVEL = 0.02
+"""A level is two per cent of all channels."""
+
+LEVELS = 45
+
+MOST_OF_A_LAYER = 0.9
+"""No layer loses more of its channels, or it would close the way through the model."""
+
+MULTIPLE = 8
+"""Channels are left in multiples of it (of 1 in layers too small for it), as vector units want."""
+
+GRADIENT_BATCHES = 8
+RECALIBRATION_BATCHES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """Find the largest share of channels by search and take them out of the model."""
+
+    def __call__(self, plan: Plan, task: Task) -> Plan:
+        """Search on validation, every level a copy of the original; return the last that passes.
+
+        Needs the package torch-pruning.
+        """
+        pruned = _Pruned(plan.model, task)
+        found = search(
+            "removed channels, 2 %",
+            LEVELS,
+            pruned.score,
+            task.max_drop,
+            strategy=task.strategy,
+        )
+        before = _channels(plan.model), _parameters(plan.model)
+        model = pruned.at(found.found)
+        now = _parameters(model)
+        plan = replace(plan, model=model).found(found).checked(partial(check_channels, *before))
+        return plan.noted(
+            compression_rate=1 - (1 - plan.rate) * now / before[1],
+            channels_level=found.found * PER_LEVEL,
+        )
+
+
+class _Pruned:
+    """Copies of a model without some of its channels."""
+
+    def __init__(self, model: nn.Module, task: Task) -> None:
+        self._model = model
+        self._task = task
+        self._examples = next(task.data.validation.ordered(2))[0]
+        self._gradients = _gradients(model, task)
+
+    def score(self, level: int) -> Score:
+        """The validation score at `level`, all images."""
+        return evaluate(self.at(level), self._task.data.validation, self._task.evaluation_batch)
+
+    def at(self, level: int) -> nn.Module:
+        """The model at `level`; the same one each time. Copies are not kept: they are large."""
+        if level == 0:
+            return self._model
+        model = copy.deepcopy(self._model)
+        for parameter, gradient in zip(model.parameters(), self._gradients, strict=True):
+            parameter.grad = None if gradient is None else gradient.clone()
+        remove_channels(model, self._examples, level * PER_LEVEL)
+        model.zero_grad(set_to_none=True)
+        model = model.to(memory_format=torch.channels_last)
+        recalibrate(model, self._task.data.train, self._task.evaluation_batch)
+        return model
+
+
+def remove_channels(model: nn.Module, examples: Tensor, share: float) -> None:
+    """Take `share` of all channels out of `model` in place, the least important first.
+
+    Importance is taken from the gradients that the parameters hold. `examples` (batch, 3, size,
+    size) is only run to follow the model's connections.
+    """
+    import torch_pruning  # type: ignore[import-untyped]
+
+    heads = [module for module in model.modules() if isinstance(module, nn.Linear)][-1:]
+    with warnings.catch_warnings():
+        # ConvNeXt's layer scale is a bare parameter; that its last dimension of more than one
+        # goes with the channels, which the warning asks about, is right.
+        warnings.simplefilter("ignore")
+        pruner = torch_pruning.pruner.BasePruner(
+            model.eval(),
+            examples,
+            importance=torch_pruning.importance.GroupTaylorImportance(),
+            global_pruning=True,
+            pruning_ratio=share,
+            max_pruning_ratio=MOST_OF_A_LAYER,
+            ignored_layers=[*heads, *_auxiliary_heads(model)],
+            round_to=MULTIPLE,
+        )
+        pruner.step()
+
+
+def recalibrate(model: nn.Module, split: Split, batch_size: int) -> None:
+    """Take the running statistics of all batch normalisation anew from training images.
+
+    With channels gone the inputs of the layers after them have other means and variances. No weight
+    changes, and no label is looked at.
+    """
+    layers = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    if not layers:
+        return
+    momenta = [layer.momentum for layer in layers]
+    model.eval()
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None  # the mean over all batches
+        layer.train()
+    with torch.no_grad():
+        for images, _ in islice(split.ordered(batch_size), RECALIBRATION_BATCHES):
+            model(images)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+    model.eval()
+
+
+def check_channels(channels: int, parameters: int, model: nn.Module) -> Mapping[str, Fact]:
+    """Count what is left on the module, of `channels` and `parameters` before.
+
+    Raises ResultError when a layer's weight has another shape than the layer says, which is what
+    a channel removed from one side of a connection only would leave behind.
+    """
+    for path, layer in model.named_modules():
+        if isinstance(layer, nn.Conv2d):
+            said = (layer.out_channels, layer.in_channels // layer.groups, *layer.kernel_size)
+        elif isinstance(layer, nn.Linear):
+            said = (layer.out_features, layer.in_features)
+        else:
+            continue
+        if tuple(layer.weight.shape) != said:
+            raise ResultError(f"{path} holds {tuple(layer.weight.shape)} weights and says {said}")
+    return {
+        "channels_removed_rate": 1 - _channels(model) / channels,
+        "model_rate": 1 - _parameters(model) / parameters,
+    }
+
+
+def _gradients(model: nn.Module, task: Task) -> list[Tensor | None]:
+    """The gradient of the training loss over some batches, for every parameter."""
+    model.eval()
+    model.zero_grad(set_to_none=True)
+    order = generator(task.seed)
+    batches = task.data.train.shuffled(task.evaluation_batch, order)
+    for images, labels in islice(batches, GRADIENT_BATCHES):
+        _, loss = logits_and_loss(model, images, labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+    gradients = [parameter.grad for parameter in model.parameters()]
+    model.zero_grad(set_to_none=True)
+    return gradients
+
+
+def _auxiliary_heads(model: nn.Module) -> Iterator[nn.Module]:
+    """The classifier of InceptionV3's auxiliary head, where there is one."""
+    for path, module in model.named_modules():
+        if path == "AuxLogits.fc":
+            yield module
+
+
+def _channels(model: nn.Module) -> int:
+    """Output channels of all convolutions and linear layers."""
+    return sum(
+        module.weight.shape[0]
+        for module in model.modules()
+        if isinstance(module, nn.Conv2d | nn.Linear)
+    )
+
+
+def _parameters(model: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())

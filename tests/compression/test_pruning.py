@@ -1,0 +1,187 @@
+"""Pruning against torch's own, masks through training, and the control with mixed precision."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import prune
+
+from pytest_energybench.compression.number_format import number_format
+from pytest_energybench.compression.plan import BitGrid, Plan, ResultError, Task
+from pytest_energybench.compression.pruning import Levels
+from pytest_energybench.compression.registry import method
+from pytest_energybench.compression.run import prepare, reloaded_score
+from pytest_energybench.compression.steganographic import all_on_grid
+from pytest_energybench.compression.targets import compressed_weights
+from pytest_energybench.training.evaluate import evaluate
+from pytest_energybench.training.settings import TrainSettings
+from pytest_energybench.training.trainer import train
+from pytest_energybench.training.updater import PlainSGD
+from tests.training.nets import CPU, small_data, small_net
+
+DATA = small_data()
+SETTINGS = TrainSettings(batch_size=16, max_epochs=4, evaluation_batch=50)
+TASK = Task(DATA, CPU, 0.01, 50)
+
+
+@pytest.fixture(scope="module")
+def trained() -> dict[str, torch.Tensor]:
+    model = small_net()
+    longer = replace(SETTINGS, max_epochs=40, patience=40)
+    train(model, DATA, PlainSGD(model, longer), longer, CPU)
+    return model.state_dict()
+
+
+@pytest.fixture
+def model(trained: dict[str, torch.Tensor]) -> nn.Module:
+    net = small_net()
+    net.load_state_dict(trained)
+    return net
+
+
+def torch_masks(model: nn.Module, rate: float) -> dict[str, torch.Tensor]:
+    """What `torch.nn.utils.prune` removes from a copy of the model."""
+    net = small_net()
+    net.load_state_dict(model.state_dict())
+    net = net.to(memory_format=torch.contiguous_format)  # torch's pruning takes no other
+    layers = [net.get_submodule(name.removesuffix(".weight")) for name in compressed_weights(net)]
+    prune.global_unstructured(
+        [(layer, "weight") for layer in layers],
+        pruning_method=prune.L1Unstructured,
+        amount=rate,
+    )
+    return dict(
+        zip(
+            compressed_weights(model),
+            [layer.get_buffer("weight_mask") for layer in layers],
+            strict=True,
+        )
+    )
+
+
+@pytest.mark.parametrize("level", [0, 1, 28, 77, 99])
+def test_every_level_is_torch_s_global_pruning(model: nn.Module, level: int) -> None:
+    masks = Levels(compressed_weights(model)).masks(level)
+    expected = torch_masks(model, level / 100)
+    assert all(torch.equal(masks[name], expected[name]) for name in expected)
+
+
+@pytest.mark.parametrize("level", [1, 50, 99])
+def test_equal_magnitudes_are_counted_out(level: int) -> None:
+    weights = {"a": torch.tensor([[1.0, -1.0], [2.0, 1.0]]).repeat(25, 1), "b": torch.ones(50, 2)}
+    masks = Levels(weights).masks(level)
+    removed = sum(int((mask == 0).sum()) for mask in masks.values())
+    assert removed == round(level / 100 * 200)
+    if level == 50:
+        # The 75 first ones of "a" go and 25 of "b"; the twos stay.
+        assert masks["a"].sum() == 25
+        assert masks["b"].sum() == 75
+
+
+def test_the_found_rate_passes_and_one_more_per_cent_fails(model: nn.Module) -> None:
+    reference = evaluate(model, DATA.validation, 50).accuracy
+    original = {name: weight.detach().clone() for name, weight in compressed_weights(model).items()}
+    levels = {rate: torch_masks(model, rate / 100) for rate in range(1, 100)}
+    plan = method("pruning")(Plan(model), TASK)
+    (found,) = plan.searches
+    assert found.evaluations <= 8
+    assert plan.rate == pytest.approx(found.found / 100)
+
+    def accuracy(rate: int) -> float:
+        with torch.no_grad():
+            for name, weight in compressed_weights(model).items():
+                weight.copy_(original[name] * levels[rate][name])
+        return evaluate(model, DATA.validation, 50).accuracy
+
+    for name, weight in compressed_weights(model).items():
+        assert torch.equal(weight, original[name] * levels[found.found][name])
+    limit = reference - 0.01 - 1e-9
+    assert accuracy(found.found) >= limit > accuracy(found.found + 1)
+
+
+def test_the_exhaustive_search_finds_the_same_rate(model: nn.Module) -> None:
+    state = {name: value.clone() for name, value in model.state_dict().items()}
+    # A net this small wobbles by ten points; only far down its curve it crosses a line once.
+    task = replace(TASK, max_drop=0.33)
+    bisected = method("pruning")(Plan(model), task)
+    model.load_state_dict(state)
+    scanned = method("pruning")(Plan(model), replace(task, strategy="exhaustive"))
+    assert bisected.searches[0].found == scanned.searches[0].found
+    assert bisected.searches[0].evaluations < scanned.searches[0].evaluations
+
+
+@pytest.mark.parametrize("name", ["pruning", "steganographic+pruning", "amp+pruning"])
+def test_zeros_are_still_there_after_training(model: nn.Module, name: str) -> None:
+    plan = method(name)(Plan(model), TASK)
+    before = {name: weight.detach().clone() for name, weight in compressed_weights(model).items()}
+    prepared = prepare(plan, SETTINGS, CPU, "test")
+    prepared.train(DATA)
+    facts = prepared.plan.verified()
+    weights = compressed_weights(model)
+    zeros = {name: int((weight == 0).sum()) for name, weight in weights.items()}
+    total = sum(weight.numel() for weight in weights.values())
+    masked = sum(int((mask == 0).sum()) for mask in plan.masks.values())
+    assert 0 < masked == sum(zeros.values())
+    assert facts["pruned_rate_prunable"] == masked / total
+    assert facts["pruned_rate_all"] == masked / sum(p.numel() for p in model.parameters())
+    rates = [zeros[name] / weight.numel() for name, weight in weights.items()]
+    assert (facts["layer_rate_min"], facts["layer_rate_max"]) == (min(rates), max(rates))
+    assert not any(torch.equal(before[name], weight.float()) for name, weight in weights.items())
+    assert reloaded_score(model, DATA, 50)[0] == evaluate(model, DATA.test, 50)
+    if plan.grid is not None:
+        assert all_on_grid(model, plan.grid.zeroed)
+
+
+def test_a_weight_that_came_back_is_refused(model: nn.Module) -> None:
+    plan = method("pruning")(Plan(model), TASK)
+    name, mask = next(iter(plan.masks.items()))
+    with torch.no_grad():
+        model.get_parameter(name)[tuple((mask == 0).nonzero()[0])] = 1e-9
+    with pytest.raises(ResultError, match=f"removed weight of {name}"):
+        plan.verified()
+
+
+def test_a_weight_off_the_grid_is_refused(model: nn.Module) -> None:
+    plan = method("steganographic")(Plan(model), TASK)
+    with pytest.raises(ResultError, match="left the grid"):
+        plan.verified()
+
+
+def test_in_a_combination_the_capacity_is_that_of_the_pruned_model(model: nn.Module) -> None:
+    state = {name: value.clone() for name, value in model.state_dict().items()}
+    plans = []
+    for name in ("steganographic+pruning", "pruning+steganographic"):
+        model.load_state_dict(state)
+        plans.append(method(name)(Plan(model), TASK))
+    for plan in plans:
+        assert [search.parameter for search in plan.searches] == [
+            "pruned weights, %",
+            "zeroed bits",
+        ]
+        pruned, capacity = plan.searches
+        at_found = next(probe for probe in pruned.curve if probe.level == pruned.found)
+        assert capacity.curve[0].correct == at_found.correct
+        assert plan.rate == pytest.approx(1 - (1 - pruned.found / 100) * (1 - capacity.found / 32))
+    assert plans[0].facts == plans[1].facts
+
+
+def test_mixed_precision_alone_changes_the_type_and_no_bit(model: nn.Module) -> None:
+    before = {name: weight.detach().clone() for name, weight in compressed_weights(model).items()}
+    plan = method("amp")(Plan(model), TASK)
+    assert plan.rate == 0
+    assert plan.searches == ()
+    prepared = prepare(plan, SETTINGS, CPU, "test")
+    narrow = number_format(16, CPU).dtype
+    for name, weight in compressed_weights(model).items():
+        assert weight.dtype == narrow
+        assert torch.equal(weight, before[name].to(narrow))
+    training = prepared.train(DATA)
+    assert training.best.validation.accuracy > 0.5
+
+
+def test_few_bits_and_mixed_precision_together_run_narrow(model: nn.Module) -> None:
+    prepare(Plan(model, BitGrid(4), mixed_precision=True), SETTINGS, CPU, "test")
+    assert next(iter(compressed_weights(model).values())).dtype == number_format(16, CPU).dtype
