@@ -32,21 +32,13 @@ _SETTINGS = (
 
 
 def claims_table(run: Run) -> Table:
-    """One claim a row: verdict, section, the figures behind it."""
-    return Table(
-        _TITLE,
-        ["claim", "paper, section", "verdict", "figures behind it"],
-        [
-            [
-                claim.text,
-                claim.section,
-                claim.words,
-                "; ".join(map(_line, claim.findings)) or UNKNOWN,
-            ]
-            for claim in claims(run)
-        ],
-        _settings(run),
-    )
+    """One claim a row: verdict, the figures behind it, section."""
+    rows = [
+        [claim.text, claim.words, "; ".join(map(_line, claim.findings)) or UNKNOWN, claim.section]
+        for claim in claims(run)
+    ]
+    header = ["claim", "verdict", "figures behind it (✓ as claimed, ✗ not)", "paper, section"]
+    return Table(_TITLE, header, rows, _settings(run), prose=True)
 
 
 def claims_markdown(run: Run) -> str:

@@ -78,7 +78,7 @@ def bits_and_accuracy(matrix: Matrix) -> Drawing | None:
     handles: dict[str, Any] = {}
     for axes, (model, search) in zip(grid, searches.items(), strict=True):
         curve = zip(*sorted(search.curve), strict=True)
-        (line,) = axes.plot(*curve, marker="o", color="#0072b2", lw=1.4, ms=5)
+        (line,) = axes.plot(*curve, marker="o", color="#0072b2", lw=1.4, ms=5, clip_on=False)
         handles["probed"] = line
         handles["capacity found"] = axes.axvline(search.found, color=INK, lw=1)
         axes.set_title(reference().paper_name(model), fontsize=10)
@@ -297,14 +297,22 @@ def _legend(drawing: Drawing, handles: Sequence[Any], names: Sequence[str]) -> N
     """The figure's one legend, above it; a handle of two parts shows them beside each other."""
     from matplotlib.legend_handler import HandlerTuple
 
-    entry = 0.9 + 0.08 * max(map(len, names))  # inches: handle, gaps and the longest name
-    columns = max(1, int(drawing.get_figwidth() / entry))
     drawing.legend(
         handles,
         names,
         loc="outside upper center",
-        ncols=min(columns, len(names)),
+        ncols=_columns(names, drawing.get_figwidth()),
         fontsize=9,
         frameon=False,
         handler_map={tuple: HandlerTuple(ndivide=None)},
     )
+
+
+def _columns(names: Sequence[str], width: float) -> int:
+    """The most columns of a legend that fit into `width` inches; they are filled one by one."""
+    for columns in range(len(names), 1, -1):
+        rows = math.ceil(len(names) / columns)
+        longest = [max(map(len, names[i : i + rows])) for i in range(0, len(names), rows)]
+        if sum(0.75 + 0.075 * length for length in longest) <= width:
+            return columns
+    return 1

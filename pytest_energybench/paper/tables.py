@@ -75,7 +75,7 @@ class _Quantity:
         if self.ours is None:
             return [Column(self.name, self.head, self.decimals)]
         if self.published is None:
-            return [Column(self.name, f"{self.head}, ours", self.decimals)]
+            return [Column(f"{self.name}_ours", f"{self.head}, ours", self.decimals)]
         return [
             Column(f"{self.name}_paper", f"{self.head}, paper", self.decimals),
             Column(f"{self.name}_ours", "ours", self.decimals),

@@ -25,12 +25,14 @@ class Table:
 
     Attributes:
         note: one sentence under the title, e.g. where the reference figures come from.
+        prose: the cells are sentences, not figures: aligned to the left, and wrapped.
     """
 
     title: str
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     note: str = ""
+    prose: bool = False
 
 
 @dataclass(frozen=True, slots=True)

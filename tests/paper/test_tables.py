@@ -86,7 +86,7 @@ def test_ours_comes_from_the_method_s_case(run):
     assert rows(matrix, 7)["VGG16"]["layer_rate_min_ours"] == "0.0321"
     assert rows(matrix, 7)["VGG16"]["accuracy_change_ours"] == "-0.0100"
     assert rows(matrix, 8)["VGG16"]["rank_mean_ours"] == "77.12"
-    assert rows(matrix, 8)["VGG16"]["model_rate"] == "0.1234"
+    assert rows(matrix, 8)["VGG16"]["model_rate_ours"] == "0.1234"
 
 
 def test_a_part_of_the_matrix_keeps_all_rows(run):

@@ -327,3 +327,9 @@ def test_importing_a_report_pulls_in_nothing_heavy(pytestconfig):
         cwd=pytestconfig.rootpath,
     )
     assert done.stdout.strip() == "set()"
+
+
+def test_cells_of_words_are_set_as_words_and_figures_as_figures(paper):
+    for prose, expected in ((True, "<td>0.5</td>"), (False, '<td class="n">0.5</td>')):
+        page = render_html(paper, tables=[Table("T", ["a", "b"], [["x", "0.5"]], prose=prose)])
+        assert expected in page
