@@ -309,10 +309,10 @@ def _legend(drawing: Drawing, handles: Sequence[Any], names: Sequence[str]) -> N
 
 
 def _columns(names: Sequence[str], width: float) -> int:
-    """The most columns of a legend that fit into `width` inches; they are filled one by one."""
+    """The most full columns of a legend that fit into `width` inches."""
     for columns in range(len(names), 1, -1):
         rows = math.ceil(len(names) / columns)
         longest = [max(map(len, names[i : i + rows])) for i in range(0, len(names), rows)]
         if sum(0.75 + 0.075 * length for length in longest) <= width:
-            return columns
+            return len(longest)
     return 1
