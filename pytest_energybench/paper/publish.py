@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pytest_energybench.paper.claims_page import claims_markdown, claims_table
 from pytest_energybench.paper.drawing import INSTALL, can_draw, drawn
-from pytest_energybench.paper.figures import PAPER_FIGURES
+from pytest_energybench.paper.figures import PAPER_FIGURES, PaperFigure
 from pytest_energybench.paper.matrix import Matrix
 from pytest_energybench.paper.render import csv_text, markdown_text, page_table
 from pytest_energybench.paper.tables import paper_tables
@@ -59,19 +59,25 @@ def publish(run: Run, folder: Path) -> Published:
 
 def _figures(matrix: Matrix, folder: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     if not can_draw():
+        for figure in PAPER_FIGURES:
+            _remove(figure, folder)
         return (), (f"Figures 1 to 6 are not drawn: matplotlib is missing ({INSTALL})",)
     made, left_out = [], []
     for number, figure in enumerate(PAPER_FIGURES, 1):
         files = drawn(figure, matrix)
         if files is None:
-            for ending in _ENDINGS:
-                (folder / f"{figure.stem}{ending}").unlink(missing_ok=True)
+            _remove(figure, folder)
             left_out.append(f"Figure {number} is left out: it needs {figure.needs}")
             continue
         for ending, content in files.items():
             write_atomically(folder / f"{figure.stem}{ending}", content, overwrite=True)
         made.append(folder / f"{figure.stem}.svg")
     return tuple(made), tuple(left_out)
+
+
+def _remove(figure: PaperFigure, folder: Path) -> None:
+    for ending in _ENDINGS:
+        (folder / f"{figure.stem}{ending}").unlink(missing_ok=True)
 
 
 def _write(path: Path, text: str) -> None:

@@ -106,8 +106,12 @@ def test_without_matplotlib_a_line_says_so(run, tmp_path, monkeypatch):
         "find_spec",
         lambda name: None if name == "matplotlib" else absent(name),
     )
+    old = tmp_path / "figures" / "figure_2_energy-and-accuracy.svg"
+    old.parent.mkdir()
+    old.write_text("of an earlier run")
     result = publish(run, tmp_path)
     assert result.figures == ()
+    assert not old.exists()
     assert result.left_out == (
         "Figures 1 to 6 are not drawn: matplotlib is missing"
         " (pip install 'pytest-energybench[bench]')",
