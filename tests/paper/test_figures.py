@@ -142,7 +142,7 @@ def test_without_energies_the_figures_of_energy_are_left_out(run):
     assert figures.time_and_compression(Matrix.of(bare)) is not None
 
 
-@pytest.mark.parametrize("models", [samples.MODELS, ("convnext_base",), ("vgg16", "alexnet")])
+@pytest.mark.parametrize("models", [samples.MODELS, ("convnext_base",)])
 @pytest.mark.parametrize("draw", [figure.draw for figure in figures.PAPER_FIGURES])
 def test_the_legend_fits_into_the_figure(run, draw, models):
     drawing = draw(Matrix.of(samples.only(run, models=models)))
