@@ -13,7 +13,7 @@ import time
 
 from pytest_energybench.metering import Domain, Meter, Reading
 
-JOULES_PER_CALL = 2.5e-4
+JOULES_PER_CALL = 7e-4
 RAM_WATTS = 1e-3
 
 
