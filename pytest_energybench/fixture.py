@@ -290,7 +290,8 @@ class Energy:
         __tracebackhide__ = True
         self._draft.metrics.setdefault("accuracy", float(accuracy))
         if self._judges:
-            self._conclude(judge_accuracy(Score(accuracy), Score(baseline), max_drop))
+            ours, theirs = Score(float(accuracy)), Score(float(baseline))
+            self._conclude(judge_accuracy(ours, theirs, float(max_drop)))
 
     def assert_accuracy_within_baseline(self, max_drop: float = 0.01) -> None:
         """The recorded accuracy is at most `max_drop` below that of the group's baseline.

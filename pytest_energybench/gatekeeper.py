@@ -157,19 +157,7 @@ class Gatekeeper:
             ]
         if self.stored is None:
             return run, None, lines
-        # A case that a gate failed has come to its end: its stored comparison shows it.
-        ended = [
-            msgspec.structs.replace(case, outcome="passed")
-            if case.outcome == "failed" and any(_is_stored(each) for each in case.comparisons)
-            else case
-            for case in run.cases
-        ]
-        judged, summary = self._compare(msgspec.structs.replace(run, cases=ended), collected)
-        cases = [
-            msgspec.structs.replace(after, outcome=before.outcome)
-            for after, before in zip(judged.cases, run.cases, strict=True)
-        ]
-        judged = msgspec.structs.replace(judged, cases=cases)
+        judged, summary = self._compare(run, collected)
         return judged, summary, lines + failures(judged, summary, self.options.fail_on)
 
     @property

@@ -38,6 +38,7 @@ class Keeping:
         self._here = here
         self._journal: Journal | None = None
         self._no_journal = not (session.options.keeps or distributed)
+        self._lost = False
         self.said: list[str] = []
 
     def take(self, case: Case) -> None:
@@ -57,7 +58,7 @@ class Keeping:
         taken = self._session.selection.taken_over
         if taken:
             self.said.append(
-                f"energy: {len(taken)} finished cases taken over from"
+                f"energy: {len(taken)} finished case{'s' if len(taken) > 1 else ''} taken over from"
                 f" {self._shown(self._session.options.journal)}"
             )
         if summary is None:
@@ -98,7 +99,7 @@ class Keeping:
             self._journal.close()
         if self._journal is not None and not options.keeps:
             shutil.rmtree(self._session.ledger.parent, ignore_errors=True)
-        elif finished and done and (self._journal is not None or options.resume):
+        elif finished and not self._lost and (self._journal is not None or options.resume):
             with suppress(OSError):
                 options.journal.unlink(missing_ok=True)
         return done
@@ -135,6 +136,7 @@ class Keeping:
             write()
         except (OSError, ResultsError) as error:
             self.said.append(f"{what} not written: {error}")
+            self._lost = True
             return False
         self.said.append(f"{what}: {self._shown(path)}")
         return True
@@ -145,6 +147,7 @@ class Keeping:
             journal, _ = Journal.resume(ledger, self._session.head)
             return journal
         if ledger.exists():
+            Journal.check_free(ledger)
             aside = ledger.with_suffix(".journal.old")
             with suppress(OSError):
                 os.replace(ledger, aside)

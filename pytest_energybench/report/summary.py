@@ -73,7 +73,7 @@ def cost(run: Run, pue: float) -> str:
     text = f"Measuring took {units.energy_both(spent.total_j, estimated=spent.estimated)}"
     if spent.searches_j:
         searches = units.energy(spent.searches_j, estimated=spent.estimated).text
-        text += f", {searches} of it in searches"
+        text += f", {searches} of it beside the cases (searches, A/B baselines)"
     if pue != 1.0:
         facility = units.energy_both(spent.total_j * pue, estimated=spent.estimated)
         text += f"; {facility} at the facility (PUE {pue:g})"

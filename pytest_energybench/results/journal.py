@@ -136,6 +136,15 @@ class Journal:
             raise
         return journal, found.run
 
+    @staticmethod
+    def check_free(path: str | os.PathLike[str]) -> None:
+        """Make sure that no process is writing the journal.
+
+        Raises:
+            WriteError: one is, or the file can't be opened.
+        """
+        Journal._open(Path(path), 0).close()
+
     @classmethod
     def _open(cls, path: Path, flags: int) -> Journal:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -420,6 +421,10 @@ class TestAssertions:
         with pytest.raises(AssertionError, match=r"0\.9740 .*0\.9850"):
             energy.assert_accuracy_within_baseline(max_drop=0.01)
 
+    def test_a_numpy_accuracy_is_as_good_as_a_float(self, energy: Energy) -> None:
+        energy.assert_accuracy(np.float64(0.9), baseline=np.float32(0.9))
+        msgspec.json.encode(energy.case())
+
     def test_accuracy_against_a_stated_one(self, energy: Energy) -> None:
         energy.assert_accuracy(0.975, baseline=0.985, max_drop=0.01)
         with pytest.raises(AssertionError, match=r"0\.9740"):
@@ -455,8 +460,6 @@ class TestAssertions:
     def test_a_baseline_that_failed_is_no_yardstick(
         self, make: Callable[..., Energy], meter: FakeMeter
     ) -> None:
-        import msgspec
-
         failed = msgspec.structs.replace(finished(make, meter, 1.0), outcome="failed")
         energy = make(failed)
         with energy.measure():
