@@ -59,7 +59,9 @@ class Recorder:
         if execution is None:
             return report
         # A test may ask for the fixture as late as in its body: then no setup was seen here.
-        before = "passed" if report.when == "setup" else item.stash.get(_outcome_key, "passed")
+        before: Outcome = "passed"
+        if report.when != "setup":
+            before = item.stash.get(_outcome_key, before)
         item.stash[_outcome_key] = outcome = outcome_after(report, before)
         if report.when == "teardown":
             del item.stash[execution_key]
