@@ -23,8 +23,17 @@ class Rule:
     reported_only: bool = False
 
 
-PAPER_METHODS: Final = (BASELINE, "amp", "steganographic", "pruning")
+PAPER_METHODS: Final = (BASELINE, "amp", "steganographic", "pruning", "lowrank")
 """What `--bench-methods=paper` runs."""
+
+BEYOND_METHODS: Final = (
+    BASELINE,
+    "channel",
+    "steganographic+lowrank",
+    "steganographic+channel",
+    "steganographic+pruning",
+)
+"""The methods that the paper does not have, and its own ones combined."""
 
 RULES: Final[Mapping[str, Rule]] = MappingProxyType(
     {

@@ -13,4 +13,4 @@ def amp(plan: Plan, task: Task) -> Plan:  # noqa: ARG001 - the signature of a me
     float16 with loss scaling on GPUs without bfloat16 (compute capability below 8.0); float32 on a
     CPU without it, which the report then says.
     """
-    return replace(plan, mixed_precision=True).noted(compression_rate=plan.rate)
+    return replace(plan, mixed_precision=True)

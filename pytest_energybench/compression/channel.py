@@ -8,11 +8,13 @@ first says the first-order Taylor estimate of the loss without them, |sum of wei
 from __future__ import annotations
 
 import copy
+import math
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,13 +28,11 @@ from pytest_energybench.training.seeds import generator
 PER_LEVEL = 0.02
 """A level is two per cent of all channels."""
 
-LEVELS = 45
-
-MOST_OF_A_LAYER = 0.9
-"""No layer loses more of its channels, or it would close the way through the model."""
+LEVELS = 30
+"""60 % at most: beyond, the channels that no layer may lose would have to go in narrow models."""
 
 MULTIPLE = 8
-"""Channels are left in multiples of it (of 1 in layers too small for it), as vector units want."""
+"""Channels are left in multiples of it, as vector units want."""
 
 GRADIENT_BATCHES = 8
 RECALIBRATION_BATCHES = 8
@@ -49,7 +49,7 @@ class Channel:
         """
         pruned = _Pruned(plan.model, task)
         found = search(
-            "removed channels, 2 %",
+            "channels removed, steps of 2 %",
             LEVELS,
             pruned.score,
             task.max_drop,
@@ -57,12 +57,8 @@ class Channel:
         )
         before = _channels(plan.model), _parameters(plan.model)
         model = pruned.at(found.found)
-        now = _parameters(model)
-        plan = replace(plan, model=model).found(found).checked(partial(check_channels, *before))
-        return plan.noted(
-            compression_rate=1 - (1 - plan.rate) * now / before[1],
-            channels_level=found.found * PER_LEVEL,
-        )
+        plan = replace(plan, model=model).found(found)
+        return plan.checked(partial(check_channels, *before), "channel_rate")
 
 
 class _Pruned:
@@ -100,6 +96,16 @@ def remove_channels(model: nn.Module, examples: Tensor, share: float) -> None:
     """
     import torch_pruning  # type: ignore[import-untyped]
 
+    taylor = torch_pruning.importance.GroupTaylorImportance()
+
+    def importance(group: Any) -> Tensor | None:
+        """Every layer's best channels are beyond price: one whose channels would all go, or be
+        rounded down to none, would be left whole by Torch-Pruning."""
+        values: Tensor | None = taylor(group)
+        if values is not None:
+            values[values.topk(min(MULTIPLE, len(values))).indices] = math.inf
+        return values
+
     heads = [module for module in model.modules() if isinstance(module, nn.Linear)][-1:]
     with warnings.catch_warnings():
         # ConvNeXt's layer scale is a bare parameter; that its last dimension of more than one
@@ -108,10 +114,9 @@ def remove_channels(model: nn.Module, examples: Tensor, share: float) -> None:
         pruner = torch_pruning.pruner.BasePruner(
             model.eval(),
             examples,
-            importance=torch_pruning.importance.GroupTaylorImportance(),
+            importance=importance,
             global_pruning=True,
             pruning_ratio=share,
-            max_pruning_ratio=MOST_OF_A_LAYER,
             ignored_layers=[*heads, *_auxiliary_heads(model)],
             round_to=MULTIPLE,
         )
@@ -144,6 +149,9 @@ def recalibrate(model: nn.Module, split: Split, batch_size: int) -> None:
 def check_channels(channels: int, parameters: int, model: nn.Module) -> Mapping[str, Fact]:
     """Count what is left on the module, of `channels` and `parameters` before.
 
+    `channels_removed_rate` is over output channels, `channel_rate` and `model_rate` over all
+    parameters of the model.
+
     Raises ResultError when a layer's weight has another shape than the layer says, which is what
     a channel removed from one side of a connection only would leave behind.
     """
@@ -156,9 +164,11 @@ def check_channels(channels: int, parameters: int, model: nn.Module) -> Mapping[
             continue
         if tuple(layer.weight.shape) != said:
             raise ResultError(f"{path} holds {tuple(layer.weight.shape)} weights and says {said}")
+    removed = 1 - _parameters(model) / parameters
     return {
         "channels_removed_rate": 1 - _channels(model) / channels,
-        "model_rate": 1 - _parameters(model) / parameters,
+        "channel_rate": removed,
+        "model_rate": removed,
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ Change = Callable[[str, Tensor], Tensor]
 
 
 def score_changed(
-    model: nn.Module, weights: dict[str, nn.Parameter], change: Change, task: Task
+    model: nn.Module, weights: Mapping[str, Tensor], change: Change, task: Task
 ) -> Score:
     """The validation score of `model` with `change` applied to its `weights`, all images.
 

@@ -47,8 +47,8 @@ class Pruning:
         with torch.no_grad():
             for name, weight in weights.items():
                 weight.mul_(masks[name])
-        plan = replace(plan, masks=masks).found(found).checked(partial(check_masks, masks))
-        return plan.noted(compression_rate=1 - (1 - plan.rate) * (1 - found.found / STEPS))
+        plan = replace(plan, masks=masks).found(found)
+        return plan.checked(partial(check_masks, masks), "pruned_rate_prunable")
 
 
 class Levels:

@@ -8,6 +8,7 @@ from enum import IntEnum
 from pytest_energybench.compression.amp import amp
 from pytest_energybench.compression.baseline import baseline
 from pytest_energybench.compression.channel import Channel
+from pytest_energybench.compression.lowrank import LowRank
 from pytest_energybench.compression.plan import Method, Plan, Task
 from pytest_energybench.compression.pruning import Pruning
 from pytest_energybench.compression.steganographic import Steganographic
@@ -39,6 +40,7 @@ _METHODS: dict[str, _Entry] = {
     "amp": _Entry(amp, Stage.NUMBERS),
     "steganographic": _Entry(Steganographic(), Stage.NUMBERS),
     "pruning": _Entry(Pruning(), Stage.MASK),
+    "lowrank": _Entry(LowRank(), Stage.FACTORS),
     "channel": _Entry(Channel(), Stage.STRUCTURE),
     "naive-truncation": _Entry(Steganographic(rounding="truncate", masters=False), Stage.NUMBERS),
 }

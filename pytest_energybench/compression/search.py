@@ -24,7 +24,7 @@ class Count(Protocol):
     """What an evaluation gives: `training.evaluate.Score` is one."""
 
     @property
-    def correct(self) -> int:
+    def correct(self) -> float:
         """Images classified correctly."""
         ...
 
@@ -43,7 +43,7 @@ class Probe:
     """One full evaluation."""
 
     level: int
-    correct: int
+    correct: float
     total: int
 
     @property
@@ -71,7 +71,7 @@ class Search:
     reference_evaluations: int
 
 
-def passes(correct: int, total: int, reference: Count, max_drop: float) -> bool:
+def passes(correct: float, total: int, reference: Count, max_drop: float) -> bool:
     """Whether accuracy is at most `max_drop` (absolute, 0 to 1) below the reference's."""
     # Fractions of images are compared with room for the rounding of a division, so that a drop
     # of exactly one point passes.

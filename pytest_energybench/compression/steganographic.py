@@ -57,13 +57,11 @@ class Steganographic:
         if zeroed > MANTISSA_BITS:
             notes.append(f"{zeroed} zeroed bits take {zeroed - MANTISSA_BITS} of the exponent, too")
         plan = replace(plan, grid=BitGrid(zeroed, self.rounding, self.masters)).found(found)
-        return plan.checked(partial(check_grid, zeroed)).noted(
+        return plan.checked(partial(check_grid, zeroed), "theoretical_rate").noted(
             *notes,
             zeroed_bits=zeroed,
             bits_kept=FLOAT_BITS - zeroed,
             theoretical_rate=zeroed / FLOAT_BITS,
-            # In a combination: of the weights that are left, so many bits are left.
-            compression_rate=1 - (1 - plan.rate) * (1 - zeroed / FLOAT_BITS),
         )
 
 

@@ -1,0 +1,145 @@
+"""The paper's own search for ranks: each layer alone, the smallest rank that passes.
+
+While one layer is probed nothing before it changes, so what enters its block is kept and the blocks
+before are not run again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+
+from torch import Tensor, nn
+
+from pytest_energybench.compression.factorized import Layer, Spectrum
+from pytest_energybench.compression.plan import ResultError, Task
+from pytest_energybench.compression.probing import score_changed
+from pytest_energybench.compression.search import Probe, Search, search
+from pytest_energybench.training.evaluate import Score, evaluate
+
+
+def search_each_layer(
+    model: nn.Module, layers: Mapping[str, Layer], spectra: Mapping[str, Spectrum], task: Task
+) -> tuple[dict[str, int], Search]:
+    """The smallest rank of every layer that passes while all others are dense, and the searches.
+
+    They come as one: its curve has, after the reference at 0, one point per layer in the order they
+    run, `found` is the sum of the ranks.
+    """
+    began = time.monotonic()
+    dense = evaluate(model, task.data.validation, task.evaluation_batch)
+    ranks: dict[str, int] = {}
+    curve = [Probe(0, dense.correct, dense.total)]
+    evaluations, images, reference = 1, dense.total, 1
+    prefix = Prefix(model)
+    for number, (path, layer) in enumerate(layers.items(), start=1):
+        most = spectra[path].most
+        if most == 0:
+            continue
+        with prefix.before(path, task) as kept:
+            if kept is not None and kept != dense:
+                raise ResultError(f"what enters the block of {path} is not what was kept")
+            probe = partial(_probe, model, path, layer, spectra[path], task, dense)
+            found = search("rank", most, probe, task.max_drop)
+        if found.found:
+            ranks[path] = most + 1 - found.found
+        at = next(each for each in found.curve if each.level == found.found)
+        curve.append(Probe(number, at.correct, at.total))
+        evaluations += found.evaluations - 1  # The dense model is evaluated once for all.
+        images += found.images - dense.total
+        reference += most + 1 - found.found
+    return ranks, Search(
+        parameter="ranks, layer by layer",
+        found=sum(ranks.values()),
+        curve=tuple(curve),
+        evaluations=evaluations,
+        images=images,
+        seconds=time.monotonic() - began,
+        reference_evaluations=reference,
+    )
+
+
+def _probe(
+    model: nn.Module,
+    path: str,
+    layer: Layer,
+    spectrum: Spectrum,
+    task: Task,
+    dense: Score,
+    level: int,
+) -> Score:
+    """The score with one layer at the rank of `level`: 0 is dense, the last level is rank 1."""
+    if level == 0:
+        return dense
+    rank = spectrum.most + 1 - level
+    return score_changed(model, {path: layer.weight}, lambda *_: spectrum.weight(rank), task)
+
+
+class Prefix:
+    """Keeps what enters a block of a model, for models that are a chain of blocks."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._model = model
+        self._blocks = dict(_chain(model))
+        self._entered = ""
+        self._kept: list[Tensor] = []
+
+    @contextmanager
+    def before(self, path: str, task: Task) -> Iterator[Score | None]:
+        """Within, evaluations on validation begin with the block that holds the layer at `path`.
+
+        Gives the score of the model so begun, which must be that of the whole, where there is
+        anything to begin with, and None at the first block.
+        """
+        names = list(self._blocks)
+        at = next(i for i, name in enumerate(names) if f"{path}.".startswith(f"{name}."))
+        if at == 0:
+            yield None
+            return
+        if self._entered != names[at]:
+            self._keep(names[at - 1], task)
+            self._entered = names[at]
+        calls = 0
+
+        def kept(*_: Tensor) -> Tensor:
+            nonlocal calls
+            calls += 1
+            return self._kept[(calls - 1) % len(self._kept)]
+
+        skipped = [self._blocks[name] for name in names[:at]]
+        try:
+            for block in skipped[:-1]:
+                block.forward = _pass_on
+            skipped[-1].forward = kept
+            yield evaluate(self._model, task.data.validation, task.evaluation_batch)
+        finally:
+            for block in skipped:
+                del block.forward
+
+    def _keep(self, name: str, task: Task) -> None:
+        self._kept = []
+        # A copy: the next module may work in place.
+        handle = self._blocks[name].register_forward_hook(
+            lambda _, __, output: self._kept.append(output.clone())
+        )
+        try:
+            evaluate(self._model, task.data.validation, task.evaluation_batch)
+        finally:
+            handle.remove()
+
+
+def _pass_on(images: Tensor) -> Tensor:
+    """A skipped block: its result reaches nothing."""
+    return images
+
+
+def _chain(model: nn.Module, path: str = "") -> Iterator[tuple[str, nn.Module]]:
+    """The blocks of a model, one after the other: its children, sequences taken apart."""
+    for name, child in model.named_children():
+        full = f"{path}.{name}" if path else name
+        if type(child) is nn.Sequential:
+            yield from _chain(child, full)
+        else:
+            yield full, child

@@ -1,0 +1,179 @@
+"""Channels that are physically removed, and a method of a user's own in one file."""
+
+from __future__ import annotations
+
+import copy
+import textwrap
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from pytest_energybench.compression.channel import recalibrate, remove_channels
+from pytest_energybench.compression.plan import Plan, ResultError, Task
+from pytest_energybench.compression.registry import method
+from pytest_energybench.compression.run import prepare, reloaded_score
+from pytest_energybench.compression.steganographic import all_on_grid
+from pytest_energybench.training.evaluate import evaluate
+from pytest_energybench.training.settings import TrainSettings
+from tests.training.nets import CPU, small_data, small_net
+
+DATA = small_data()
+SETTINGS = TrainSettings(batch_size=16, max_epochs=3, evaluation_batch=50)
+TASK = Task(DATA, CPU, 0.9, 50)
+
+
+def test_channels_are_really_gone_and_the_classes_are_not() -> None:
+    model = small_net()
+    images, labels = next(DATA.train.ordered(50))
+    nn.functional.cross_entropy(model(images), labels).backward()  # type: ignore[no-untyped-call]
+    remove_channels(model, images[:2], 0.5)
+    assert model(images).shape == (50, 10)
+    first, second, head = model[0], model[4], model[9]
+    assert first.out_channels == second.in_channels < 16
+    assert head.in_features == 4 * second.out_channels
+    assert first.out_channels % 8 == second.out_channels % 8 == 0
+    assert model[1].num_features == first.out_channels
+
+
+def test_more_leaves_less_and_never_nothing() -> None:
+    images, labels = next(DATA.train.ordered(50))
+    left = []
+    for share in (0.02, 0.2, 0.3, 0.45, 0.6):
+        model = small_net()
+        nn.functional.cross_entropy(model(images), labels).backward()  # type: ignore[no-untyped-call]
+        remove_channels(model, images[:2], share)
+        left.append(model[0].out_channels + model[4].out_channels)
+    assert left == sorted(left, reverse=True)
+    assert 16 <= left[-1] < left[0]
+
+
+def test_the_least_important_channels_go() -> None:
+    model = small_net()
+    with torch.no_grad():
+        model[4].weight[:, 8:] = 0  # what the last eight channels of the first layer say is unheard
+    images, labels = next(DATA.train.ordered(50))
+    kept = model[0].weight[:8].detach().clone()
+    nn.functional.cross_entropy(model.eval()(images), labels).backward()  # type: ignore[no-untyped-call]
+    before = model(images).detach()
+    remove_channels(model, images[:2], 0.15)
+    assert torch.equal(model[0].weight, kept)
+    assert torch.allclose(model(images), before, atol=1e-5)
+
+
+def test_recalibrating_takes_the_statistics_of_the_images() -> None:
+    model = small_net()
+    momentum = model[1].momentum
+    recalibrate(model, DATA.train, 128)
+    images, _ = next(DATA.train.ordered(128))
+    with torch.no_grad():
+        entering = model[0](images)
+    assert torch.allclose(model[1].running_mean, entering.mean((0, 2, 3)), atol=1e-5)
+    assert torch.allclose(model[1].running_var, entering.var((0, 2, 3)), rtol=1e-3)
+    assert model[1].momentum == momentum
+    assert not model[1].training
+
+
+@pytest.mark.parametrize("name", ["channel", "steganographic+channel"])
+def test_trained_it_is_smaller_counted_on_the_module(name: str) -> None:
+    model = small_net()
+    original = copy.deepcopy(model)
+    plan = method(name)(Plan(model), TASK)
+    prepared = prepare(plan, SETTINGS, CPU, "test")
+    prepared.train(DATA)
+    facts = prepared.plan.verified()
+    small = prepared.plan.model
+    before, after = (sum(p.numel() for p in net.parameters()) for net in (original, small))
+    assert facts["model_rate"] == 1 - after / before > 0
+    assert facts["channels_removed_rate"] == 1 - sum(
+        small.get_submodule(path).weight.shape[0] for path in ("0", "4", "9")
+    ) / (16 + 32 + 10)
+    assert reloaded_score(small, DATA, 50)[0] == evaluate(small, DATA.test, 50)
+    if plan.grid is not None:
+        assert [search.parameter for search in plan.searches][1] == "zeroed bits"
+        assert all_on_grid(small, plan.grid.zeroed)
+
+
+def test_the_search_leaves_the_original_as_it_was() -> None:
+    model = small_net()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    plan = method("channel")(Plan(model), TASK)
+    assert plan.model is not model
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+def test_a_layer_that_says_another_shape_than_it_has_is_refused() -> None:
+    plan = method("channel")(Plan(small_net()), TASK)
+    plan.model.get_submodule("4").in_channels = 5
+    with pytest.raises(ResultError, match="4 holds"):
+        plan.verified()
+
+
+OWN_METHOD = '''
+"""Halves: every weight at most half of its layer's largest becomes zero and stays zero."""
+
+from dataclasses import replace
+
+from pytest_energybench.compression.plan import Plan, ResultError, Task
+from pytest_energybench.compression.registry import Stage, register
+from pytest_energybench.compression.targets import compressed_weights
+
+
+def halves(plan: Plan, task: Task) -> Plan:
+    masks = {
+        name: (weight.abs() > weight.abs().max() / 2).float()
+        for name, weight in compressed_weights(plan.model).items()
+    }
+
+    def check(model):
+        zeros = total = 0
+        for name, mask in masks.items():
+            weight = model.get_parameter(name)
+            if weight[mask == 0].any():
+                raise ResultError(f"{name} has grown back")
+            zeros += int((mask == 0).sum())
+            total += mask.numel()
+        return {"halves_rate": zeros / total}
+
+    for name, weight in compressed_weights(plan.model).items():
+        weight.data.mul_(masks[name])
+    return replace(plan, masks=masks).checked(check, "halves_rate")
+
+
+register("halves", halves, Stage.MASK)
+'''
+
+
+def test_a_method_of_one_s_own_is_one_file_and_selected_by_name(pytester: pytest.Pytester) -> None:
+    root = Path(__file__).parents[2]
+    pytester.makepyfile(own_method=OWN_METHOD)
+    pytester.makeconftest("import own_method")
+    pytester.makepyfile(
+        test_own=textwrap.dedent(
+            f"""
+            import sys
+            sys.path.insert(0, {str(root)!r})
+            import torch
+            from pytest_energybench.compression.plan import Plan, Task
+            from pytest_energybench.compression.registry import method
+            from pytest_energybench.compression.run import prepare
+            from pytest_energybench.training.settings import TrainSettings
+            from tests.training.nets import small_data, small_net
+
+            def test_own(energy):
+                data, cpu = small_data(), torch.device("cpu")
+                with energy.measure("search", counted=False):
+                    plan = method("steganographic+halves")(Plan(small_net()),
+                                                           Task(data, cpu, 0.01, 50))
+                prepared = prepare(plan, TrainSettings(max_epochs=2), cpu, "own")
+                with energy.measure("train") as window:
+                    prepared.train(data, window.joules_so_far)
+                facts = prepared.plan.verified()
+                assert 0 < facts["halves_rate"] < facts["compression_rate"] < 1
+                energy.record(**facts)
+            """
+        )
+    )
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    result.assert_outcomes(passed=1)
