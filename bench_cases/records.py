@@ -113,14 +113,20 @@ def record(energy: Energy, measured: Measured) -> None:
         energy.flag(f"stopped by the cap of {training.epochs} epochs, not by early stopping")
 
 
+def reached_by_baseline(energy: Energy) -> float | None:
+    """The validation accuracy that the trained baseline of this case reached, 0 to 1, if known."""
+    if energy.baseline is None:
+        return None
+    accuracy = energy.baseline.metrics.get("validation_accuracy")
+    return float(accuracy) if isinstance(accuracy, int | float) else None
+
+
 def _record_level(energy: Energy, measured: Measured) -> None:
     """Epochs, seconds and joules until validation first was within `max_drop` of the baseline's
     accuracy there (paper, Sections 2.4 and 3.5)."""
-    reference: object = measured.training.best.validation.accuracy
-    if energy.baseline is not None:
-        reference = energy.baseline.metrics.get("validation_accuracy", reference)
-    if not isinstance(reference, int | float):
-        return
+    reference = reached_by_baseline(energy)
+    if reference is None:
+        reference = measured.training.best.validation.accuracy
     crossing = measured.training.first_crossing(reference - measured.max_drop)
     if crossing is None:
         energy.flag(f"validation never came within {measured.max_drop:g} of the baseline's")
