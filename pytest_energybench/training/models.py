@@ -46,6 +46,10 @@ def build(name: str, classes: int, image_size: int) -> nn.Module:
             "init_weights": False,
             "transform_input": True,
         }
+    if name == "convnext_base":
+        # torchvision's 0.5 drops half of the deep blocks at random in every step, which is meant
+        # for 600 epochs from random weights; in a handful of epochs it is noise in loss and energy.
+        options = {"stochastic_depth_prob": 0.0}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         model: nn.Module = torchvision_models.get_model(
