@@ -21,8 +21,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--bench-methods",
         metavar="LIST",
-        default="paper",
-        help="paper (default), all, or names separated by commas; a+b applies b after a",
+        default="steganographic",
+        help="names separated by commas (default: steganographic; the baseline always runs), or the "
+        "lists paper, beyond, all; a+b is both together",
     )
     group.addoption(
         "--bench-data",
@@ -51,7 +52,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--bench-search",
         metavar="KIND",
         default="bisection",
-        help="bisection (default) or exhaustive, the paper's scan",
+        help="bisection (default), exhaustive (the paper's scan), per-layer (its ranks' search)",
     )
     group.addoption(
         "--bench-seed",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from functools import cached_property
 from importlib.metadata import version
+from pathlib import Path
 
 import torch
 
@@ -56,8 +57,10 @@ class Laboratory:
         )
         return Plan(start.model, notes=start.notes)
 
-    def compress(self, plan: Plan, model: str, method: str) -> Plan:
-        """Let the method decide, on validation."""
+    def compress(
+        self, plan: Plan, model: str, method: str, trained_accuracy: float | None = None
+    ) -> Plan:
+        """Let the method decide, on validation, where the trained baseline reached that much."""
         task = Task(
             data=self.data(model),
             device=self.device,
@@ -65,6 +68,7 @@ class Laboratory:
             evaluation_batch=self.preset.evaluation_batch,
             strategy=self.options.search,
             seed=self.options.seed,
+            trained_accuracy=trained_accuracy,
         )
         return registry.method(method)(plan, task)
 
@@ -89,8 +93,8 @@ class Laboratory:
         train = chosen.train_settings("", self.options.seed)
         return {
             "preset": chosen.name,
-            "data": self.options.data(chosen),
-            "weights": self.options.weights(chosen),
+            "data": _without_folders(self.options.data(chosen)),
+            "weights": _without_folders(self.options.weights(chosen)),
             "device": str(self.device),
             "max_drop": self.options.max_drop,
             "search": self.options.search,
@@ -105,3 +109,9 @@ class Laboratory:
             "threads": torch.get_num_threads(),
             "python": platform.python_version(),
         }
+
+
+def _without_folders(source: str) -> str:
+    """`imagefolder:/home/me/cats` as `imagefolder:cats`: a report tells no home folders."""
+    kind, colon, path = source.rpartition(":")
+    return f"{kind}{colon}{Path(path).name}"

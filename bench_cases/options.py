@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from bench_cases.methods import BASELINE, PAPER_METHODS
+from bench_cases.methods import BASELINE, BEYOND_METHODS, PAPER_METHODS
 from pytest_energybench.training.errors import SettingError
 from pytest_energybench.training.settings import (
     PRESETS,
@@ -19,7 +19,7 @@ from pytest_energybench.training.settings import (
 
 INSTALL = "pip install 'pytest-energybench[bench]'"
 NEEDED = ("torch", "torchvision", "sklearn", "tqdm")
-SEARCHES = ("bisection", "exhaustive")
+SEARCHES = ("bisection", "exhaustive", "per-layer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,17 +127,19 @@ def _methods(text: str) -> tuple[str, ...]:
     """The methods to run, the baseline first: nothing can be judged without it."""
     if text == "paper":
         return PAPER_METHODS
+    if text == "beyond":
+        return BEYOND_METHODS
     # Only here the methods themselves are imported, and torch with them.
     from pytest_energybench.compression import registry
 
     if text == "all":
-        return registry.names()
+        return tuple(dict.fromkeys((*PAPER_METHODS, *BEYOND_METHODS, *registry.names())))
     chosen = tuple(name.strip() for name in text.split(",") if name.strip())
     try:
         for name in chosen:
             registry.method(name)
     except SettingError as error:
-        raise SettingError(f"{error}; or the lists paper, all") from None
+        raise SettingError(f"{error}; or the lists paper, beyond, all") from None
     if not chosen:
         raise SettingError("--bench-methods is empty: give paper, all or names")
     return (BASELINE, *(name for name in chosen if name != BASELINE))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from bench_cases.judging import assert_saves_energy
 from bench_cases.methods import BASELINE
-from bench_cases.records import Measured, record
+from bench_cases.records import Measured, reached_by_baseline, record
 
 if TYPE_CHECKING:
     from bench_cases.laboratory import Laboratory
@@ -30,7 +30,7 @@ def test_paper(
         plan = laboratory.start(model)
     if method != BASELINE:
         with energy.measure("search", counted=False):
-            plan = laboratory.compress(plan, model, method)
+            plan = laboratory.compress(plan, model, method, reached_by_baseline(energy))
     with energy.heavy_work():
         prepared = laboratory.prepare(plan, model, method)
 
