@@ -22,8 +22,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--bench-methods",
         metavar="LIST",
         default="steganographic",
-        help="names separated by commas (default: steganographic; the baseline always runs), or the "
-        "lists paper, beyond, all; a+b is both together",
+        help="names separated by commas (default: steganographic; the baseline always runs), or "
+        "the lists paper, beyond, all; a+b is both together",
     )
     group.addoption(
         "--bench-data",
