@@ -35,6 +35,9 @@ def terminal_table(run: Run, *, width: int = 100, verbosity: int = 0, color: boo
     lines.append(shorten(_footer(view), width))
     if view.has_delta and view.estimate_note and verbosity >= 0:
         lines += _wrapped(view.estimate_note, width)
+    if verbosity >= 0:
+        for error in dict.fromkeys(run.errors):
+            lines += _wrapped(f"note: {visible(error)}", width)
     return "\n".join(lines)
 
 

@@ -2,12 +2,13 @@
 
 import re
 
+import msgspec
 import pytest
 
 from pytest_energybench.report.terminal import terminal_table
 from pytest_energybench.report.text import display_width
 from pytest_energybench.results.model import Case, Run
-from tests.report.samples import MACHINE, empty_run
+from tests.report.samples import MACHINE, ci_run, empty_run
 
 
 def test_paper(paper, golden):
@@ -82,3 +83,10 @@ def test_a_name_cannot_speak_to_the_terminal():
 def test_an_estimate_says_what_its_ratios_mean(paper, ci):
     assert "every energy ratio is a time ratio" in terminal_table(paper)
     assert "time ratio" not in terminal_table(ci)
+
+
+def test_what_could_not_be_metered_is_named():
+    missing = "RAPL: /sys/class/powercap/intel-rapl:0/energy_uj can't be read; run as root"
+    run = msgspec.structs.replace(ci_run(), errors=[missing])
+    assert f"note: {missing}" in terminal_table(run).replace("\n", " ")
+    assert "note:" not in terminal_table(run, verbosity=-1)
