@@ -110,3 +110,5 @@ class Gatherer:
         )
         self._run = run
         self._kept.tell(summary)
+        if not session.options.strict_budgets:
+            self._kept.said += session.keeper.idle_budgets(run, session.selection.everything)
