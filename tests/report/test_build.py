@@ -30,7 +30,7 @@ def test_headline_tells_foreseen_regressions(paper):
 def test_cost_names_searches_facility_and_their_kind(paper):
     cost = run_view(paper).cost
     assert cost.startswith("Measuring took ~219 kJ (~60.8 Wh)")
-    assert "in searches" in cost
+    assert "beside the cases" in cost
     assert "(PUE 1.58)" in cost
 
 
