@@ -1,0 +1,85 @@
+"""What a user selects and what a user is told, in a pytest of its own that collects the cases."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytest_energybench.training.settings import MODELS
+
+ROOT = Path(__file__).parents[2]
+CASES = "bench_cases/test_paper.py"
+
+
+def collect(*options: str) -> subprocess.CompletedProcess[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        CASES,
+        "--collect-only",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+    ]
+    return subprocess.run(
+        [*command, *options], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def ids(*options: str) -> list[str]:
+    lines = collect(*options).stdout.splitlines()
+    return [line.partition("[")[2].rstrip("]") for line in lines if line.startswith(CASES)]
+
+
+def test_every_model_has_a_baseline_and_a_case_for_each_method() -> None:
+    found = ids("--bench-methods=steganographic")
+    assert found == [
+        f"{model}-{method}" for model in MODELS for method in ("baseline", "steganographic")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("-k", "resnet18 and steganographic"), ["resnet18-baseline", "resnet18-steganographic"]),
+        (("-k", "convnext"), ["convnext_base-baseline", "convnext_base-steganographic"]),
+        (("-m", "vgg16 and not baseline"), ["vgg16-baseline", "vgg16-steganographic"]),
+        (("-m", "energy_baseline and alexnet"), ["alexnet-baseline"]),
+    ],
+)
+def test_names_and_marks_select_and_the_baseline_comes_along(
+    options: tuple[str, ...], expected: list[str]
+) -> None:
+    assert ids("--bench-methods=steganographic", *options) == expected
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--bench-methods=quantum", "unknown method 'quantum': choose from baseline"),
+        ("--bench-preset=huge", "--bench-preset=huge: choose one of quick, standard, paper"),
+        ("--bench-preset=paper", "needs its images: give --bench-data=imagenet:PATH"),
+        ("--bench-data=mnist", "unknown data 'mnist': choose one of digits, imagefolder:PATH"),
+        ("--bench-weights=/nowhere", "unknown weights '/nowhere': choose warm, imagenet"),
+        ("--bench-max-drop=much", "--bench-max-drop=much: give a number from 0 to 1"),
+        ("--bench-search=greedy", "--bench-search=greedy: choose one of bisection, exhaustive"),
+        ("--bench-seed=-1", "--bench-seed=-1: give a number from 0"),
+    ],
+)
+def test_what_does_not_exist_is_a_usage_error_that_names_what_does(option: str, said: str) -> None:
+    result = collect(option)
+    assert result.returncode == pytest.ExitCode.USAGE_ERROR
+    assert said in result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
+
+
+def test_without_torch_the_way_to_install_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bench_cases import options
+
+    monkeypatch.setattr(options, "NEEDED", ("torch_that_is_not_here",))
+    with pytest.raises(pytest.UsageError, match=r"pip install 'pytest-energybench\[bench\]'"):
+        options.check_installed()
