@@ -75,3 +75,11 @@ def test_a_rerun_adds_to_the_sample(suite: pytest.Pytester) -> None:
     (case,) = json.loads(Path("run.json").read_text())["cases"]
     assert [entry["total_j"] for entry in case["rounds"]] == [360.0, 120.0]
     assert (case["total_j"], case["outcome"]) == (240.0, "passed")
+
+
+def test_a_case_that_is_run_twice_is_one_case_with_both_rounds(suite: pytest.Pytester) -> None:
+    path = suite.makepyfile("def test_it(energy, work):\n    energy(work, 1.0)")
+    result = suite.runpytest("--keep-duplicates", path.name, path.name, "--energy-json=run.json")
+    result.assert_outcomes(passed=2)
+    (case,) = json.loads(Path("run.json").read_text())["cases"]
+    assert [entry["total_j"] for entry in case["rounds"]] == [12.0, 12.0]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from pytest_energybench.distribution import scopes, unscoped
+from pytest_energybench.distribution import scopes, take_one_gpu, unscoped
+from pytest_energybench.metering import nvml
 
 SUITE = """
 import pytest
@@ -157,3 +160,15 @@ def test_node_ids_lead_back_from_their_scope(pytester: pytest.Pytester) -> None:
         "energy-1",
     ]
     assert [unscoped(scoped) for scoped in found] == [a.nodeid, b.nodeid, a.nodeid, c.nodeid, None]
+
+
+@pytest.mark.parametrize(("worker", "own"), [("gw0", "GPU-a"), ("gw1", "GPU-b"), ("gw2", "GPU-a")])
+def test_each_worker_sees_one_gpu_of_several(
+    monkeypatch: pytest.MonkeyPatch, worker: str, own: str
+) -> None:
+    found = SimpleNamespace(gpus=[SimpleNamespace(uuid="GPU-a"), SimpleNamespace(uuid="GPU-b")])
+    monkeypatch.setattr(nvml, "driver_is_loaded", lambda: True)
+    monkeypatch.setattr(nvml, "find_gpus", lambda: found)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,0")
+    take_one_gpu(worker)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == own
