@@ -27,7 +27,7 @@ from pytest_energybench.compression.layer_losses import predicted_losses
 from pytest_energybench.compression.layerwise import search_each_layer
 from pytest_energybench.compression.plan import Fact, Plan, ResultError, Task
 from pytest_energybench.compression.probing import score_changed
-from pytest_energybench.compression.search import Search, passes, search
+from pytest_energybench.compression.search import Accuracy, Search, passes, search
 from pytest_energybench.training.evaluate import Score
 
 BUDGETS = 127
@@ -140,7 +140,7 @@ class Adjustment:
 
     def __call__(self, model: nn.Module, score: Score, done: int) -> bool:
         """Extend the most squeezed layers by their next components; what is trained stays."""
-        enough = passes(score.correct, score.total, _Accuracy(self.accuracy), 0.0)
+        enough = passes(score.correct, score.total, Accuracy(self.accuracy), 0.0)
         if enough or done == MOST_ADJUSTMENTS or not self.ranks:
             return False
         model.float()
@@ -154,14 +154,6 @@ class Adjustment:
             layer.extend(spectrum, rank)
             self.ranks[path] = rank
         return True
-
-
-@dataclass(frozen=True, slots=True)
-class _Accuracy:
-    """An accuracy without images, as a reference of `passes`."""
-
-    correct: float
-    total: int = 1
 
 
 @dataclass(frozen=True, slots=True)

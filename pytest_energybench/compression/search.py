@@ -34,6 +34,14 @@ class Count(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """An accuracy without images, 0 to 1, as a reference of `passes`."""
+
+    correct: float
+    total: int = 1
+
+
 Evaluate = Callable[[int], Count]
 """From a level to the accuracy there, on the full validation split."""
 
