@@ -44,7 +44,8 @@ class Environment:
         command += ["--disable-pip-version-check", *requirements]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise InstallError(last_line(done.stderr.partition("\nHint:")[0]))
+            errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR:")]
+            raise InstallError(last_line(errors[0] if errors else done.stderr))
 
     @property
     def python(self) -> Path:

@@ -70,7 +70,7 @@ def test_a_tool_that_fails_is_quoted(tmp_path: Path) -> None:
 
 
 def test_a_requirement_that_pip_refuses_is_told_in_a_line(tmp_path: Path) -> None:
-    with pytest.raises(InstallError, match=r"^ERROR: .*no-such-folder") as caught:
+    with pytest.raises(InstallError, match=r"^ERROR: Invalid requirement") as caught:
         Environment.made(tmp_path / "env", str(tmp_path / "no-such-folder"))
     assert "\n" not in str(caught.value)
 
