@@ -114,10 +114,8 @@ def signature(found: Callable[..., Any]) -> str:
 def option_lines() -> Iterator[str]:
     for option in options.OPTIONS:
         value = "" if option.flag else f"={option.metavar}"
-        default = (
-            sorted(option.default) if isinstance(option.default, frozenset) else option.default
-        )
-        yield f"--energy-{option.name}{value}, ini {option.dest}, default {default!r}"
+        default = repr(option.default) if option.default != frozenset() else "none"
+        yield f"--energy-{option.name}{value}, ini {option.dest}, default {default}"
 
 
 def command_line() -> Iterator[str]:
