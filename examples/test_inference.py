@@ -2,8 +2,8 @@
 
 Each of the paper's methods, and channels taken out, compresses the same trained network, which is
 then trained a little more. What counts here is only what an answer costs afterwards: fewer channels
-and thinner layers are less work; masked weights are multiplied all the same; a narrow number
-format saves where the processor has units for it.
+are less work; two thin layers may be, where they are thin enough; masked weights are multiplied all
+the same; a narrow number format saves where the processor has units for it.
 
     pytest examples/test_inference.py --energy-report
 """
@@ -78,7 +78,6 @@ METHODS = [
     "lowrank",
     "channel",
 ]
-LESS_WORK = ("lowrank", "channel")
 
 
 @pytest.mark.energy_group("inference")
@@ -106,5 +105,5 @@ def test_inference(energy, data, baseline, method):
         parameters=sum(each.numel() for each in model.parameters()),
     )
     energy.assert_accuracy_within_baseline(max_drop=MAX_DROP)
-    if method in LESS_WORK:
-        energy.assert_below_baseline()
+    if method == "channel":  # the one that is sure to be less work, whatever the processor
+        energy.assert_below_baseline(margin="20 %")  # on a busy machine figures scatter as much

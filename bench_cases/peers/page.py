@@ -56,8 +56,7 @@ A dash: the tool doesn't do this. *fails*: it does, and could not here, in its o
 """
 
 TRIAL = """
-**A trial: its loads lasted {seconds:g} s instead of {full:g} s. It shows what the table holds; its
-figures are not to be cited.**
+**A trial with loads of {seconds:g} s instead of {full:g} s, maybe not all rows: not to be cited.**
 """
 
 
