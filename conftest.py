@@ -60,3 +60,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="0",
         help="seed of warm start, new heads and data order (default 0); the split never moves",
     )
+    group.addoption(
+        "--peers-seconds",
+        metavar="N",
+        default="20",
+        help="how long loads last in `bench_cases/test_peers.py` (default 20; less is a trial)",
+    )
+    group.addoption(
+        "--peers-envs",
+        metavar="DIR",
+        help="where the environments of the peers are made, or found (default: the user's cache)",
+    )

@@ -1,21 +1,16 @@
-"""What metering costs and how exact it is, side by side with other tools.
+"""What metering may cost at most, and how exact it has to be.
 
     pytest bench_cases/test_meter_costs.py -m slow
 
-prints the table and writes `reports/meter_costs.json`. The peers come with the extra `peers`, or
-from another environment whose interpreter `ENERGYBENCH_PEERS_PYTHON` names; one that isn't there or
-can't run is told as such. Every tool runs in fresh processes of its own, one after the other, on
-the same made powercap tree: two packages with dram.
+prints the table and writes `reports/meter_costs.json`. Everything is measured in fresh processes on
+a made powercap tree: two packages with dram. Other tools stand beside it in `test_peers.py`.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import random
-import resource
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -25,6 +20,9 @@ from pathlib import Path
 import pytest
 from tabulate import tabulate
 
+from bench_cases.peers.counters import RANGE_UJ, Replay, make_tree
+from bench_cases.peers.starts import added_cpu_ms
+from bench_cases.peers.tools import Probe, figure, started
 from pytest_energybench.metering.meter import Meter
 from pytest_energybench.metering.power import PowerIntegral
 from pytest_energybench.metering.rapl import RaplSource
@@ -32,140 +30,26 @@ from pytest_energybench.metering.rapl import RaplSource
 pytestmark = pytest.mark.slow
 
 SLEEP_S = 20
-RANGE_UJ = 262_143_328_850
-
-PROBE = """
-import json, resource, statistics, sys, time
-begin = time.perf_counter()
-{setup}
-with window(): pass
-first_ms = (time.perf_counter() - begin) * 1e3
-
-def cpu_s():
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + children.ru_utime + children.ru_stime
-
-what, tool = sys.argv[1], sys.argv[2]
-if what == "windows":
-    batches = []
-    for _ in range(5):
-        spent = []
-        for _ in range({windows}):
-            start = time.perf_counter()
-            with window(): pass
-            spent.append(time.perf_counter() - start)
-        batches.append(statistics.median(spent) * 1e6)
-    result = min(batches)
-elif what == "sleep":
-    start = cpu_s()
-    with window(): time.sleep({sleep})
-    result = (cpu_s() - start) * 1e3
-else:
-    result = first_ms
-print(json.dumps(result))
-"""
-
-OURS = """
-from pytest_energybench.metering.meter import default_meter, measure
-window = measure
-"""
-
-PYJOULES = """
-import os
-from contextlib import contextmanager
-from pyJoules.device import rapl_device
-rapl_device.RAPL_API_DIR = os.environ["ENERGYBENCH_POWERCAP_ROOT"] + "/intel-rapl"
-from pyJoules.device.rapl_device import RaplDevice
-from pyJoules.energy_meter import EnergyMeter
-device = RaplDevice()
-device.configure(domains=RaplDevice.available_domains())
-meter = EnergyMeter([device])
-
-@contextmanager
-def window():
-    meter.start()
-    yield
-    meter.stop()
-"""
-
-ZEUS = """
-import os
-from contextlib import contextmanager
-from zeus.device.cpu import rapl
-rapl.RAPL_DIR = os.environ["ENERGYBENCH_POWERCAP_ROOT"] + "/intel-rapl"
-from zeus.monitor import ZeusMonitor
-monitor = ZeusMonitor(gpu_indices=[])
-
-@contextmanager
-def window():
-    monitor.begin_window("w", sync_execution=False)
-    yield
-    monitor.end_window("w", sync_execution=False)
-"""
-
-CODECARBON = """
-from contextlib import contextmanager
-from codecarbon import OfflineEmissionsTracker
-tracker = OfflineEmissionsTracker(
-    country_iso_code="USA", log_level="critical", save_to_file=False, allow_multiple_runs=True
-)
-
-@contextmanager
-def window():
-    tracker.start_task("w")
-    yield
-    tracker.stop_task("w")
-"""
-
-
-@dataclass(frozen=True)
-class Tool:
-    """A tool as the probe drives it; `windows` are timed at a go."""
-
-    name: str
-    setup: str
-    windows: int
-    meters: str = ""
-    python: str = sys.executable
+WINDOWS = 2000
 
 
 @dataclass
 class Row:
-    """One line of the table: ours, the limit it has to keep, and what the peers take."""
+    """One line of the table: the figure, and the limit it has to keep."""
 
     what: str
     unit: str
     ours: float
     limit: float
-    peers: dict[str, float | str]
 
     @property
     def is_kept(self) -> bool:
         return self.ours <= self.limit
 
 
-PEER_PYTHON = os.environ.get("ENERGYBENCH_PEERS_PYTHON", sys.executable)
-COUNTED = Tool("energybench", OURS, 2000, "rapl")
-ESTIMATED = Tool("energybench, estimate", OURS, 2000, "estimate")
-PEERS = (
-    Tool("pyJoules", PYJOULES, 2000, python=PEER_PYTHON),
-    Tool("zeus", ZEUS, 1000, python=PEER_PYTHON),
-    Tool("codecarbon", CODECARBON, 20, python=PEER_PYTHON),
-)
-
-
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two packages with dram, nested as the kernel nests them."""
-    root = tmp_path_factory.mktemp("powercap")
-    for package in (0, 1):
-        zone = root / "intel-rapl" / f"intel-rapl:{package}"
-        for folder, name in ((zone, f"package-{package}"), (zone / f"{zone.name}:0", "dram")):
-            folder.mkdir(parents=True)
-            (folder / "name").write_text(f"{name}\n")
-            (folder / "energy_uj").write_text(f"{(package + 1) * 7_000_000_000}\n")
-            (folder / "max_energy_range_uj").write_text(f"{RANGE_UJ}\n")
-    return root
+    return make_tree(tmp_path_factory.mktemp("powercap"))
 
 
 @pytest.fixture(scope="module")
@@ -174,120 +58,68 @@ def rows() -> list[Row]:
     return []
 
 
-def command(tool: Tool, what: str) -> list[str]:
-    script = PROBE.format(setup=tool.setup, windows=tool.windows, sleep=SLEEP_S)
-    return [tool.python, "-c", script, what, tool.name]
+@pytest.fixture
+def keep(rows: list[Row]) -> Callable[[str, str, float, float], None]:
+    """Add a row to the table; its limit has to be kept."""
+
+    def keep(what: str, unit: str, ours: float, limit: float) -> None:
+        row = Row(what, unit, ours, limit)
+        rows.append(row)
+        assert row.is_kept, row
+
+    return keep
 
 
-def environment(tool: Tool, tree: Path) -> dict[str, str]:
-    return {
-        **os.environ,
-        "ENERGYBENCH_POWERCAP_ROOT": str(tree),
-        "ENERGYBENCH_METERS": tool.meters or "auto",
-        "ENERGYBENCH_LOCK_DIR": str(tree.parent / f"locks-{tool.name}"),
-    }
+@pytest.fixture
+def median(tree: Path, tmp_path: Path) -> Callable[..., float]:
+    """The median figure of `times` fresh processes, one after the other."""
+
+    def median(what: Probe, number: float, meters: str, times: int) -> float:
+        found = []
+        for _ in range(times):
+            process = started(
+                "energybench", sys.executable, what, number, tmp_path, tree=tree, meters=meters
+            )
+            found.append(figure(process))
+        assert all(isinstance(each, float) for each in found), found
+        return statistics.median(found)
+
+    return median
 
 
-def probe(tool: Tool, what: str, tree: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        command(tool, what),
-        env=environment(tool, tree),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def test_window_start_and_stop(median, keep) -> None:
+    keep("window start + stop", "us", median("window", WINDOWS, "rapl", 3), 25.0)
+    keep("the same on the estimate", "us", median("window", WINDOWS, "estimate", 3), 2000.0)
 
 
-def figure(process: subprocess.Popen[str]) -> float | str:
-    """What the probe measured, or why it couldn't."""
-    out, err = process.communicate(timeout=600)
-    if process.returncode:
-        return (err.strip().splitlines() or ["no message"])[-1][:60]
-    return float(json.loads(out.splitlines()[-1]))
+def test_import_and_first_window(median, keep) -> None:
+    keep("import + first window", "ms", median("first", 0, "rapl", 9), 40.0)
+    keep("the same on the estimate", "ms", median("first", 0, "estimate", 9), 90.0)
 
 
-def best(tool: Tool, what: str, tree: Path, times: int) -> float | str:
-    """The median of `times` fresh processes."""
-    figures = [figure(probe(tool, what, tree)) for _ in range(times)]
-    wrong = [each for each in figures if isinstance(each, str)]
-    return wrong[0] if wrong else statistics.median(float(each) for each in figures)
+def test_what_the_plugin_adds_to_a_start(tmp_path: Path, keep) -> None:
+    added = added_cpu_ms(sys.executable, "pytest_energybench.plugin", tmp_path, pairs=20)
+    keep("added to pytest --collect-only", "ms CPU", added, 8.0)
 
 
-def ours(found: float | str) -> float:
-    assert isinstance(found, float), found
-    return found
+def test_a_long_sleep(median, keep) -> None:
+    worst = max(median("cpu", SLEEP_S, meters, 1) for meters in ("rapl", "estimate"))
+    keep(f"metering a {SLEEP_S} s sleep", "ms CPU", worst, 5.0)
 
 
-def test_window_start_and_stop(tree: Path, rows: list[Row]) -> None:
-    peers = {tool.name: best(tool, "windows", tree, 1) for tool in PEERS}
-    counted = Row("window start + stop", "us", ours(best(COUNTED, "windows", tree, 3)), 25.0, peers)
-    estimated = Row(
-        "the same on the estimate", "us", ours(best(ESTIMATED, "windows", tree, 3)), 2000.0, {}
-    )
-    rows += [counted, estimated]
-    assert counted.is_kept, counted
-    assert estimated.is_kept, estimated
-
-
-def test_import_and_first_window(tree: Path, rows: list[Row]) -> None:
-    peers = {tool.name: best(tool, "first", tree, 3) for tool in PEERS}
-    counted = Row("import + first window", "ms", ours(best(COUNTED, "first", tree, 9)), 40.0, peers)
-    estimated = Row(
-        "the same on the estimate", "ms", ours(best(ESTIMATED, "first", tree, 9)), 90.0, {}
-    )
-    rows += [counted, estimated]
-    assert counted.is_kept, counted
-    assert estimated.is_kept, estimated
-
-
-def test_what_the_plugin_adds_to_a_start(tmp_path: Path, rows: list[Row]) -> None:
-    (tmp_path / "test_one.py").write_text("def test_one(): pass\n")
-
-    def cpu_ms(*arguments: str) -> float:
-        base = [sys.executable, "-m", "pytest", "-q", "--collect-only", "-p", "no:cacheprovider"]
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([*base, *arguments], cwd=tmp_path, env=bare, check=True, capture_output=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return (after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime) * 1e3
-
-    bare = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # others' cost is noise here
-    added: list[float] = []
-    for _ in range(20):  # side by side, so that what else runs here hits both alike
-        without = cpu_ms()
-        added.append(cpu_ms("-p", "pytest_energybench.plugin") - without)
-    row = Row("added to pytest --collect-only", "ms CPU", statistics.median(added), 8.0, {})
-    rows.append(row)
-    assert row.is_kept, row
-
-
-def test_a_long_sleep(tree: Path, rows: list[Row]) -> None:
-    """All at once: each counts its own CPU time, and sleepers don't disturb each other."""
-    running = {tool: probe(tool, "sleep", tree) for tool in (COUNTED, ESTIMATED, *PEERS)}
-    found = {tool.name: figure(process) for tool, process in running.items()}
-    mine = max(ours(found.pop(COUNTED.name)), ours(found.pop(ESTIMATED.name)))
-    row = Row(f"metering a {SLEEP_S} s sleep", "ms CPU", mine, 5.0, found)
-    rows.append(row)
-    assert row.is_kept, row
-
-
-def test_counters_against_a_known_trace(tree: Path, rows: list[Row]) -> None:
-    chance = random.Random(1)
+def test_counters_against_a_known_trace(tree: Path, keep) -> None:
     source = RaplSource.find(tree)
-    counters = sorted(tree.rglob("energy_uj"))
+    replay = Replay(tree)
     worst = 0.0
     for _ in range(50):
-        truth_uj = 0
+        before = replay.spent_uj
         with Meter([source]).measure() as window:
             for _ in range(20):
-                for counter in counters:
-                    step = chance.randrange(RANGE_UJ // 3)
-                    counter.write_text(f"{(int(counter.read_text()) + step) % RANGE_UJ}\n")
-                    truth_uj += step
+                replay.spend(RANGE_UJ // 6)
                 source.tick()
-        worst = max(worst, abs(window.total_j - truth_uj / 1e6) / (truth_uj / 1e6))
-    row = Row("error of counters, wraps included", "%", worst * 100, 0.1, {})
-    rows.append(row)
-    assert row.is_kept, row
+        truth_j = (replay.spent_uj - before) / 1e6
+        worst = max(worst, abs(window.total_j - truth_j) / truth_j)
+    keep("error of counters, wraps included", "%", worst * 100, 0.1)
 
 
 Trace = Callable[[float], float]
@@ -305,7 +137,7 @@ def integrated(watts: Trace, end: float, phase: float, period_s: float) -> tuple
     return power.energy_j(0.0, end), power.error_j(0.0, end)
 
 
-def test_sampled_power_against_known_traces(rows: list[Row]) -> None:
+def test_sampled_power_against_known_traces(keep) -> None:
     """Square features: each level lasts for ten sample periods, or for 0.2 to 2 of them."""
     chance = random.Random(2)
     period_s = 0.1
@@ -331,40 +163,19 @@ def test_sampled_power_against_known_traces(rows: list[Row]) -> None:
                 errors.append(abs(joules - truth) / truth)
             else:
                 covered += abs(joules - truth) <= bar
-    typical = Row("error of sampled power, features of 10 periods", "%", max(errors) * 100, 1.0, {})
-    short = Row("bursts that the error bar misses", "%", 100 * (1 - covered / bursts), 0.0, {})
-    rows += [typical, short]
-    assert typical.is_kept, typical
-    assert short.is_kept, short
+    keep("error of sampled power, features of 10 periods", "%", max(errors) * 100, 1.0)
+    keep("bursts that the error bar misses", "%", 100 * (1 - covered / bursts), 0.0)
 
 
 def test_the_table(
     rows: list[Row], pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Prints and writes what the tests above have found."""
-    names = [peer.name for peer in PEERS]
-    table = tabulate(
-        [
-            [row.what, row.unit, f"{row.ours:.3g}", f"<= {row.limit:g}"]
-            + [shown(row.peers.get(name)) for name in names]
-            for row in rows
-        ],
-        ["", "", "energybench", "to reach", *names],
-    )
+    lines = [[row.what, row.unit, f"{row.ours:.3g}", f"<= {row.limit:g}"] for row in rows]
     path = pytestconfig.rootpath / "reports" / "meter_costs.json"
     path.parent.mkdir(exist_ok=True)
     content = {"created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
     path.write_text(json.dumps({**content, "rows": [asdict(row) for row in rows]}, indent=2))
     with capsys.disabled():
-        print(f"\n\n{table}\n\nwritten to {path}")
-        for tool in PEERS:
-            why = next((w for row in rows if isinstance(w := row.peers.get(tool.name), str)), None)
-            if why is not None:
-                print(f"{tool.name} can't run here: {why}")
+        print(f"\n\n{tabulate(lines, ['', '', 'measured', 'limit'])}\n\nwritten to {path}")
     assert rows
-
-
-def shown(peer: float | str | None) -> str:
-    if isinstance(peer, str):
-        return "can't run"
-    return "-" if peer is None else f"{peer:.3g}"

@@ -64,7 +64,9 @@ def reference() -> Iterator[str]:
     yield from (
         "# Reference",
         "",
-        "Written by `python docs/make_reference.py` from the code; change it there.",
+        "Written by `python docs/make_reference.py` from the code; change it there. This page is",
+        "the public interface, which changes only with a line in CHANGELOG.md; what isn't here may",
+        "change any day.",
         "",
         "[Fixtures](#fixtures) · [Windows and meters](#windows-and-meters) · [Markers](#markers) ·",
         "[Options](#options) · [Budgets file](#budgets-file) · [Hooks](#hooks) ·",

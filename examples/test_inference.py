@@ -1,7 +1,9 @@
 """Inference: joules per 1,000 images of a network, and of the same one compressed.
 
-The two large layers are replaced by products of two thin ones (a truncated SVD). The compressed
-network has to be nearly as right, with less energy for each image.
+Each of the paper's methods, and channels taken out, compresses the same trained network, which is
+then trained a little more. What counts here is only what an answer costs afterwards: fewer channels
+are less work; two thin layers may be, where they are thin enough; masked weights are multiplied all
+the same; a narrow number format saves where the processor has units for it.
 
     pytest examples/test_inference.py --energy-report
 """
@@ -12,88 +14,96 @@ import copy
 
 import pytest
 import torch
-from sklearn.datasets import load_digits
 from torch import nn
-from torch.nn import functional
+
+from pytest_energybench.compression import registry
+from pytest_energybench.compression.plan import Plan, Task
+from pytest_energybench.compression.run import prepare
+from pytest_energybench.training.data import Data
+from pytest_energybench.training.digits import digits
+from pytest_energybench.training.evaluate import running_type
+from pytest_energybench.training.settings import TrainSettings
 
 torch.set_num_threads(1)  # on a busy machine several would wait for each other
 
-WIDTH = 768
-RANK = 32
+CPU = torch.device("cpu")
+IMAGE_SIZE = 16
+MAX_DROP = 0.03
 ROUNDS = 5
+PASSES = 4
+"""Passes over the test images in each round: long enough for a figure on a busy machine."""
 
 
-@pytest.fixture(scope="module")
-def digits() -> tuple[torch.Tensor, torch.Tensor]:
-    images, labels = load_digits(return_X_y=True)
-    return torch.tensor(images, dtype=torch.float32) / 16, torch.tensor(labels)
-
-
-@pytest.fixture(scope="module")
-def trained(digits, energy_meter) -> nn.Sequential:
+def network() -> nn.Module:
     torch.manual_seed(0)
-    images, labels = digits[0][:800], digits[1][:800]
-    model = nn.Sequential(
-        nn.Linear(64, WIDTH),
+    return nn.Sequential(
+        nn.Conv2d(3, 48, 3, padding=1),
+        nn.BatchNorm2d(48),
         nn.ReLU(),
-        nn.Linear(WIDTH, WIDTH),
+        nn.Conv2d(48, 64, 3, padding=1),
+        nn.BatchNorm2d(64),
         nn.ReLU(),
-        nn.Linear(WIDTH, WIDTH),
+        nn.MaxPool2d(2),
+        nn.Conv2d(64, 64, 3, padding=1),
+        nn.BatchNorm2d(64),
         nn.ReLU(),
-        nn.Linear(WIDTH, 10),
-    )
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.1)
+        nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(4 * 64, 10),
+    ).to(memory_format=torch.channels_last)
+
+
+def trained(plan: Plan, data: Data, epochs: int) -> nn.Module:
+    prepared = prepare(plan, TrainSettings(max_epochs=epochs, patience=epochs), CPU, "")
+    prepared.train(data)
+    return prepared.plan.model.eval()
+
+
+@pytest.fixture(scope="module")
+def data() -> Data:
+    return digits(IMAGE_SIZE, CPU)
+
+
+@pytest.fixture(scope="module")
+def baseline(data: Data, energy_meter) -> nn.Module:
+    # Hard work that is not metered: it must not spoil another process's window meanwhile.
     with energy_meter.heavy_work():
-        for _ in range(8):
-            for batch in torch.randperm(len(images)).split(100):
-                loss = functional.cross_entropy(model(images[batch]), labels[batch])
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-    return model.eval()
+        return trained(Plan(network()), data, epochs=5)
 
 
-def thin(layer: nn.Linear, rank: int) -> nn.Sequential:
-    """The layer of this rank that is nearest to it, as two layers."""
-    left, values, right = torch.linalg.svd(layer.weight.detach(), full_matrices=False)
-    first = nn.Linear(layer.in_features, rank, bias=False)
-    second = nn.Linear(rank, layer.out_features)
-    with torch.no_grad():
-        first.weight.copy_(values[:rank, None] * right[:rank])
-        second.weight.copy_(left[:, :rank])
-        second.bias.copy_(layer.bias)
-    return nn.Sequential(first, second)
-
-
-def compressed(model: nn.Sequential) -> nn.Sequential:
-    model = copy.deepcopy(model)
-    for place, layer in enumerate(model):
-        if isinstance(layer, nn.Linear) and layer.in_features == layer.out_features:
-            model[place] = thin(layer, RANK)
-    return model
+METHODS = [
+    pytest.param("baseline", marks=pytest.mark.energy_baseline),
+    "steganographic",
+    "pruning",
+    "lowrank",
+    "channel",
+]
 
 
 @pytest.mark.energy_group("inference")
-@pytest.mark.parametrize(
-    "method", [pytest.param("plain", marks=pytest.mark.energy_baseline), "low-rank"]
-)
-def test_inference(energy, digits, trained, method):
-    model = compressed(trained) if method == "low-rank" else trained
-    images, labels = digits[0][800:], digits[1][800:]
+@pytest.mark.parametrize("method", METHODS)
+def test_inference(energy, data, baseline, method):
+    with energy.heavy_work():
+        plan = Plan(copy.deepcopy(baseline))
+        task = Task(data, CPU, MAX_DROP, evaluation_batch=120)
+        model = trained(registry.method(method)(plan, task), data, epochs=2)
+    batches = [(images.to(running_type(model)), right) for images, right in data.test.ordered(60)]
 
     @torch.inference_mode()
-    def predict() -> torch.Tensor:
-        for _ in range(10):  # long enough for a figure on a busy machine
-            answers = model(images)
+    def predict() -> list[torch.Tensor]:
+        for _ in range(PASSES):
+            answers = [model(images).argmax(dim=1) for images, _ in batches]
         return answers
 
     answers = energy(predict, rounds=ROUNDS, warmup=1)
 
+    right = torch.cat([right for _, right in batches])
     energy.record(
-        correct=int((answers.argmax(dim=1) == labels).sum()),
-        total=len(labels),
-        joules_per_1000_images=1000 * energy.total_j / (10 * len(images)),
+        correct=int((torch.cat(answers) == right).sum()),
+        total=len(right),
+        joules_per_1000_images=1000 * energy.total_j / (PASSES * len(right)),
         parameters=sum(each.numel() for each in model.parameters()),
     )
-    energy.assert_accuracy_within_baseline(max_drop=0.02)
-    energy.assert_below_baseline()
+    energy.assert_accuracy_within_baseline(max_drop=MAX_DROP)
+    if method == "channel":  # the one that is sure to be less work, whatever the processor
+        energy.assert_below_baseline(margin="20 %")  # on a busy machine figures scatter as much

@@ -19,9 +19,7 @@ from pytest_energybench.compression.run import prepare, reloaded_score
 from pytest_energybench.compression.steganographic import all_on_grid
 from pytest_energybench.training.evaluate import Score, evaluate
 from pytest_energybench.training.settings import TrainSettings
-from pytest_energybench.training.trainer import train
-from pytest_energybench.training.updater import PlainSGD
-from tests.training.nets import CPU, small_data, small_net
+from tests.training.nets import CPU, small_data, small_net, trained_weights
 
 DATA = small_data()
 SETTINGS = TrainSettings(batch_size=16, max_epochs=3, evaluation_batch=50)
@@ -32,17 +30,7 @@ IMAGES = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
 
 @pytest.fixture(scope="module")
 def trained() -> dict[str, torch.Tensor]:
-    model = small_net()
-    longer = replace(SETTINGS, max_epochs=30, patience=30)
-    train(model, DATA, PlainSGD(model, longer), longer, CPU)
-    return model.state_dict()
-
-
-@pytest.fixture
-def model(trained: dict[str, torch.Tensor]) -> nn.Module:
-    net = small_net()
-    net.load_state_dict(trained)
-    return net
+    return trained_weights(SETTINGS, epochs=30)
 
 
 @pytest.mark.parametrize(

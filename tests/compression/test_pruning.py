@@ -18,9 +18,7 @@ from pytest_energybench.compression.steganographic import all_on_grid
 from pytest_energybench.compression.targets import compressed_weights
 from pytest_energybench.training.evaluate import Score, evaluate
 from pytest_energybench.training.settings import TrainSettings
-from pytest_energybench.training.trainer import train
-from pytest_energybench.training.updater import PlainSGD
-from tests.training.nets import CPU, small_data, small_net
+from tests.training.nets import CPU, small_data, small_net, trained_weights
 
 DATA = small_data()
 SETTINGS = TrainSettings(batch_size=16, max_epochs=4, evaluation_batch=50)
@@ -29,17 +27,7 @@ TASK = Task(DATA, CPU, 0.01, 50)
 
 @pytest.fixture(scope="module")
 def trained() -> dict[str, torch.Tensor]:
-    model = small_net()
-    longer = replace(SETTINGS, max_epochs=40, patience=40)
-    train(model, DATA, PlainSGD(model, longer), longer, CPU)
-    return model.state_dict()
-
-
-@pytest.fixture
-def model(trained: dict[str, torch.Tensor]) -> nn.Module:
-    net = small_net()
-    net.load_state_dict(trained)
-    return net
+    return trained_weights(SETTINGS, epochs=40)
 
 
 def torch_masks(model: nn.Module, rate: float) -> dict[str, torch.Tensor]:

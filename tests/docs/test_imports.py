@@ -126,9 +126,20 @@ def test_no_circular_import(at_load: bool) -> None:
         pytest.fail(" <- ".join(error.args[1]), pytrace=False)
 
 
+WRITTEN = ("pytest_energybench", "bench_cases", "tests", "examples", "docs")
+"""Folders of the repository whose code people write and read."""
+
+
 def test_no_file_is_longer_than_can_be_taken_in() -> None:
+    files = (
+        path
+        for folder in WRITTEN
+        for ending in ("py", "html", "css", "js", "toml", "yml")
+        for path in (PACKAGE.parent / folder).rglob(f"*.{ending}")
+    )
     lengths = {
-        str(path.relative_to(PACKAGE)): len(path.read_text("utf-8").splitlines())
-        for path in modules().values()
+        str(path.relative_to(PACKAGE.parent)): len(path.read_text("utf-8").splitlines())
+        for path in files
     }
+    assert len(lengths) > len(modules())
     assert not {name: lines for name, lines in lengths.items() if lines > MOST_LINES}

@@ -8,16 +8,11 @@ from pathlib import Path
 import pytest
 
 from pytest_energybench.cli import main
+from tests.plugin.suites import GROUPS
 
-SUITE = """
-import pytest
-
-def case(group, method):
-    marks = [pytest.mark.energy_group(group)]
-    if method == "plain":
-        marks.append(pytest.mark.energy_baseline)
-    return pytest.param(group, method, marks=marks, id=f"{group}-{method}")
-
+SUITE = (
+    GROUPS
+    + """
 CASES = [case(group, method) for group in "AB" for method in ("plain", "pruned")]
 
 @pytest.mark.parametrize(("group", "method"), CASES)
@@ -27,6 +22,7 @@ def test_it(energy, work, group, method):
         work((10.0 if method == "plain" else 5.0) * conftest.FACTOR)
     energy.assert_below_baseline()
 """
+)
 
 
 @pytest.fixture

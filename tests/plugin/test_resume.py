@@ -13,15 +13,11 @@ from typing import Any
 
 import pytest
 
-GROUPS = """
-import pytest
+from tests.plugin.suites import GROUPS
 
-def case(group, method):
-    marks = [pytest.mark.energy_group(group)]
-    if method == "plain":
-        marks.append(pytest.mark.energy_baseline)
-    return pytest.param(group, method, marks=marks, id=f"{group}-{method}")
-
+SUITE = (
+    GROUPS
+    + """
 CASES = [case(group, method) for group in "ABC" for method in ("plain", "pruned")]
 
 @pytest.mark.parametrize(("group", "method"), CASES)
@@ -32,6 +28,7 @@ def test_it(energy, work, group, method):
     energy.assert_below_baseline()
     conftest.after(group, method)
 """
+)
 
 
 def names(path: str) -> list[str]:
@@ -52,7 +49,7 @@ def after(group, method):
         time.sleep(60)
 """
     )
-    suite.makepyfile(test_it=GROUPS)
+    suite.makepyfile(test_it=SUITE)
     return suite
 
 

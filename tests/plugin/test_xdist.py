@@ -12,16 +12,11 @@ import pytest
 
 from pytest_energybench.distribution import scopes, take_one_gpu, unscoped
 from pytest_energybench.metering import nvml
+from tests.plugin.suites import GROUPS
 
-SUITE = """
-import pytest
-
-def case(group, method):
-    marks = [pytest.mark.energy_group(group)]
-    if method == "plain":
-        marks.append(pytest.mark.energy_baseline)
-    return pytest.param(group, method, marks=marks, id=f"{group}-{method}")
-
+SUITE = (
+    GROUPS
+    + """
 CASES = [case(group, method) for method in ("slim", "plain", "pruned") for group in "ABCD"]
 SECONDS = {"plain": 10.0, "pruned": 5.0, "slim": 12.0}
 
@@ -42,6 +37,7 @@ def test_alone(energy, work, i):
 def test_unmetered(i):
     pass
 """
+)
 
 XDIST = ("-p", "xdist.plugin")
 

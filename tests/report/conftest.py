@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,8 +11,6 @@ import pytest
 from pytest_energybench.results.model import Run
 from tests.report import samples
 
-UPDATE = "ENERGYBENCH_UPDATE_GOLDEN"
-_GOLDEN = Path(__file__).with_name("golden")
 _FLAGS = (
     "--headless=new",
     "--no-sandbox",
@@ -39,19 +35,6 @@ def ci() -> Run:
 @pytest.fixture(scope="session")
 def big() -> Run:
     return samples.big_run()
-
-
-@pytest.fixture
-def golden() -> Callable[[str, str], None]:
-    """Compare with a kept file; `ENERGYBENCH_UPDATE_GOLDEN=1 pytest tests/report` renews it."""
-
-    def check(name: str, text: str) -> None:
-        path = _GOLDEN / name
-        if os.environ.get(UPDATE):
-            path.write_text(text, "utf-8")
-        assert text == path.read_text("utf-8"), f"{name} differs; if meant, set {UPDATE}=1"
-
-    return check
 
 
 @pytest.fixture(scope="session")

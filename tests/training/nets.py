@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
 from pytest_energybench.training.data import Data, TensorSplit
+from pytest_energybench.training.settings import TrainSettings
+from pytest_energybench.training.trainer import train
+from pytest_energybench.training.updater import PlainSGD
 
 CPU = torch.device("cpu")
 
@@ -46,3 +51,11 @@ def small_data() -> Data:
         test=coloured(100, seed=3),
         fingerprint="coloured-8",
     )
+
+
+def trained_weights(settings: TrainSettings, epochs: int) -> dict[str, torch.Tensor]:
+    """What `small_net` has learnt from `small_data` after so many epochs, none of them spared."""
+    model = small_net()
+    longer = replace(settings, max_epochs=epochs, patience=epochs)
+    train(model, small_data(), PlainSGD(model, longer), longer, CPU)
+    return model.state_dict()
