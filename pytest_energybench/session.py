@@ -265,6 +265,15 @@ class EnergySession:
         index, count = self.options.shard
         return Shard(index=index, count=count, planned=list(self.selection.planned))
 
+    def tell_cut_short(self) -> None:
+        """Say in the run file that tests are missing which were to run."""
+        missing = sum(nodeid not in self.cases for nodeid in self.order)
+        if missing:
+            self.errors.append(
+                f"the run was cut short: {missing} of its {len(self.order)} metered tests have no"
+                " figures"
+            )
+
     def run(self) -> Run:
         """Everything of this session as it is written and shown."""
         return msgspec.structs.replace(

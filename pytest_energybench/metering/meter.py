@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
-from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
+from pytest_energybench.metering.clock import SHORTEST_SLEEP_S, SYSTEM_CLOCK, Clock
 from pytest_energybench.metering.cuda import finish_gpu_work
 from pytest_energybench.metering.errors import MeterError
 from pytest_energybench.metering.exclusion import Exclusion
@@ -129,7 +129,8 @@ class Meter:
                         self._keeper.start()
             look = None if self._load is None else self._load.begin()
             trouble = finish_gpu_work()
-            return Edge(self._clock.monotonic(), self.read(), look, trouble)
+            asleep = self._clock.asleep()
+            return Edge(self._clock.monotonic(), self.read(), look, trouble, asleep)
         except BaseException:  # whatever it was, the machine must not stay locked
             self._let_go(window)
             raise
@@ -138,7 +139,8 @@ class Meter:
         """Close `window`: read, judge the figures, and let the machine go."""
         try:
             trouble = finish_gpu_work()
-            end = Edge(self._clock.monotonic(), self.read(), None, trouble)
+            asleep = self._clock.asleep()
+            end = Edge(self._clock.monotonic(), self.read(), None, trouble, asleep)
             self._judge(window, begin, end)
         finally:
             shared = self._let_go(window)
@@ -153,6 +155,11 @@ class Meter:
         for shortest_s, flag in self._paces:
             if seconds < shortest_s:
                 flags.append(flag % seconds)
+        if end.asleep - begin.asleep > SHORTEST_SLEEP_S:
+            flags.append(
+                f"the machine was suspended for {end.asleep - begin.asleep:.0f} s: what it drew"
+                " meanwhile is in no figure, nor is the time"
+            )
         for judge in self._judges:
             flags += judge.judge(begin.at, end.at)
         for sampler in self._samplers:

@@ -27,12 +27,14 @@ class Edge(NamedTuple):
         readings: one per source, read right after `at`.
         look: the machine's CPU time at the first edge, where it is watched.
         trouble: why GPU work in flight failed, where it did.
+        asleep: seconds that the machine was suspended so far.
     """
 
     at: float
     readings: Sequence[Reading]
     look: Look | None
     trouble: str | None
+    asleep: float
 
 
 class Window:
