@@ -18,7 +18,7 @@ class Clock(Protocol):
         """Seconds since an arbitrary fixed point; never goes back, whatever the wall clock does."""
 
     def asleep(self) -> float:
-        """Seconds that the machine was suspended since such a point; `monotonic` leaves them out."""
+        """Seconds of suspension since such a point; `monotonic` leaves them out."""
 
 
 class SystemClock:

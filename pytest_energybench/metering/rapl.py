@@ -207,7 +207,7 @@ class RaplSource:
             f"counters were not looked at for {seconds:.0f} s (a stopped process?) and may have"
             " wrapped unseen"
             for at, seconds in self._unseen
-            if at > begin
+            if at > begin and at - seconds < end
         ]
 
     def _look_back(self) -> None:
