@@ -16,8 +16,8 @@ from pytest_energybench.results.model import Case, Run
 T = TypeVar("T", Case, Run)
 
 IDENTITY = frozenset({"nodeid", "name", "group"})
-"""Fields that say which test it is: changed, they would match no other run's. They stay as they
-are, as pytest itself prints them."""
+"""Fields of a case that say which test it is: changed, they would match no other run's. They stay
+as they are, as pytest itself prints them."""
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@'\"]+@")
 _SECRET = re.compile(
@@ -51,10 +51,8 @@ def _cleaned(value: Any) -> Any:
     if isinstance(value, str):
         return private_text(value)
     if isinstance(value, dict):
-        return {
-            key: child if key in IDENTITY and isinstance(child, str) else _cleaned(child)
-            for key, child in value.items()
-        }
+        kept = IDENTITY if "nodeid" in value else ()
+        return {key: child if key in kept else _cleaned(child) for key, child in value.items()}
     if isinstance(value, list | tuple):
         return [_cleaned(child) for child in value]
     return value
