@@ -20,6 +20,7 @@ import pytest
 from pytest_energybench import __version__
 from pytest_energybench.cases import assembly
 from pytest_energybench.cases.draft import Draft
+from pytest_energybench.cases.threads import LeftThreads
 from pytest_energybench.fixture import Energy
 from pytest_energybench.gatekeeper import Gatekeeper
 from pytest_energybench.gates.judge import with_comparisons
@@ -69,6 +70,7 @@ class EnergySession:
         self.errors: list[str] = []
         self.order: Sequence[str] = self.selection.planned
         self._baselines: dict[str, str] = {}
+        self._threads = LeftThreads()
         for case in self.selection.taken_over:
             self.add(case)
 
@@ -140,6 +142,7 @@ class EnergySession:
 
     def execution(self, item: pytest.Item) -> Execution:
         """A new execution of a test; its `energy` is what the test's fixture gives."""
+        self._threads.begin()
         group = group_of(item)
         nodeid = nodeid_of(item)
         draft = Draft(
@@ -218,6 +221,7 @@ class EnergySession:
 
     def finished(self, draft: Draft, outcome: Outcome) -> Case:
         """The case of a test that has run; its verdict is the worst of what was judged."""
+        draft.flags += self._threads.end(draft.case.nodeid)
         case = draft.finished(self.baseline(draft.case.group))
         return _judged(without_private(msgspec.structs.replace(case, outcome=outcome)))
 

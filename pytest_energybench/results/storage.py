@@ -32,8 +32,8 @@ class Storage:
         if not _NAME.fullmatch(name) or name.endswith(".json"):
             raise StorageError(
                 one_line(
-                    f"{_shown(name)!r} is no name for a stored run: letters, digits, '.', '_' and '-', "
-                    "starting with a letter or digit, without '.json' and at most 100 long"
+                    f"{_shown(name)!r} is no name for a stored run: letters, digits, '.', '_' and"
+                    " '-', starting with a letter or digit, without '.json' and at most 100 long"
                 )
             )
         return self.folder / f"{name}.json"
@@ -62,7 +62,8 @@ class Storage:
             there = ", ".join(self.names()) or "none"
             raise StorageError(
                 one_line(
-                    f"no run is stored as {_shown(name_or_path)!r} in {self.folder} (there: {there})"
+                    f"no run is stored as {_shown(name_or_path)!r} in {self.folder}"
+                    f" (there: {there})"
                 )
             )
         return read_run(path)

@@ -95,7 +95,7 @@ def test_no_secret_and_no_name_of_user_or_host_is_in_any_file(
     assert "https://wall/joules?token=*** from ~/socket failed" in case
     assert '"config": "Config"' in case
     assert '"config": "dict"' in case
-    assert '"config": "~/data"' in case
+    assert '"config": "data"' in case
     assert '"data": "~/data"' in case
 
 
