@@ -136,8 +136,8 @@ class Energy:
         )
         if self._disabled:
             return call.run()
-        self.windows.refuse_inside("energy(function)")
-        result, called = metered_rounds(call, self._meter(), self._idle())
+        with self.windows.around_call("energy(function)"):
+            result, called = metered_rounds(call, self._meter(), self._idle())
         self._draft.add_rounds(called)
         return result
 
@@ -164,16 +164,16 @@ class Energy:
             RuntimeError: a window of this test is open, so the joules would count twice.
         """
         meter = self._meter()
-        self.windows.refuse_inside("energy.compare(...)")
-        ours, theirs = interleaved(
-            candidate,
-            baseline,
-            meter,
-            rounds=rounds,
-            warmup=warmup,
-            setup=setup,
-            idle=self._idle(),
-        )
+        with self.windows.around_call("energy.compare(...)"):
+            ours, theirs = interleaved(
+                candidate,
+                baseline,
+                meter,
+                rounds=rounds,
+                warmup=warmup,
+                setup=setup,
+                idle=self._idle(),
+            )
         if self._disabled:
             return ABTest((), (), {}, None)
         self._draft.add_rounds(ours)

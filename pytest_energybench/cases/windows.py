@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -50,6 +50,7 @@ class OpenWindows:
         self._idle = idle
         self._mutex = threading.Lock()
         self._open: list[_Open] = []
+        self._calls = 0
 
     def __bool__(self) -> bool:
         """Whether any window is open."""
@@ -59,13 +60,24 @@ class OpenWindows:
         """The window as what a `with` statement takes."""
         return _Bracket(self, window, place)
 
-    def refuse_inside(self, what: str) -> None:
-        """Raise RuntimeError where a window is open: what it meters would count twice."""
-        if self._open:
+    @contextmanager
+    def around_call(self, what: str) -> Iterator[None]:
+        """A measured call has windows of its own: those that its function opens lie inside them.
+
+        Raises:
+            RuntimeError: it is made inside a window or another call, so it would count twice.
+        """
+        if self._open or self._calls:
+            place = f"the window {self._open[0].window.name!r}" if self._open else "another call"
             raise RuntimeError(
-                f"{what} inside the window {self._open[0].window.name!r}: its joules would count"
-                " twice; call it before the `with`, or call the function itself inside"
+                f"{what} inside {place}: its joules would count twice; call it outside, or call"
+                " the function itself inside"
             )
+        self._calls += 1
+        try:
+            yield
+        finally:
+            self._calls -= 1
 
     def enter(self, window: Window, place: Place) -> None:
         """Open a window.
@@ -77,7 +89,7 @@ class OpenWindows:
         window.__enter__()
         entry = _Open(window, place)
         with self._mutex:
-            if not self._open:
+            if not self._open and not self._calls:
                 entry.cover = window
             self._open.append(entry)
 

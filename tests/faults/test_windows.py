@@ -80,6 +80,18 @@ def test_call_inside(energy, work):
     with energy.measure("outer"), pytest.raises(RuntimeError, match="would count twice"):
         energy(work, 1.0)
 
+def test_a_function_with_windows_is_called(energy, work):
+    def step():
+        with energy.measure("part"):
+            work(1.0)
+        with energy.measure("rest"):
+            work(1.0)
+    energy(step, rounds=2)
+
+def test_call_inside_a_call(energy):
+    with pytest.raises(RuntimeError, match="inside another call: its joules would count twice"):
+        energy(lambda: energy(sum, [1]))
+
 def test_comparison_inside(energy, work):
     with energy.measure("outer"), pytest.raises(RuntimeError, match="would count twice"):
         energy.compare(lambda: None, lambda: None)
@@ -111,7 +123,7 @@ def test_each_joule_counts_once_or_the_case_has_no_total(
 ) -> None:
     suite.makepyfile(test_odd=ODD)
     result = suite.runpytest("--energy-report")
-    result.assert_outcomes(passed=12, failed=1)
+    result.assert_outcomes(passed=14, failed=1)
     found = cases()
     totals = {name.removeprefix("test_"): case["total_j"] for name, case in found.items()}
     assert totals == {
@@ -125,6 +137,8 @@ def test_each_joule_counts_once_or_the_case_has_no_total(
         "beside_then_counted": 12.0,
         "nested": 24.0,
         "call_inside": 0.0,
+        "a_function_with_windows_is_called": 24.0,
+        "call_inside_a_call": None,
         "comparison_inside": 0.0,
         "a_thread_outlives_it": None,
         "it_leaves_later": 12.0,
@@ -142,7 +156,7 @@ def test_what_follows_the_earlier_of_two_overlapping_windows_is_a_window_of_its_
 ) -> None:
     suite.makepyfile(test_odd=ODD)
     suite.runpytest("--energy-report", "-k", "another_order or beside_then").assert_outcomes(
-        passed=2, deselected=11
+        passed=2, deselected=13
     )
     found = cases()
     assert places(found["test_left_in_another_order"]) == [
