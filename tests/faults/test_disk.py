@@ -85,6 +85,7 @@ class TestFullDisk:
         limited(100, "--energy-report")
         assert [path.read_bytes() for path in sorted(Path("reports").iterdir())] == before
 
+    @pytest.mark.slow
     def test_at_junit_xml_loses_no_figures(self) -> None:
         """JUnit's file is written by pytest, which ends with a traceback of its own."""
         done = limited(10**6, "--energy-report", "--junitxml=/dev/full")

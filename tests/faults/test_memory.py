@@ -56,6 +56,7 @@ def test_a_case_without_memory_fails_with_its_joules_and_the_next_ones_run(
     ]
 
 
+@pytest.mark.slow
 def test_a_worker_that_the_kernel_kills_is_told_and_the_others_cases_are_kept(
     suite: pytest.Pytester, cases: Callable[..., Cases]
 ) -> None:

@@ -75,6 +75,7 @@ def test_a_child_leaves_the_window_of_its_parent(energy):
 """
 
 
+@pytest.mark.slow
 def test_joules_of_children_are_counted_once_however_they_were_started(
     suite: pytest.Pytester, cases: Callable[..., Cases], monkeypatch: pytest.MonkeyPatch
 ) -> None:
