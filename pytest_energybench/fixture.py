@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from pytest_energybench.cases import assembly
 from pytest_energybench.cases.abtest import ABTest, beside, interleaved, joules_per_call
-from pytest_energybench.cases.assembly import Place
 from pytest_energybench.cases.calls import Call, metered_rounds
 from pytest_energybench.cases.draft import Draft
 from pytest_energybench.cases.metrics import checked_metrics
+from pytest_energybench.cases.windows import OpenWindows
 from pytest_energybench.gates.accuracy import Score, judge_accuracy
 from pytest_energybench.gates.energy import judge_baseline, judge_budget
 from pytest_energybench.gates.figures import Figures
@@ -38,6 +38,9 @@ class Energy:
     `total_j` is IT energy in joules, the sum over the domains; it is the median over the rounds
     where there are several. Assertions raise AssertionError with at most three lines: both
     figures, the limit and their provenance.
+
+    Attributes:
+        windows: those that are open.
     """
 
     def __init__(
@@ -72,18 +75,17 @@ class Energy:
         self._judges = judges and not disabled
         self._interleaved = interleaved
         self._allow_mismatch = allow_mismatch
-        self._open = 0
+        self.windows = OpenWindows(draft, idle)
 
     # ---- measuring ------------------------------------------------------------------------
 
-    @contextmanager
     def measure(
         self,
         name: str = "",
         *,
         counted: bool = True,
         meters: Sequence[Source | Callable[[], float]] | None = None,
-    ) -> Iterator[OpenWindow]:
+    ) -> AbstractContextManager[OpenWindow]:
         """Meter the body of a `with` statement; several windows in one test add up.
 
         `meters` are read instead of the session's: sources of your own, or functions that return
@@ -91,22 +93,12 @@ class Energy:
 
         A window inside another is recorded, but its joules count once. With `counted=False` the
         window's joules are kept beside the case's energy instead of in it (a search, a warm-up).
+        One that is still open when the test has ended leaves the case without a total.
         """
-        idle = self._idle()
-        inner = self._open > 0
-        self._open += 1
-        own = meters is not None and not self._disabled
-        window = measure(name, meters=meters) if own else self._meter().measure(name)
-        try:
-            with window:
-                yield window
-        finally:
-            self._open -= 1
-            if not self._disabled:
-                place: Place = "inner" if inner else "counted" if counted else "beside"
-                record = assembly.window_record(window, place=place, idle=idle)
-                self._draft.windows.append(record)
-                self._draft.series += assembly.power_series(window)
+        if self._disabled:
+            return self._meter().measure(name)
+        window = measure(name, meters=meters) if meters is not None else self._meter().measure(name)
+        return self.windows.bracket(window, "counted" if counted else "beside")
 
     def __call__(
         self,
@@ -131,6 +123,7 @@ class Energy:
         Raises:
             ValueError: rounds, warmup or iterations out of range, or a second call in the same
                 test with another number of rounds.
+            RuntimeError: a window of this test is open, so the call's joules would count twice.
         """
         call = Call(
             function,
@@ -143,7 +136,8 @@ class Energy:
         )
         if self._disabled:
             return call.run()
-        result, called = metered_rounds(call, self._meter(), self._idle())
+        with self.windows.around_call("energy(function)"):
+            result, called = metered_rounds(call, self._meter(), self._idle())
         self._draft.add_rounds(called)
         return result
 
@@ -167,21 +161,24 @@ class Energy:
 
         Raises:
             ValueError: rounds or warmup out of range.
+            RuntimeError: a window of this test is open, so the joules would count twice.
         """
         meter = self._meter()
-        ours, theirs = interleaved(
-            candidate,
-            baseline,
-            meter,
-            rounds=rounds,
-            warmup=warmup,
-            setup=setup,
-            idle=self._idle(),
-        )
+        with self.windows.around_call("energy.compare(...)"):
+            ours, theirs = interleaved(
+                candidate,
+                baseline,
+                meter,
+                rounds=rounds,
+                warmup=warmup,
+                setup=setup,
+                idle=self._idle(),
+            )
         if self._disabled:
             return ABTest((), (), {}, None)
         self._draft.add_rounds(ours)
-        self._draft.windows += beside(theirs)
+        for window in beside(theirs):
+            self._draft.add_window(window)
         provenance = dict(meter.provenance)
         return ABTest(
             joules_per_call(ours), joules_per_call(theirs), provenance, self._conclude_compared
@@ -190,7 +187,7 @@ class Energy:
     def include(self, window: OpenWindow) -> None:
         """Make a closed window of `energy_meter`, shared by several tests, part of this case."""
         if not self._disabled:
-            self._draft.windows.append(assembly.window_record(window, idle=self._idle()))
+            self._draft.add_window(assembly.window_record(window, idle=self._idle()))
             self.flag(f"window {window.name!r} is shared with other tests")
 
     def heavy_work(self) -> AbstractContextManager[None]:

@@ -47,13 +47,26 @@ class Gatherer:
             session.testsfailed = 1  # the exit status of a failed run, whatever else is counted
         return result
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
+        try:
+            yield
+        finally:  # another plugin's file on a full disk is no reason to lose ours
+            self._finish(session)
+
+    def _finish(self, session: pytest.Session) -> None:
+        interrupted = session.exitstatus in (
+            pytest.ExitCode.INTERRUPTED,
+            pytest.ExitCode.INTERNAL_ERROR,
+        )
+        stopped = interrupted or bool(session.shouldstop or session.shouldfail)
+        if stopped:
+            self._session.tell_cut_short()
         self._conclude()
         if self._run is None:
             return
-        interrupted = session.exitstatus == pytest.ExitCode.INTERRUPTED
-        if not self._kept.write(self._run, finished=not interrupted) and not session.exitstatus:
+        written = self._kept.write(self._run, interrupted=interrupted, complete=not stopped)
+        if not written and not session.exitstatus:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -61,6 +74,7 @@ class Gatherer:
             return
         from pytest_energybench.companions import github_annotations
         from pytest_energybench.report.terminal import terminal_table
+        from pytest_energybench.report.text import visible
 
         writer = terminalreporter._tw
         # Where there is no terminal, pytest assumes 80 columns; a log file is wider than that.
@@ -75,10 +89,11 @@ class Gatherer:
                     color=writer.hasmarkup,
                 )
             )
+        # What stood in a run file or a test's name may hold what a terminal would obey.
         for line in [*self._kept.said, *github_annotations(self._run)]:
-            terminalreporter.write_line(line)
+            terminalreporter.write_line(visible(line))
         for line in self._failures:
-            terminalreporter.write_line(f"energy gate: {line}", red=True)
+            terminalreporter.write_line(visible(f"energy gate: {line}"), red=True)
 
     @property
     def _session(self) -> EnergySession:

@@ -75,11 +75,12 @@ class Keeping:
                 " (--energy-allow-mismatch compares all the same)"
             )
 
-    def write(self, run: Run, *, finished: bool) -> bool:
+    def write(self, run: Run, *, interrupted: bool, complete: bool) -> bool:
         """Write what was asked for; False where any of it failed, which is said.
 
         Args:
-            finished: the run went to its end, so that there is nothing to resume.
+            interrupted: the run was cut short from outside, so that it can be resumed.
+            complete: every test ran that was to run: only such a run is stored as a baseline.
         """
         options = self._session.options
         done = True
@@ -90,7 +91,9 @@ class Keeping:
             done &= self._try(
                 "energy report", options.report_dir / "energy.html", lambda: self._report(run)
             )
-        if options.save is not None:
+        if options.save is not None and not complete:
+            self.said.append(f"energy run not stored as {options.save!r}: it was cut short")
+        elif options.save is not None:
             done &= self._save(run, options.save)
         trouble = github_summary(run)
         if trouble is not None:
@@ -99,7 +102,12 @@ class Keeping:
             self._journal.close()
         if self._journal is not None and not options.keeps:
             shutil.rmtree(self._session.ledger.parent, ignore_errors=True)
-        elif finished and not self._lost and (self._journal is not None or options.resume):
+        elif (interrupted or self._lost) and options.journal.exists():
+            self.said.append(
+                f"energy: what was finished is kept in {self._shown(options.journal)}; the same"
+                " command with --energy-resume goes on from there"
+            )
+        elif self._journal is not None or options.resume:
             with suppress(OSError):
                 options.journal.unlink(missing_ok=True)
         return done

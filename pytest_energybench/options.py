@@ -288,7 +288,13 @@ def value(config: pytest.Config, option: Option) -> Any:
     try:
         return option.parse(str(text))
     except ValueError as error:
-        raise pytest.UsageError(f"{place}={text}: {error}") from None
+        raise pytest.UsageError(f"{place}={_shown(str(text))}: {error}") from None
+
+
+def _shown(text: str) -> str:
+    """A user's text as part of a line: a terminal obeys none of it, and it ends at some time."""
+    shown = "".join(char if char.isprintable() else " " for char in text)
+    return shown if len(shown) <= 100 else f"{shown[:99]}…"
 
 
 def any_given(config: pytest.Config) -> bool:

@@ -12,7 +12,7 @@ from pytest_energybench.companions import benchmark_metrics, fill_benchmark
 from pytest_energybench.groups import nodeid_of
 from pytest_energybench.marks import budget_of
 from pytest_energybench.results.model import Case, Outcome, Scalar
-from pytest_energybench.session import EnergySession, execution_key
+from pytest_energybench.session import EnergySession, Execution, execution_key
 
 CASE_ATTRIBUTE = "energy_case"
 """Attribute of a teardown report that carries the case as plain values, also between processes."""
@@ -38,7 +38,7 @@ class Recorder:
         if execution is None:
             yield
             return
-        marked = budget_of(item)
+        budget_of(item)  # a mistake in it is told before the work
         if nodeid_of(item) in self._session.selection.whole:
             with execution.energy.measure("call"):
                 yield
@@ -46,7 +46,22 @@ class Recorder:
             yield
         execution.draft.metrics |= benchmark_metrics(item)
         fill_benchmark(item, execution.energy.case())
-        failure = self._session.judge(execution, marked)
+        if not execution.energy.windows:
+            self._judge(item, execution)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None]:
+        """A fixture that meters around its `yield` closes its window now: judge what came out."""
+        execution = item.stash.get(execution_key, None)
+        postponed = execution is not None and bool(execution.energy.windows)
+        yield
+        if execution is not None and postponed and item.stash.get(_outcome_key, None) == "passed":
+            execution.energy.windows.end()
+            self._judge(item, execution)
+
+    def _judge(self, item: pytest.Item, execution: Execution) -> None:
+        __tracebackhide__ = True
+        failure = self._session.judge(execution, budget_of(item))
         if failure is not None:
             pytest.fail(failure, pytrace=False)
 
@@ -65,6 +80,7 @@ class Recorder:
         item.stash[_outcome_key] = outcome = outcome_after(report, before)
         if report.when == "teardown":
             del item.stash[execution_key]
+            execution.energy.windows.end()
             if not self._session.options.disable and (
                 outcome != "skipped" or not execution.draft.empty
             ):

@@ -52,5 +52,8 @@ def _again(item: pytest.Item) -> pytest.Item:
     again.user_properties = []
     if isinstance(again, pytest.Function):
         again.funcargs = {}
+        if again.cls is not None:  # pytest makes the class anew for a test that has none
+            again.__dict__.pop("_instance", None)
+            again.__dict__.pop("_obj", None)
         again._initrequest()  # as pytest itself does for an item that is run again
     return again

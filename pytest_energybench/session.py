@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Number
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,19 +20,15 @@ import pytest
 from pytest_energybench import __version__
 from pytest_energybench.cases import assembly
 from pytest_energybench.cases.draft import Draft
+from pytest_energybench.cases.threads import LeftThreads
 from pytest_energybench.fixture import Energy
 from pytest_energybench.gatekeeper import Gatekeeper
 from pytest_energybench.gates.judge import with_comparisons
 from pytest_energybench.gates.message import failure_message
 from pytest_energybench.groups import nodeid_of
 from pytest_energybench.marks import MarkedBudget, group_of, is_baseline
-from pytest_energybench.results.model import (
-    Case,
-    Outcome,
-    Run,
-    Scalar,
-    Shard,
-)
+from pytest_energybench.privacy import without_private
+from pytest_energybench.results.model import Case, Outcome, Run, Scalar, Shard
 from pytest_energybench.selection import Selection, last_key, selection_key
 from pytest_energybench.settings import EnergyOptions, own_sources
 
@@ -73,6 +70,7 @@ class EnergySession:
         self.errors: list[str] = []
         self.order: Sequence[str] = self.selection.planned
         self._baselines: dict[str, str] = {}
+        self._threads = LeftThreads()
         for case in self.selection.taken_over:
             self.add(case)
 
@@ -144,6 +142,7 @@ class EnergySession:
 
     def execution(self, item: pytest.Item) -> Execution:
         """A new execution of a test; its `energy` is what the test's fixture gives."""
+        self._threads.begin()
         group = group_of(item)
         nodeid = nodeid_of(item)
         draft = Draft(
@@ -222,8 +221,9 @@ class EnergySession:
 
     def finished(self, draft: Draft, outcome: Outcome) -> Case:
         """The case of a test that has run; its verdict is the worst of what was judged."""
+        draft.flags += self._threads.end(draft.case.nodeid)
         case = draft.finished(self.baseline(draft.case.group))
-        return _judged(msgspec.structs.replace(case, outcome=outcome))
+        return _judged(without_private(msgspec.structs.replace(case, outcome=outcome)))
 
     def joined(self, case: Case) -> Case:
         """An execution together with those of the same test before it."""
@@ -247,7 +247,7 @@ class EnergySession:
         from pytest_energybench.origin import machine_record, meter_records
         from pytest_energybench.results.commit import read_commit
 
-        return Run(
+        head = Run(
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             commit=read_commit(self._config.rootpath),
             machine=machine_record(
@@ -258,12 +258,22 @@ class EnergySession:
             shard=self._shard(),
             errors=[str(problem) for problem in self.meter.problems],
         )
+        return without_private(head)
 
     def _shard(self) -> Shard | None:
         if self.options.shard is None:
             return None
         index, count = self.options.shard
         return Shard(index=index, count=count, planned=list(self.selection.planned))
+
+    def tell_cut_short(self) -> None:
+        """Say in the run file that tests are missing which were to run."""
+        missing = sum(nodeid not in self.cases for nodeid in self.order)
+        if missing:
+            self.errors.append(
+                f"the run was cut short: {missing} of its {len(self.order)} metered tests have no"
+                " figures"
+            )
 
     def run(self) -> Run:
         """Everything of this session as it is written and shown."""
@@ -302,7 +312,10 @@ class EnergySession:
 
 
 def params_of(item: pytest.Item) -> dict[str, Scalar]:
-    """The parameters of a parametrized test: scalars as they are, other objects by their name."""
+    """The parameters of a parametrized test: scalars as they are, other objects by their name.
+
+    An object without a name is told by its type: what it prints may be anything, a password too.
+    """
     callspec = getattr(item, "callspec", None)
     if callspec is None:
         return {}
@@ -312,7 +325,17 @@ def params_of(item: pytest.Item) -> dict[str, Scalar]:
 def _scalar(value: object) -> Scalar:
     if value is None or isinstance(value, str | bool | int | float):
         return value
-    return str(getattr(value, "__name__", None) or getattr(value, "name", None) or value)[:200]
+    name = getattr(value, "__name__", None) or getattr(value, "name", None)
+    if isinstance(name, str):
+        return name[:200]
+    return (str(value) if _is_plain(value) else type(value).__name__)[:200]
+
+
+def _is_plain(value: object) -> bool:
+    """Whether what a value prints is what it is: numbers, paths, and collections of those."""
+    if isinstance(value, tuple | list | frozenset | set):
+        return all(_is_plain(each) for each in value)
+    return value is None or isinstance(value, str | bytes | Number | os.PathLike)
 
 
 def _judged(case: Case) -> Case:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Place = Literal["counted", "inner", "beside"]
 MOST_POINTS = 400
+MOST_WORDS = 30
+MORE_WORDS = "and more of this kind"
 WEAKEST: tuple[Provenance, ...] = ("measured", "integrated", "estimated")
 
 
@@ -96,7 +98,21 @@ def sum_rounds(parts: Sequence[Window | Round]) -> Round:
         idle_j=_by_domain(sum, [part.idle_j for part in parts]),
         total_j=known_sum(part.total_j for part in parts),
         iterations=max(part.iterations if isinstance(part, Round) else 1 for part in parts),
-        flags=unique(flag for part in parts for flag in part.flags),
+        flags=told(flag for part in parts for flag in part.flags),
+    )
+
+
+def sum_windows(first: Window, second: Window) -> Window:
+    """Two windows of one place as one record; an unknown part makes its total unknown."""
+    return msgspec.structs.replace(
+        first,
+        duration_s=first.duration_s + second.duration_s,
+        energy_j=_by_domain(sum, [first.energy_j, second.energy_j]),
+        idle_j=_by_domain(sum, [first.idle_j, second.idle_j]),
+        total_j=known_sum((first.total_j, second.total_j)),
+        provenance=weakest_provenance((first, second)),
+        flags=told([*first.flags, *second.flags]),
+        errors=told([*first.errors, *second.errors]),
     )
 
 
@@ -151,8 +167,8 @@ def summarise(case: Case, *, pue: float) -> Case:
         energy_j=_by_domain(median, [entry.energy_j for entry in rounds]),
         idle_j=_by_domain(median, [entry.idle_j for entry in rounds]),
         provenance=weakest_provenance(counted),
-        flags=unique([*case.flags, *(flag for entry in rounds for flag in entry.flags)]),
-        errors=unique([*case.errors, *(error for window in counted for error in window.errors)]),
+        flags=told([*case.flags, *(flag for entry in rounds for flag in entry.flags)]),
+        errors=told([*case.errors, *(error for window in counted for error in window.errors)]),
     )
 
 
@@ -196,6 +212,16 @@ def _by_domain(
         for domain, joules in mapping.items():
             found.setdefault(domain, []).append(joules)
     return {domain: float(combine(found[domain])) for domain in sorted(found)}
+
+
+def told(texts: Iterable[str]) -> list[str]:
+    """Without repetitions, and no more than a reader takes in: flags name figures, so that those
+    of 10^4 short windows are all different."""
+    found = unique(texts)
+    if len(found) <= MOST_WORDS:
+        return found
+    kept = [text for text in found if text != MORE_WORDS]
+    return [*kept[:MOST_WORDS], MORE_WORDS]
 
 
 def unique(texts: Iterable[str]) -> list[str]:

@@ -10,6 +10,12 @@ import msgspec
 from pytest_energybench.cases import assembly
 from pytest_energybench.results.model import Case, Comparison, Round, Scalar, Search, Series, Window
 
+MOST_WINDOWS = 1000
+"""Windows of one execution that are kept one by one: enough to look at, and a loop that opens a
+window for each of 10^6 steps neither fills the memory nor the run file."""
+
+MOST_SERIES = 100
+
 
 @dataclass(slots=True)
 class Draft:
@@ -17,7 +23,9 @@ class Draft:
 
     Attributes:
         case: the case's identity (node id, group, params), without figures.
-        windows: windows of `measure`; those that count add up to one round.
+        windows: windows of `measure`; those that count add up to one round. From the thousandth
+            on they are kept as a sum; see `add_window`.
+        further: how many windows those sums hold.
         called: one window per round of a measured call, with the number of calls in it.
         earlier: what earlier executions of the same test have shown (rounds, reruns).
     """
@@ -26,6 +34,7 @@ class Draft:
     earlier: Case | None = None
     pue: float = 1.0
     windows: list[Window] = field(default_factory=list)
+    further: int = 0
     called: list[tuple[Window, int]] = field(default_factory=list)
     metrics: dict[str, Scalar] = field(default_factory=dict)
     series: list[Series] = field(default_factory=list)
@@ -37,6 +46,22 @@ class Draft:
     def empty(self) -> bool:
         """Nothing was metered and nothing was said."""
         return not (self.windows or self.called or self.metrics or self.series or self.flags)
+
+    def add_window(self, window: Window) -> None:
+        """Add a closed window; beyond `MOST_WINDOWS` to one sum for each place."""
+        if len(self.windows) < MOST_WINDOWS:
+            self.windows.append(window)
+            return
+        self.further += 1
+        for number in range(MOST_WINDOWS, len(self.windows)):
+            if self.windows[number].place == window.place:
+                self.windows[number] = assembly.sum_windows(self.windows[number], window)
+                return
+        self.windows.append(msgspec.structs.replace(window, name="further windows"))
+
+    def add_series(self, series: Sequence[Series]) -> None:
+        """Add curves that came with a window, of the first windows only."""
+        self.series += series[: max(0, MOST_SERIES - len(self.series))]
 
     def add_rounds(self, called: Sequence[tuple[Window, int]]) -> None:
         """Add the rounds of a measured call.
@@ -73,7 +98,7 @@ class Draft:
                 windows=windows,
                 metrics=dict(self.metrics),
                 series=list(self.series),
-                flags=list(self.flags),
+                flags=[*self.flags, *self._summed()],
                 comparisons=list(self.comparisons),
             ),
             pue=self.pue,
@@ -84,6 +109,11 @@ class Draft:
         return msgspec.structs.replace(
             case, search=assembly.priced_search(self.search, beside, case, baseline)
         )
+
+    def _summed(self) -> list[str]:
+        if not self.further:
+            return []
+        return [f"{self.further:,} windows after the first {MOST_WINDOWS:,} are kept as their sum"]
 
     def _round_count(self) -> int:
         return len({window.round for window, _ in self.called})

@@ -40,6 +40,7 @@ def run(options: argparse.Namespace) -> int:
     from pytest_energybench.gates.fail_on import FailOnError, failures, parse_fail_on
     from pytest_energybench.gates.quantity import parse_fraction
     from pytest_energybench.gates.stored import compare_stored
+    from pytest_energybench.report.text import visible
     from pytest_energybench.results.compare import compare_runs
     from pytest_energybench.results.storage import Storage
 
@@ -70,17 +71,19 @@ def run(options: argparse.Namespace) -> int:
     else:
         print(_text(table, FORMATS[options.format]))
         for note in notes:
-            print(note)
+            print(visible(note))
     for line in failed:
-        print(line)
+        print(visible(line))
     return 1 if failed else 0
 
 
 def _text(table: Table, form: str) -> str:
     from tabulate import tabulate
 
-    header = ["case", *(label for label in table.labels)]
-    rows = [[row.name, *(_cell(cell) for cell in row.cells)] for row in table.rows]
+    from pytest_energybench.report.text import visible
+
+    header = ["case", *map(visible, table.labels)]
+    rows = [[visible(row.name), *(_cell(cell) for cell in row.cells)] for row in table.rows]
     return tabulate(rows, header, tablefmt=form, disable_numparse=True)
 
 
@@ -101,12 +104,15 @@ def _cell(cell: Cell | None) -> str:
 
 
 def _csv(table: Table) -> str:
+    from pytest_energybench.report.table_csv import safe_cell
+
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     fields = ("energy_j", "duration_s", "accuracy", "rounds", "change", "verdict")
-    writer.writerow(["nodeid", *(f"{label}:{name}" for label in table.labels for name in fields)])
+    heads = [f"{label}:{name}" for label in table.labels for name in fields]
+    writer.writerow(["nodeid", *map(safe_cell, heads)])
     for row in table.rows:
-        writer.writerow([row.nodeid, *_values(row.cells)])
+        writer.writerow([safe_cell(row.nodeid), *_values(row.cells)])
     return out.getvalue()
 
 

@@ -24,6 +24,7 @@ def run(options: argparse.Namespace) -> int:
     from pytest_energybench.cli import CommandError
     from pytest_energybench.gates.budgets import parse_budgets
     from pytest_energybench.gates.judge import judge_run
+    from pytest_energybench.report.text import visible
     from pytest_energybench.results.files import read_run, write_run
     from pytest_energybench.results.merge import Part, merge
 
@@ -40,6 +41,6 @@ def run(options: argparse.Namespace) -> int:
     whole = judge_run(merged.run, budgets=budgets, allow_mismatch=options.allow_mismatch)
     write_run(whole, options.output, overwrite=options.overwrite)
     for line in (*merged.differing, *merged.missing):
-        print(line)
+        print(visible(line))
     print(f"{options.output}: {len(whole.cases)} cases of {len(options.runs)} runs")
     return 1 if merged.missing else 0

@@ -25,6 +25,7 @@ class FakeClock:
 
     def __init__(self, start: float = 0.0) -> None:
         self._now = start
+        self._asleep = 0.0
 
     def monotonic(self) -> float:
         """Seconds since the clock's own zero."""
@@ -39,6 +40,14 @@ class FakeClock:
         if seconds < 0:
             raise ValueError(f"a monotonic clock can't go back by {-seconds} s")
         self._now += seconds
+
+    def asleep(self) -> float:
+        """Seconds of suspension so far."""
+        return self._asleep
+
+    def suspend(self, seconds: float) -> None:
+        """Let the machine sleep for `seconds`: `monotonic` stands still."""
+        self._asleep += seconds
 
 
 class FakeSource:

@@ -22,6 +22,8 @@ ACCURACY = 0.05
 DISAGREEMENT = 0.1
 """Counter and power of one GPU further apart than this: one of them is wrong."""
 
+LONGEST_GAP_S = 10 * SAMPLE_S
+
 MIN_SAMPLES = 20
 """Fewer samples than this don't judge a counter."""
 
@@ -61,6 +63,16 @@ class _Channel:
         last = len(self._at) - 1
         first, last = (min(bisect.bisect_left(self._at, edge), last) for edge in (begin, end))
         return self._joules[last] - self._joules[first]
+
+    def unseen(self, begin: float, end: float) -> str | None:
+        """A flag where power that is all we know was not looked at for long."""
+        gap_s = 0.0 if self.gpu.has_counter else self.power.longest_gap_s(begin, end)
+        if gap_s <= LONGEST_GAP_S:
+            return None
+        return (
+            f"{self.name}: power was not looked at for {gap_s:.3g} s (a stopped process?); it is"
+            " taken to have changed evenly"
+        )
 
     def disagreement(self, begin: float, end: float) -> str | None:
         """A flag where counter and sampled power tell different stories of a window."""
@@ -146,9 +158,14 @@ class GpuSource:
             return Reading(joules, dict(self._lost))
 
     def judge(self, begin: float, end: float) -> Sequence[str]:
-        """A flag for each GPU whose counter and power are more than a tenth apart."""
+        """A flag for each GPU whose counter and power are more than a tenth apart, or whose power
+        was known too seldom."""
         with self._mutex:
-            flags = (channel.disagreement(begin, end) for channel in self._answering())
+            flags = [
+                flag
+                for channel in self._answering()
+                for flag in (channel.disagreement(begin, end), channel.unseen(begin, end))
+            ]
             return [flag for flag in flags if flag]
 
     def samples(self, begin: float, end: float) -> Samples:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
-from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
+from pytest_energybench.metering.clock import SHORTEST_SLEEP_S, SYSTEM_CLOCK, Clock
 from pytest_energybench.metering.cuda import finish_gpu_work
 from pytest_energybench.metering.errors import MeterError
 from pytest_energybench.metering.exclusion import Exclusion
@@ -119,26 +119,47 @@ class Meter:
         """
         if self._exclusion is not None:
             self._exclusion.enter()
-        with self._mutex:
-            if not self._open:
-                for source in self.sources:
-                    source.open()
-                if self._keeper is not None:
-                    self._keeper.start()
-            self._open.append(window)
-        look = None if self._load is None else self._load.begin()
-        trouble = finish_gpu_work()
-        return Edge(self._clock.monotonic(), self.read(), look, trouble)
+        try:
+            with self._mutex:
+                self._open.append(window)
+                if len(self._open) == 1:
+                    for source in self.sources:
+                        source.open()
+                    if self._keeper is not None:
+                        self._keeper.start()
+            look = None if self._load is None else self._load.begin()
+            trouble = finish_gpu_work()
+            asleep = self._clock.asleep()
+            return Edge(self._clock.monotonic(), self.read(), look, trouble, asleep)
+        except BaseException:  # whatever it was, the machine must not stay locked
+            self._let_go(window)
+            raise
 
     def leave(self, window: Window, begin: Edge) -> Edge:
         """Close `window`: read, judge the figures, and let the machine go."""
-        trouble = finish_gpu_work()
-        end = Edge(self._clock.monotonic(), self.read(), None, trouble)
+        try:
+            trouble = finish_gpu_work()
+            asleep = self._clock.asleep()
+            end = Edge(self._clock.monotonic(), self.read(), None, trouble, asleep)
+            self._judge(window, begin, end)
+        finally:
+            shared = self._let_go(window)
+        if shared:
+            window.flags.append(shared)
+        return end
+
+    def _judge(self, window: Window, begin: Edge, end: Edge) -> None:
+        """Say what there is to say of the figures between two edges."""
         flags = window.flags
         seconds = end.at - begin.at
         for shortest_s, flag in self._paces:
             if seconds < shortest_s:
                 flags.append(flag % seconds)
+        if end.asleep - begin.asleep > SHORTEST_SLEEP_S:
+            flags.append(
+                f"the machine was suspended for {end.asleep - begin.asleep:.0f} s: what it drew"
+                " meanwhile is in no figure, nor is the time"
+            )
         for judge in self._judges:
             flags += judge.judge(begin.at, end.at)
         for sampler in self._samplers:
@@ -148,25 +169,30 @@ class Meter:
             foreign = self._load.end(begin.look)
             if foreign:
                 flags.append(foreign)
+
+    def _let_go(self, window: Window) -> str | None:
+        """Stop what ran for `window`; a flag where its processor was shared with a neighbour.
+
+        A child that was forked inside a window leaves it, too: that holds nothing there.
+        """
         with self._mutex:
+            if window not in self._open:
+                return None
             self._forget(window)
-            if not self._open:
-                if self._keeper is not None:
-                    self._keeper.stop()
-                for source in self.sources:
-                    source.close()
-        if self._exclusion is not None:
-            shared = self._exclusion.leave()
-            if shared:
-                flags.append(shared)
-        return end
+            try:
+                if not self._open:
+                    if self._keeper is not None:
+                        self._keeper.stop()
+                    for source in self.sources:
+                        source.close()
+            finally:
+                shared = None if self._exclusion is None else self._exclusion.leave()
+        return shared
 
     def _forget(self, window: Window) -> None:
         """Take `window` off the list; one that was opened later and is still open overlaps it."""
-        if self._open and self._open[-1] is window:  # as nearly always
+        if self._open[-1] is window:  # as nearly always
             self._open.pop()
-            return
-        if window not in self._open:  # a child forked inside it leaves it, too
             return
         place = self._open.index(window)
         for later in self._open[place + 1 :]:

@@ -79,6 +79,13 @@ class PowerIntegral:
         hidden_j = longest_s * (max(self._limit_w, *watts) - min(watts))
         return self._doubt_j[last] - self._doubt_j[first] + hidden_j
 
+    def longest_gap_s(self, begin: float, end: float) -> float:
+        """The longest time between two samples, in seconds."""
+        first, last = self._span(begin, end)
+        return max(
+            (after - before for before, after in pairwise(self._at[first : last + 1])), default=0.0
+        )
+
     def count(self, begin: float, end: float) -> int:
         """Samples between two instants, both included."""
         first, last = self._span(begin, end)

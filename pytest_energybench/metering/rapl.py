@@ -13,7 +13,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
+from pytest_energybench.metering.clock import SHORTEST_SLEEP_S, SYSTEM_CLOCK, Clock
 from pytest_energybench.metering.fork import tell_after_fork
 from pytest_energybench.metering.powercap import Counters, Zone, find_counters, powercap_root
 from pytest_energybench.metering.source import Domain, Loss, Reading
@@ -101,6 +101,9 @@ class RaplSource:
         self.left_out = counters.left_out
         self._clock = clock
         self._looked = -math.inf
+        self._read_at = 0.0
+        self._asleep = 0.0
+        self._unseen: list[tuple[float, float]] = []
         self._is_fresh = False
         self._mutex = threading.Lock()
         tell_after_fork(self)
@@ -112,8 +115,8 @@ class RaplSource:
         for counter in self._counters:
             self._revive(counter)
         ranges = [counter.range_uj for counter in self._counters if counter.range_uj]
-        turn_s = min(ranges, default=0) / 1e6 / MOST_WATTS
-        self.tick_s = min(turn_s / 2, LONGEST_TICK_S) if ranges else LONGEST_TICK_S
+        self._turn_s = min(ranges, default=math.inf) / 1e6 / MOST_WATTS
+        self.tick_s = min(self._turn_s / 2, LONGEST_TICK_S)
         self.domains: Sequence[Domain] = tuple(
             Domain(
                 name=name,
@@ -141,7 +144,10 @@ class RaplSource:
         In a series of short windows the last one has just looked whether the files are still
         there, so the first reading of this one needn't.
         """
-        self._is_fresh = self._clock.monotonic() - self._looked < FRESH_S
+        self._read_at = self._clock.monotonic()
+        self._asleep = self._clock.asleep()
+        self._unseen = []
+        self._is_fresh = self._read_at - self._looked < FRESH_S
         if self._lost:
             with self._mutex:
                 lost = self._lost
@@ -166,6 +172,7 @@ class RaplSource:
         pread, fstat = os.pread, os.fstat
         fresh, self._is_fresh = self._is_fresh, False
         with self._mutex:
+            self._look_back()
             for counter in self._live:
                 try:
                     value = int(pread(counter.fd, 64, 0))
@@ -193,6 +200,27 @@ class RaplSource:
                 return Reading(joules)
             lost = dict(self._lost)
         return Reading({n: j for n, j in joules.items() if n not in lost}, lost)
+
+    def judge(self, begin: float, end: float) -> Sequence[str]:
+        """A flag where a counter may have made a whole turn that nobody saw."""
+        return [
+            f"counters were not looked at for {seconds:.0f} s (a stopped process?) and may have"
+            " wrapped unseen"
+            for at, seconds in self._unseen
+            if at > begin and at - seconds < end
+        ]
+
+    def _look_back(self) -> None:
+        """What may have happened since the last reading, while a window was open."""
+        now, asleep = self._clock.monotonic(), self._clock.asleep()
+        if now - self._read_at > self._turn_s:
+            self._unseen.append((now, now - self._read_at))
+        slept_s = asleep - self._asleep
+        self._read_at, self._asleep = now, asleep
+        if slept_s > SHORTEST_SLEEP_S:  # counters may begin anew, which would look like a wrap
+            for counter in self._live:
+                self._lose(counter, OSError(f"the machine was suspended for {slept_s:.0f} s"))
+            self._live = []
 
     def _revive(self, counter: _Counter) -> None:
         try:

@@ -27,12 +27,14 @@ class Edge(NamedTuple):
         readings: one per source, read right after `at`.
         look: the machine's CPU time at the first edge, where it is watched.
         trouble: why GPU work in flight failed, where it did.
+        asleep: seconds that the machine was suspended so far.
     """
 
     at: float
     readings: Sequence[Reading]
     look: Look | None
     trouble: str | None
+    asleep: float
 
 
 class Window:
@@ -55,6 +57,7 @@ class Window:
 
     __slots__ = (
         "_begin",
+        "_is_abandoned",
         "_is_open",
         "_meter",
         "_started",
@@ -73,6 +76,7 @@ class Window:
         self._meter = meter
         self._begin: Edge | None = None
         self._is_open = False
+        self._is_abandoned = False
         self._started = 0.0
         self.name = name
         self.duration_s = 0.0
@@ -90,6 +94,10 @@ class Window:
         from datetime import UTC, datetime  # not needed before somebody asks
 
         return datetime.fromtimestamp(self._started, UTC).isoformat(timespec="milliseconds")
+
+    def another(self, name: str) -> Window:
+        """A new window on the same meter."""
+        return self._meter.measure(name)
 
     @property
     def error_j(self) -> dict[str, float]:
@@ -118,11 +126,28 @@ class Window:
         begin = self._begin
         if begin is None:
             raise RuntimeError(f"window {self.name!r} was left but never entered")
-        end = self._meter.leave(self, begin)
+        if self._is_abandoned:
+            return
+        if not self._is_open:
+            raise RuntimeError(f"window {self.name!r} was left before")
         self._is_open = False
+        try:
+            end = self._meter.leave(self, begin)
+        except BaseException as cause:  # Ctrl-C, a timeout's signal: the end was not read
+            self.errors.append(f"its end was not read: {type(cause).__name__}")
+            raise
         self.duration_s = end.at - begin.at
         self.energy_j = self._difference(begin, end)
         self.total_j = math.nan if self.errors else sum_joules(self.energy_j)
+
+    def abandon(self, why: str) -> None:
+        """Close an open window without figures; whoever leaves it later finds it closed."""
+        if self._is_open:
+            self.__exit__(None, None, None)
+        self._is_abandoned = True
+        self.energy_j = {}
+        self.total_j = math.nan
+        self.errors.append(f"window {self.name!r} has no figure: {why}")
 
     def joules_so_far(self) -> float:
         """Joules since the window opened, all domains; `total_j` once it is closed.

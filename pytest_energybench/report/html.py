@@ -81,9 +81,16 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_shown,
     )
     environment.filters["visible"] = visible
     return environment
+
+
+def _shown(value: object) -> object:
+    """Whatever the page prints, but its own style and script, is made visible once more here, so
+    that no field is forgotten."""
+    return visible(value) if type(value) is str else value
 
 
 @cache

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from pytest_energybench.report import figures
 from pytest_energybench.report.build import run_view
+from pytest_energybench.report.text import visible
 from pytest_energybench.report.view import CaseView
 from pytest_energybench.results.model import Run, Scalar
 
@@ -41,19 +42,19 @@ def render_csv(run: Run) -> str:
     writer.writerow(
         [
             *_FIXED,
-            *(_safe(f"energy_j:{name}") for name in domains),
-            *(_safe(f"param:{name}") for name in params),
-            *(_safe(f"metric:{name}") for name in metrics),
+            *(safe_cell(f"energy_j:{name}") for name in domains),
+            *(safe_cell(f"param:{name}") for name in params),
+            *(safe_cell(f"metric:{name}") for name in metrics),
         ]
     )
     for case in cases:
         source = case.source
         writer.writerow(
             [
-                *map(_safe, _fixed(case)),
-                *(_safe(source.energy_j.get(name)) for name in domains),
-                *(_safe(source.params.get(name)) for name in params),
-                *(_safe(source.metrics.get(name)) for name in metrics),
+                *map(safe_cell, _fixed(case)),
+                *(safe_cell(source.energy_j.get(name)) for name in domains),
+                *(safe_cell(source.params.get(name)) for name in params),
+                *(safe_cell(source.metrics.get(name)) for name in metrics),
             ]
         )
     return out.getvalue()
@@ -85,13 +86,15 @@ def _names(mappings: Iterable[Iterable[str]]) -> list[str]:
     return list(dict.fromkeys(name for mapping in mappings for name in mapping))
 
 
-def _safe(value: Scalar) -> str:
-    """A cell; text that a spreadsheet would run as a formula is marked as text.
+def safe_cell(value: Scalar) -> str:
+    """A cell; text that a spreadsheet would run as a formula is marked as text, and characters that
+    a terminal would obey are shown by number.
 
     Source: OWASP, CSV injection: cells beginning with = + - @, tab or carriage return.
     """
     if value is None:
         return ""
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+        text = visible(value)
+        return f"'{text}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else text
     return repr(round(value, 12)) if isinstance(value, float) else str(value)

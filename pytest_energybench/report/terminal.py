@@ -12,6 +12,7 @@ from pytest_energybench.results.model import Run
 
 _GAP = 2
 _NARROWEST_LABEL = 16
+_MOST_ERRORS = 5
 _LEAST_TELLING = ("facility", "rounds", "time", "accuracy", "Δ baseline")
 _COLOURS = {"improved": "32", "regressed": "31;1", "error": "31;1", "inconclusive": "33"}
 
@@ -31,6 +32,8 @@ def terminal_table(run: Run, *, width: int = 100, verbosity: int = 0, color: boo
     lines = [] if verbosity < 0 and not view.looks else _table(view, width, verbosity, color)
     if verbosity > 0:
         lines += _details(view, width)
+    else:
+        lines += _errors(view, width)
     lines += _wrapped(f"{view.headline} {view.cost}", width)
     lines.append(shorten(_footer(view), width))
     if view.has_delta and view.estimate_note and verbosity >= 0:
@@ -131,6 +134,14 @@ def _details(view: RunView, width: int) -> list[str]:
             lines.append(shorten(case.label, width))
             lines += [f"  {line}" for note in notes for line in _wrapped(note, width - 2)]
     return [*lines, ""] if len(lines) > 1 else []
+
+
+def _errors(view: RunView, width: int) -> list[str]:
+    """Why figures are missing, for the first few cases that have none."""
+    lines: list[str] = []
+    for case in [case for case in view.looks if case.source.errors][:_MOST_ERRORS]:
+        lines += _wrapped(f"{case.label}: {visible(case.source.errors[0])}", width)
+    return lines
 
 
 def _footer(view: RunView) -> str:

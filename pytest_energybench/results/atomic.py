@@ -22,15 +22,17 @@ def write_atomically(
         overwrite: False refuses where the name is taken, also by another process in the meantime.
 
     Raises:
-        WriteError: the folder or the file can't be written, or the name is taken. What was there
-            stays as it was and no temporary file is left.
+        WriteError: the folder or the file can't be written, or the name is taken, or stands for a
+            device, pipe or folder. What was there stays and no temporary file is left.
     """
     if "\0" in os.fspath(path):
         raise WriteError(named(path, "cannot be written: the name holds a NUL character"))
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{target.name[:100]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
+        if target.exists() and not target.is_file():  # root could replace /dev/null
+            raise WriteError(named(path, "cannot be written: it is no plain file"))
         try:
             _write_synced(temporary, content)
             if overwrite:
@@ -51,6 +53,19 @@ def _take_free_name(temporary: Path, target: Path, path: str | os.PathLike[str])
         os.link(temporary, target)
     except FileExistsError as error:
         raise WriteError(named(path, "is there already and is not overwritten")) from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder where it is missing.
+
+    Raises:
+        OSError: it can't be made; says so where a file is in its place.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        there = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
+        raise NotADirectoryError(error.errno, f"{there} is no folder") from error
 
 
 def sync_folder(folder: Path) -> None:

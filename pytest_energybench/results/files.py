@@ -56,7 +56,13 @@ def parse_run(content: bytes) -> Run:
         ContentError: it holds none; says what and where.
     """
     check_version(decode_head(content))
-    return decode(content, _RUN)
+    run = decode(content, _RUN)
+    seen: set[str] = set()
+    for index, case in enumerate(run.cases):
+        if case.nodeid in seen:
+            raise ContentError(f"a case is there twice - at `$.cases[{index}].nodeid`")
+        seen.add(case.nodeid)
+    return run
 
 
 def decode_head(content: bytes) -> Head:

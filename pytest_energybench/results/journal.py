@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +18,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from pytest_energybench.results.atomic import sync_folder
+from pytest_energybench.results.atomic import make_folder, sync_folder
 from pytest_energybench.results.errors import RunFileError, WriteError, cause, named
 from pytest_energybench.results.files import (
     Head,
@@ -97,7 +98,7 @@ class Journal:
             WriteError: there is a journal already, or it can't be written.
         """
         try:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            make_folder(Path(path).parent)
         except OSError as error:
             raise WriteError(named(path, f"cannot be written: {cause(error)}")) from error
         journal = cls._open(Path(path), os.O_CREAT | os.O_EXCL)
@@ -105,6 +106,8 @@ class Journal:
             journal._start(head)
             sync_folder(Path(path).parent)
         except BaseException:
+            with suppress(OSError):
+                os.unlink(path)  # an empty journal would look like a run that was cut short
             journal.close()
             raise
         return journal

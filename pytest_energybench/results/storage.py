@@ -32,8 +32,8 @@ class Storage:
         if not _NAME.fullmatch(name) or name.endswith(".json"):
             raise StorageError(
                 one_line(
-                    f"{name!r} is no name for a stored run: letters, digits, '.', '_' and '-', "
-                    "starting with a letter or digit, without '.json' and at most 100 long"
+                    f"{_shown(name)!r} is no name for a stored run: letters, digits, '.', '_' and"
+                    " '-', starting with a letter or digit, without '.json' and at most 100 long"
                 )
             )
         return self.folder / f"{name}.json"
@@ -61,7 +61,10 @@ class Storage:
         if not is_path(name_or_path) and not path.exists():
             there = ", ".join(self.names()) or "none"
             raise StorageError(
-                one_line(f"no run is stored as {name_or_path!r} in {self.folder} (there: {there})")
+                one_line(
+                    f"no run is stored as {_shown(name_or_path)!r} in {self.folder}"
+                    f" (there: {there})"
+                )
             )
         return read_run(path)
 
@@ -79,6 +82,10 @@ class Storage:
             return []
         stems = (path.stem for path in self.folder.glob("*.json") if path.is_file())
         return sorted(stem for stem in stems if _NAME.fullmatch(stem))
+
+
+def _shown(name: str) -> str:
+    return name if len(name) <= 100 else f"{name[:99]}…"
 
 
 def is_path(name_or_path: str) -> bool:
