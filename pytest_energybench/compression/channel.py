@@ -1,24 +1,21 @@
 """Structured pruning, beyond the paper: whole channels leave the model, so dense kernels shrink.
 
-Torch-Pruning finds which channels of which layers belong together and takes them out. Which go
-first says the first-order Taylor estimate of the loss without them, |sum of weight x gradient|
-(Molchanov et al. 2019), over all layers at once. The outputs of the classifier stay.
+Which channels go first is one order over all layers (`channel_groups`); how many, the search says.
+The outputs of the classifier stay.
 """
 
 from __future__ import annotations
 
 import copy
-import math
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from pytest_energybench.compression.channel_groups import channel_groups, remove
 from pytest_energybench.compression.plan import Fact, Plan, ResultError, Task
 from pytest_energybench.compression.search import search
 from pytest_energybench.training.data import Split
@@ -30,9 +27,6 @@ PER_LEVEL = 0.02
 
 LEVELS = 30
 """60 % at most: beyond, the channels that no layer may lose would have to go in narrow models."""
-
-MULTIPLE = 8
-"""Channels are left in multiples of it, as vector units want."""
 
 GRADIENT_BATCHES = 8
 RECALIBRATION_BATCHES = 8
@@ -67,8 +61,10 @@ class _Pruned:
     def __init__(self, model: nn.Module, task: Task) -> None:
         self._model = model
         self._task = task
-        self._examples = next(task.data.validation.ordered(2))[0]
-        self._gradients = _gradients(model, task)
+        _take_gradients(model, task)
+        examples = next(task.data.validation.ordered(2))[0]
+        self._groups = channel_groups(model, examples)
+        model.zero_grad(set_to_none=True)
 
     def score(self, level: int) -> Score:
         """The validation score at `level`, all images."""
@@ -79,48 +75,10 @@ class _Pruned:
         if level == 0:
             return self._model
         model = copy.deepcopy(self._model)
-        for parameter, gradient in zip(model.parameters(), self._gradients, strict=True):
-            parameter.grad = None if gradient is None else gradient.clone()
-        remove_channels(model, self._examples, level * PER_LEVEL)
-        model.zero_grad(set_to_none=True)
+        remove(model, self._groups, level * PER_LEVEL)
         model = model.to(memory_format=torch.channels_last)
         recalibrate(model, self._task.data.train, self._task.evaluation_batch)
         return model
-
-
-def remove_channels(model: nn.Module, examples: Tensor, share: float) -> None:
-    """Take `share` of all channels out of `model` in place, the least important first.
-
-    Importance is taken from the gradients that the parameters hold. `examples` (batch, 3, size,
-    size) is only run to follow the model's connections.
-    """
-    import torch_pruning  # type: ignore[import-untyped]
-
-    taylor = torch_pruning.importance.GroupTaylorImportance()
-
-    def importance(group: Any) -> Tensor | None:
-        """Every layer's best channels are beyond price: one whose channels would all go, or be
-        rounded down to none, would be left whole by Torch-Pruning."""
-        values: Tensor | None = taylor(group)
-        if values is not None:
-            values[values.topk(min(MULTIPLE, len(values))).indices] = math.inf
-        return values
-
-    heads = [module for module in model.modules() if isinstance(module, nn.Linear)][-1:]
-    with warnings.catch_warnings():
-        # ConvNeXt's layer scale is a bare parameter; that its last dimension of more than one
-        # goes with the channels, which the warning asks about, is right.
-        warnings.simplefilter("ignore")
-        pruner = torch_pruning.pruner.BasePruner(
-            model.eval(),
-            examples,
-            importance=importance,
-            global_pruning=True,
-            pruning_ratio=share,
-            ignored_layers=[*heads, *_auxiliary_heads(model)],
-            round_to=MULTIPLE,
-        )
-        pruner.step()
 
 
 def recalibrate(model: nn.Module, split: Split, batch_size: int) -> None:
@@ -172,8 +130,8 @@ def check_channels(channels: int, parameters: int, model: nn.Module) -> Mapping[
     }
 
 
-def _gradients(model: nn.Module, task: Task) -> list[Tensor | None]:
-    """The gradient of the training loss over some batches, for every parameter."""
+def _take_gradients(model: nn.Module, task: Task) -> None:
+    """Leave the gradient of the training loss over some batches in every parameter."""
     model.eval()
     model.zero_grad(set_to_none=True)
     order = generator(task.seed)
@@ -181,16 +139,6 @@ def _gradients(model: nn.Module, task: Task) -> list[Tensor | None]:
     for images, labels in islice(batches, GRADIENT_BATCHES):
         _, loss = logits_and_loss(model, images, labels)
         loss.backward()  # type: ignore[no-untyped-call]
-    gradients = [parameter.grad for parameter in model.parameters()]
-    model.zero_grad(set_to_none=True)
-    return gradients
-
-
-def _auxiliary_heads(model: nn.Module) -> Iterator[nn.Module]:
-    """The classifier of InceptionV3's auxiliary head, where there is one."""
-    for path, module in model.named_modules():
-        if path == "AuxLogits.fc":
-            yield module
 
 
 def _channels(model: nn.Module) -> int:

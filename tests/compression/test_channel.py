@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from pytest_energybench.compression.channel import recalibrate, remove_channels
+from pytest_energybench.compression.channel import recalibrate
+from pytest_energybench.compression.channel_groups import channel_groups, remove
 from pytest_energybench.compression.plan import Plan, ResultError, Task
 from pytest_energybench.compression.registry import method
 from pytest_energybench.compression.run import prepare, reloaded_score
@@ -28,7 +29,7 @@ def test_channels_are_really_gone_and_the_classes_are_not() -> None:
     model = small_net()
     images, labels = next(DATA.train.ordered(50))
     nn.functional.cross_entropy(model(images), labels).backward()  # type: ignore[no-untyped-call]
-    remove_channels(model, images[:2], 0.5)
+    remove(model, channel_groups(model, images[:2]), 0.5)
     assert model(images).shape == (50, 10)
     first, second, head = model[0], model[4], model[9]
     assert first.out_channels == second.in_channels < 16
@@ -37,13 +38,44 @@ def test_channels_are_really_gone_and_the_classes_are_not() -> None:
     assert model[1].num_features == first.out_channels
 
 
+def test_layers_after_a_concatenation_lose_the_channels_of_all_its_parts() -> None:
+    class Concatenating(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Conv2d(3, 32, 3)
+            self.second = nn.Conv2d(3, 32, 3)
+            self.norm = nn.BatchNorm2d(64)
+            self.third = nn.Conv2d(64, 32, 3)
+            self.head = nn.Linear(32, 10)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            both = self.norm(torch.cat([self.first(images), self.second(images)], 1))
+            return self.head(self.third(both).mean((2, 3)))
+
+    torch.manual_seed(0)
+    model = Concatenating().eval()
+    images, labels = next(DATA.train.ordered(50))
+    with torch.no_grad():  # half of both are not heard
+        model.third.weight[:, 16:32] = 0
+        model.third.weight[:, 48:] = 0
+    nn.functional.cross_entropy(model(images), labels).backward()  # type: ignore[no-untyped-call]
+    before = model(images).detach()
+    smaller = copy.deepcopy(model)
+    remove(smaller, channel_groups(model, images[:2]), 32 / 96)
+    assert (smaller.first.out_channels, smaller.second.out_channels) == (16, 16)
+    assert (smaller.norm.num_features, smaller.third.in_channels) == (32, 32)
+    assert smaller.third.out_channels == 32
+    assert torch.allclose(smaller(images), before, atol=1e-5)
+    assert model.norm.num_features == 64
+
+
 def test_more_leaves_less_and_never_nothing() -> None:
     images, labels = next(DATA.train.ordered(50))
     left = []
     for share in (0.02, 0.2, 0.3, 0.45, 0.6):
         model = small_net()
         nn.functional.cross_entropy(model(images), labels).backward()  # type: ignore[no-untyped-call]
-        remove_channels(model, images[:2], share)
+        remove(model, channel_groups(model, images[:2]), share)
         left.append(model[0].out_channels + model[4].out_channels)
     assert left == sorted(left, reverse=True)
     assert 16 <= left[-1] < left[0]
@@ -57,7 +89,7 @@ def test_the_least_important_channels_go() -> None:
     kept = model[0].weight[:8].detach().clone()
     nn.functional.cross_entropy(model.eval()(images), labels).backward()  # type: ignore[no-untyped-call]
     before = model(images).detach()
-    remove_channels(model, images[:2], 0.15)
+    remove(model, channel_groups(model, images[:2]), 0.15)
     assert torch.equal(model[0].weight, kept)
     assert torch.allclose(model(images), before, atol=1e-5)
 
