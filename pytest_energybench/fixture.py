@@ -216,7 +216,8 @@ class Energy:
         reference_evaluations: int | None = None,
     ) -> None:
         """Keep what a search before training found and took; its joules are those of the windows
-        opened with `counted=False`."""
+        opened with `counted=False`. A second call is for a second search, after the first."""
+        before = self._draft.search
         self._draft.search = Search(
             parameter=parameter,
             found=float(found),
@@ -224,6 +225,7 @@ class Energy:
             evaluations=int(evaluations),
             images=int(images),
             reference_evaluations=reference_evaluations,
+            earlier=assembly.searches_so_far(before),
         )
 
     def record_series(

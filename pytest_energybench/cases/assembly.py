@@ -126,6 +126,11 @@ def known_sum(totals: Iterable[float | None]) -> float | None:
     return total
 
 
+def searches_so_far(last: Search | None) -> list[Search]:
+    """Flat, in their order: those before `last`, and `last` itself."""
+    return [] if last is None else [*last.earlier, msgspec.structs.replace(last, earlier=[])]
+
+
 def priced_search(
     search: Search, windows: Sequence[Window], case: Case, baseline: Case | None
 ) -> Search:

@@ -71,12 +71,15 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class SearchView:
-    """What a search found and cost, and after how many trainings it has paid."""
+    """What a search found and cost, and after how many trainings it has paid.
+
+    Of several in one case the last one says it for all; `pays` of the others is None.
+    """
 
     curve: Curve | None
     found: str
     cost: str
-    pays: str
+    pays: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class CaseDetail:
     rounds: Rounds | None
     domains: tuple[DomainPart, ...]
     curves: tuple[Curve, ...]
-    search: SearchView | None
+    searches: tuple[SearchView, ...]
     params: tuple[tuple[str, str], ...]
     metrics: tuple[tuple[str, str], ...]
     windows: tuple[tuple[str, str], ...]
@@ -101,7 +104,7 @@ def case_detail(view: CaseView) -> CaseDetail:
         rounds=_rounds(view),
         domains=_domains(case),
         curves=tuple(curve for series in case.series if (curve := _series(series)) is not None),
-        search=None if case.search is None else _search(case.search, view.estimated),
+        searches=() if case.search is None else _searches(case.search, view.estimated),
         params=scalar_rows(case.params),
         metrics=scalar_rows(case.metrics),
         windows=_windows(case, view.estimated),
@@ -215,9 +218,26 @@ def _series(series: Series) -> Curve | None:
     )
 
 
-def _search(search: Search, estimated: bool) -> SearchView:
+def _searches(last: Search, estimated: bool) -> tuple[SearchView, ...]:
+    energy = units.energy(figures.finite(last.total_j), estimated=estimated).text
+    spent = f"{units.seconds(last.duration_s)}, {energy}"
+    if last.earlier:
+        spent += " for all searches"
+    return (
+        *(_search(search, _counts(search), None) for search in last.earlier),
+        _search(last, f"{_counts(last)}, {spent}", _pays(last.pays_after)),
+    )
+
+
+def _counts(search: Search) -> str:
+    evaluations = plural(search.evaluations, "evaluation")
+    if search.reference_evaluations is not None:
+        evaluations += f" (the paper's own scan: {search.reference_evaluations:,})"
+    return f"{evaluations}, {plural(search.images, 'image')}"
+
+
+def _search(search: Search, cost: str, pays: str | None) -> SearchView:
     name = visible(search.parameter)
-    found = f"{name} {units.number(search.found)}"
     points = [p for p in sorted(search.curve) if all(map(math.isfinite, p))]
     curve = None
     if len(points) > 1:
@@ -228,16 +248,8 @@ def _search(search: Search, estimated: bool) -> SearchView:
             "the furthest that holds.",
             found=search.found,
         )
-    evaluations = plural(search.evaluations, "evaluation")
-    if search.reference_evaluations is not None:
-        evaluations += f" (the paper's own scan: {search.reference_evaluations:,})"
-    energy = units.energy(figures.finite(search.total_j), estimated=estimated).text
     return SearchView(
-        curve=curve,
-        found=found,
-        cost=f"{evaluations}, {plural(search.images, 'image')}, "
-        f"{units.seconds(search.duration_s)}, {energy}",
-        pays=_pays(search.pays_after),
+        curve=curve, found=f"{name} {units.number(search.found)}", cost=cost, pays=pays
     )
 
 

@@ -126,6 +126,8 @@ class Search(Struct, frozen=True, kw_only=True):
         reference_evaluations: what the paper's own scan would have taken.
         pays_after: trainings after which the search has paid for itself; None where training
             saves nothing.
+        earlier: searches of this case that went before, where methods are combined. Their counts
+            are their own; seconds and joules stand here only, of all together.
     """
 
     parameter: str
@@ -138,6 +140,7 @@ class Search(Struct, frozen=True, kw_only=True):
     total_j: Joules | None = None
     reference_evaluations: Count | None = None
     pays_after: float | None = None
+    earlier: list[Search] = field(default_factory=list)
 
 
 class Series(Struct, frozen=True, kw_only=True):

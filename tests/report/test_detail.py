@@ -28,7 +28,7 @@ def search(**changes):
         reference_evaluations=21,
         pays_after=1.4,
     )
-    return detail(search=msgspec.structs.replace(base, **changes)).search
+    return detail(search=msgspec.structs.replace(base, **changes)).searches[-1]
 
 
 def test_rounds_lie_between_lowest_and_highest():
@@ -52,6 +52,25 @@ def test_domains_stack_up_to_the_whole():
     assert [(part.start, part.share) for part in parts] == [(0, 20), (20, 60), (80, 20)]
     assert [part.kind for part in parts] == ["cpu", "gpu", "other"]
     assert sum(part.share for part in parts) == 100
+
+
+def test_a_combination_shows_every_search_and_the_cost_of_all_once():
+    first = Search(parameter="channels", found=7, curve=[], evaluations=6, images=2154)
+    last = Search(
+        parameter="zeroed bits",
+        found=20,
+        curve=[],
+        evaluations=5,
+        images=1795,
+        duration_s=14.0,
+        total_j=500.0,
+        earlier=[first],
+    )
+    shown = detail(search=last).searches
+    assert [each.found for each in shown] == ["channels 7", "zeroed bits 20"]
+    assert shown[0].cost == "6 evaluations, 2,154 images"
+    assert shown[0].pays is None
+    assert shown[1].cost == "5 evaluations, 1,795 images, 14.0 s, 500 J for all searches"
 
 
 def test_a_search_says_what_it_cost_and_when_it_has_paid():
