@@ -23,6 +23,7 @@ from pytest_energybench.compression.plan import Fact, Plan, ResultError, Task
 from pytest_energybench.compression.search import search
 from pytest_energybench.training.data import Split
 from pytest_energybench.training.evaluate import Score, evaluate, logits_and_loss
+from pytest_energybench.training.ranks import current
 from pytest_energybench.training.seeds import generator
 
 PER_LEVEL = 0.02
@@ -182,6 +183,7 @@ def _gradients(model: nn.Module, task: Task) -> list[Tensor | None]:
         _, loss = logits_and_loss(model, images, labels)
         loss.backward()  # type: ignore[no-untyped-call]
     gradients = [parameter.grad for parameter in model.parameters()]
+    current().equalise(gradient for gradient in gradients if gradient is not None)
     model.zero_grad(set_to_none=True)
     return gradients
 
