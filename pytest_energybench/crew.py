@@ -53,6 +53,7 @@ class Crew:
             if other != lists[0]:
                 if self._ranks.rank:
                     pytest.exit("", returncode=pytest.ExitCode.USAGE_ERROR)
+                del self._config.stash[ranks_key]  # what is left to do, this rank does alone
                 raise pytest.UsageError(_difference(rank, lists[0], other))
         if any(map(is_metered, session.items)):
             _ = EnergySession.of(self._config).meter  # all make it at the same time

@@ -67,9 +67,10 @@ class Ranks:
         gradients."""
         return nullcontext(model)
 
-    def host_first(self) -> AbstractContextManager[None]:
-        """One rank of each host does this before the others do, and each by itself."""
-        return nullcontext()
+    def host_first(self) -> AbstractContextManager[bool]:
+        """One rank of each host does this before the others do, and each by itself; gives whether
+        this is the one."""
+        return nullcontext(True)
 
 
 class ManyRanks(Ranks):
@@ -126,12 +127,13 @@ class ManyRanks(Ranks):
             synced_norm.revert(model)
 
     @contextmanager
-    def host_first(self) -> Iterator[None]:
-        if not self.roll.meters:
+    def host_first(self) -> Iterator[bool]:
+        first = self.roll.meters
+        if not first:
             self.roll.gather(None)
         with entered(Ranks()):
-            yield
-        if self.roll.meters:
+            yield first
+        if first:
             self.roll.gather(None)
 
     def _wait(self) -> None:

@@ -108,7 +108,7 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=150,
+            timeout=300,
         )
         seconds = time.monotonic() - began
         file = self.folder / "run.json"
