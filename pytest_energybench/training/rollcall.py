@@ -31,8 +31,8 @@ SILENCE_S = 15.0
 """A rank that gave none for so long is lost."""
 
 ENDING_S = 4.0
-"""The same once torchrun wants this rank to end, which it does when it has seen another one die;
-30 s later it kills what is left."""
+"""The same for one of another host, once torchrun wants this rank to end: it does so when it has seen
+another one die, and 30 s later it kills what is left."""
 
 LOOK_S = 0.2
 """How long one look into the store waits: signals are handled between two."""
@@ -80,15 +80,21 @@ class RollCall:
         self.ending = False
         self._seen: dict[int, tuple[bytes, float]] = {}
         self._lost: set[int] = set()
+        self._mates: set[int] = set()
         self._beating = threading.Event()
         threading.Thread(target=self._beat, daemon=True, name="sign of life").start()
         self.host = host or platform.node().partition(".")[0] or "localhost"
-        there = self.gather((self.host, os.getpid()))
-        self._pids = [pid for _, pid in there]
-        self.hosts = list(dict.fromkeys(name for name, _ in there))
-        mates = [number for number, (name, _) in enumerate(there) if name == self.host]
-        self.meters = mates[0] == rank
-        self.company = [self._pids[mate] for mate in mates if mate != rank]
+        there = self.gather((self.host, _process_space(), os.getpid()))
+        names = [name for name, _, _ in there]
+        self.hosts = list(dict.fromkeys(names))
+        self.meters = names.index(self.host) == rank
+        self._pids = [pid for _, _, pid in there]
+        self._mates = {
+            number
+            for number, (name, space, _) in enumerate(there)
+            if (name, space) == (self.host, _process_space()) and number != rank
+        }
+        self.company = [self._pids[mate] for mate in sorted(self._mates)]
 
     @classmethod
     def of_torchrun(cls, host: str | None = None) -> RollCall:
@@ -211,9 +217,13 @@ class RollCall:
         return self._store.check([part]) or self._store.check([session])
 
     def _is_lost(self, rank: int) -> bool:
-        """Whether a rank gave no sign of life for too long."""
+        """Whether a rank's process is gone, or gave no sign of life for too long."""
         if rank == self.rank or rank in self._lost:
             return rank in self._lost
+        mate = rank in self._mates
+        if mate and _is_gone(self._pids[rank]):
+            self._lost.add(rank)
+            return True
         key = f"beat/{rank}"
         beat = self._store.get(key) if self._store.check([key]) else b""
         now = time.monotonic()
@@ -221,7 +231,7 @@ class RollCall:
         if beat != before:
             since = now
         self._seen[rank] = (beat, since)
-        if now - since > (ENDING_S if self.ending else SILENCE_S):
+        if now - since > (ENDING_S if self.ending and not mate else SILENCE_S):
             self._lost.add(rank)
         return rank in self._lost
 
@@ -233,3 +243,22 @@ class RollCall:
                 self._store.set(f"beat/{self.rank}", str(number))
             except dist.DistError:  # the store is gone, and with it whoever might ask
                 return
+
+
+def _process_space() -> int:
+    """Which id space this process's id belongs to: containers of one host have their own."""
+    try:
+        return os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        return 0
+
+
+def _is_gone(pid: int) -> bool:
+    """Whether there is no such process of this id space."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -120,9 +122,27 @@ def test_a_rank_without_a_sign_of_life_is_lost(silence: threading.Event, ending:
         roll._beating.set()
         assert silence.wait(10)
 
-    trouble, _ = together(first, second)
+    trouble, _ = together(first, second, hosts="ab")
     assert (trouble.rank, trouble.kind) == (1, "lost")
     assert "rank 1 (process " in trouble.text
+
+
+def test_one_of_the_same_host_is_lost_as_soon_as_its_process_is_gone(
+    silence: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollcall, "SILENCE_S", 60.0)
+    gone = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    gone.wait()
+
+    def first(roll: RollCall) -> Trouble | None:
+        roll._pids[1] = gone.pid
+        trouble = roll.settle()
+        silence.set()
+        return trouble
+
+    trouble, _ = together(first, lambda _: silence.wait(10))
+    text = f"rank 1 (process {gone.pid}) was lost: killed or crashed, no sign of life"
+    assert trouble == Trouble(1, "lost", text)
 
 
 def test_a_slow_rank_is_waited_for_as_long_as_it_lives() -> None:
