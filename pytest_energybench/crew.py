@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Generator
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -65,11 +66,14 @@ class Crew:
         assert session is not None
         if not self._over and self._ranks.ending:
             self._over = "torchrun asked rank 0 to end"
+        if not self._over:
+            try:  # whether to go on is the first rank's to say: it counts the failures
+                stop = self._ranks.gather((session.shouldfail, session.shouldstop))[0]
+                session.shouldfail, session.shouldstop = stop
+            except ConnectionError as error:
+                self._over = str(error)
         if self._over:
             session.shouldstop = self._over
-        else:  # whether to go on is the first rank's to say: it counts the failures
-            stop = self._ranks.gather((session.shouldfail, session.shouldstop))[0]
-            session.shouldfail, session.shouldstop = stop
         return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -84,13 +88,14 @@ class Crew:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         self._session = session
         if self._ranks.rank and not self._over:
-            status = self._ranks.ended()
-            session.exitstatus = pytest.ExitCode.INTERRUPTED if status is None else status
+            with suppress(ConnectionError):
+                session.exitstatus = self._ranks.ended()
 
     def pytest_unconfigure(self) -> None:
         signal.signal(signal.SIGTERM, self._before)
         if not self._ranks.rank and self._session is not None:
-            self._ranks.end(int(self._session.exitstatus))
+            with suppress(ConnectionError):
+                self._ranks.end(int(self._session.exitstatus))
 
     def _together(self, item: pytest.Item) -> Generator[None]:
         """A part of a test that fails on all ranks where it fails on one."""
@@ -104,7 +109,11 @@ class Crew:
             raised = error
         finally:
             self._inside = False
-        trouble = self._ranks.settle() if raised is None else self._ranks.settle(*_told(raised))
+        try:
+            trouble = self._ranks.settle(*([] if raised is None else _told(raised)))
+        except ConnectionError as error:
+            self._over = str(error)
+            pytest.fail(self._over, pytrace=False)
         if trouble is None:
             return
         if trouble.kind == "lost":

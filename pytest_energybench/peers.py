@@ -44,16 +44,28 @@ class Ranks(Protocol):
     ending: bool
 
     def gather(self, value: T) -> list[T]:
-        """Everybody's value, by rank; waits for all."""
+        """Everybody's value, by rank; waits for all.
+
+        Raises:
+            ConnectionError: another one failed or was lost.
+        """
 
     def settle(self, kind: str | None = None, text: str = "") -> Trouble | None:
-        """Say how a part of a test went here, and hear how it went for all."""
+        """Say how a part of a test went here, and hear how it went for all.
+
+        Raises:
+            ConnectionError: nobody can be heard any more.
+        """
 
     def end(self, status: int) -> None:
         """On the first rank: everything is written, the others may go."""
 
-    def ended(self) -> int | None:
-        """On the others: wait for that; the first rank's exit status, None where it is gone."""
+    def ended(self) -> int:
+        """On the others: wait for that, and give the first rank's exit status.
+
+        Raises:
+            ConnectionError: it is gone.
+        """
 
 
 ranks_key = pytest.StashKey[Ranks]()

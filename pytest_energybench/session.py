@@ -185,6 +185,7 @@ class EnergySession:
             idle=lambda: self.idle,
             disabled=self.options.disable,
             judges=last and not follows(self._config),
+            follows=follows(self._config),
             interleaved=self.options.rounds > 1,
             allow_mismatch=self.options.allow_mismatch,
         )

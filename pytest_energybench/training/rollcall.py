@@ -31,14 +31,14 @@ SILENCE_S = 15.0
 """A rank that gave none for so long is lost."""
 
 ENDING_S = 4.0
-"""The same for one of another host, once torchrun wants this rank to end: it does so when it has seen
-another one die, and 30 s later it kills what is left."""
+"""The same for one of another host, once torchrun wants this rank to end: it does so when it has
+seen another one die, and 30 s later it kills what is left."""
 
 LOOK_S = 0.2
 """How long one look into the store waits: signals are handled between two."""
 
 
-class RankError(TrainingError):
+class RankError(TrainingError, ConnectionError):
     """Another rank failed or was lost, so this one can't go on with what it does."""
 
 
@@ -166,12 +166,16 @@ class RollCall:
                     break
         self._beating.set()
 
-    def ended(self) -> int | None:
-        """The exit status of the first rank, waited for; None where it was lost."""
+    def ended(self) -> int:
+        """The exit status of the first rank, waited for.
+
+        Raises:
+            RankError: it was lost.
+        """
         self._store.set(f"out/{self.rank}", "")
         while not self._has("status"):
             if self._is_lost(0):
-                return None
+                raise RankError("rank 0 was lost")
         self._store.set(f"left/{self.rank}", "")
         return int(self._store.get("status"))
 
@@ -225,7 +229,10 @@ class RollCall:
             self._lost.add(rank)
             return True
         key = f"beat/{rank}"
-        beat = self._store.get(key) if self._store.check([key]) else b""
+        try:
+            beat = self._store.get(key) if self._store.check([key]) else b""
+        except dist.DistError as error:
+            raise RankError(f"the store of the ranks is gone: {error}") from error
         now = time.monotonic()
         before, since = self._seen.get(rank, (None, now))
         if beat != before:
