@@ -13,11 +13,13 @@ import pytest
 
 from bench_cases.methods import BASELINE, PAPER_METHODS, RULES
 from bench_cases.options import BenchOptions
+from pytest_energybench.peers import ranks_of
 from pytest_energybench.training.errors import SettingError, TrainingError
 from pytest_energybench.training.settings import MODELS
 
 if TYPE_CHECKING:
     from bench_cases.laboratory import Laboratory
+    from pytest_energybench.peers import Ranks
     from pytest_energybench.report.attachments import Table
     from pytest_energybench.results.model import Run
 
@@ -52,6 +54,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_energy_settings(config: pytest.Config) -> dict[str, str | int | float | bool]:
     return _laboratory(config).settings()
+
+
+def pytest_energy_ranks(config: pytest.Config) -> Ranks:  # noqa: ARG001 - the hook's signature
+    """Under torchrun every case is one training of all ranks."""
+    from pytest_energybench.training.rollcall import RollCall
+
+    return RollCall.of_torchrun()
 
 
 def pytest_energy_attachments(
@@ -93,7 +102,7 @@ def _laboratory(config: pytest.Config) -> Laboratory:
         from bench_cases.laboratory import Laboratory
 
         try:
-            config.stash[LABORATORY] = Laboratory(config.stash[OPTIONS])
+            config.stash[LABORATORY] = Laboratory(config.stash[OPTIONS], ranks_of(config))
         except SettingError as error:
             raise pytest.UsageError(str(error)) from None
     return config.stash[LABORATORY]

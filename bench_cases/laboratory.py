@@ -16,6 +16,8 @@ from pytest_energybench.compression.run import Prepared, prepare, warm_up
 from pytest_energybench.training.data import Data
 from pytest_energybench.training.evaluate import evaluate
 from pytest_energybench.training.hardware import choose_device
+from pytest_energybench.training.ranks import ManyRanks, enter, own_device
+from pytest_energybench.training.rollcall import RollCall
 from pytest_energybench.training.settings import Preset, TrainSettings
 from pytest_energybench.training.sources import load_data
 from pytest_energybench.training.starting import starting_model
@@ -24,10 +26,19 @@ from pytest_energybench.training.starting import starting_model
 class Laboratory:
     """The experiment as the options ask for it, on the device they ask for."""
 
-    def __init__(self, options: BenchOptions) -> None:
-        """Raises SettingError when the device is not there."""
+    def __init__(self, options: BenchOptions, roll: RollCall | None = None) -> None:
+        """Raises SettingError when the device is not there.
+
+        Args:
+            roll: the ranks that train together; None for this process alone.
+        """
         self.options = options
         self.device = choose_device(options.device)
+        self.world = 1
+        if roll is not None:
+            self.device = own_device(self.device)
+            self.world = roll.world
+            enter(ManyRanks(roll, self.device))
         self._data: dict[int, Data] = {}
 
     @cached_property
@@ -108,6 +119,7 @@ class Laboratory:
             "torch": str(torch.__version__),
             "torchvision": version("torchvision"),
             "threads": torch.get_num_threads(),
+            **({"ranks": self.world} if self.world > 1 else {}),
             "python": platform.python_version(),
         }
 

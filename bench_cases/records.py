@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 if TYPE_CHECKING:
     from bench_cases.laboratory import Laboratory
@@ -103,7 +104,7 @@ def record(energy: Energy, measured: Measured) -> None:
     )
     energy.record_series(
         "joules so far",
-        [(epoch.number, epoch.joules) for epoch in history if epoch.joules is not None],
+        [(epoch.number, epoch.joules) for epoch in history if _known(epoch.joules)],
         x="epoch",
         unit="J",
     )
@@ -132,5 +133,11 @@ def _record_level(energy: Energy, measured: Measured) -> None:
         energy.flag(f"validation never came within {measured.max_drop:g} of the baseline's")
         return
     energy.record(epochs_to_level=crossing.number, seconds_to_level=crossing.seconds)
-    if crossing.joules is not None:
+    if _known(crossing.joules):
         energy.record(joules_to_level=crossing.joules)
+
+
+def _known(joules: float | None) -> TypeGuard[float]:
+    """Whether there is a figure: a lost domain leaves none, and during a window there is none of
+    other hosts."""
+    return joules is not None and math.isfinite(joules)

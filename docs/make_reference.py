@@ -34,6 +34,8 @@ ENVIRONMENT: Mapping[str, str] = {
     "ENERGYBENCH_METERS": "sources for `measure()` outside pytest, as for `--energy-meters`",
     "ENERGYBENCH_LOCK_DIR": "folder of the machine's lock files, instead of "
     "`/tmp/energybench-locks`; the same for all users who meter on the machine",
+    "ENERGYBENCH_RANK_TIMEOUT": "seconds that a rank of a training under torchrun waits for "
+    "another one inside a collective (default: 20)",
 }
 OTHERS_ENVIRONMENT: Mapping[str, str] = {
     "CUDA_VISIBLE_DEVICES": "which GPUs are metered, as indices or UUIDs; empty means none",

@@ -20,12 +20,11 @@ from pytest_energybench.gates.figures import Figures
 from pytest_energybench.gates.message import failure_message, passes
 from pytest_energybench.gates.quantity import parse_energy, parse_fraction
 from pytest_energybench.marks import BASELINE_MARK, GROUP_MARK
-from pytest_energybench.metering.meter import measure
+from pytest_energybench.metering.meter import Meter, measure
 from pytest_energybench.results.model import Case, Comparison, Scalar, Search, Series
 
 if TYPE_CHECKING:
     from pytest_energybench.metering.idle import IdlePower
-    from pytest_energybench.metering.meter import Meter
     from pytest_energybench.metering.source import Source
     from pytest_energybench.metering.window import Window as OpenWindow
 
@@ -54,6 +53,7 @@ class Energy:
         judges: bool = True,
         interleaved: bool = False,
         allow_mismatch: bool = False,
+        follows: bool = False,
     ) -> None:
         """
         Args:
@@ -66,6 +66,7 @@ class Energy:
                 rounds of the test, whose figures they wait for.
             interleaved: candidate and baseline ran in the same rounds, so that they make pairs.
             allow_mismatch: figures of unlike provenance may be compared.
+            follows: another process reports this test; its own meters are not read here.
         """
         self._draft = draft
         self._meter = meter
@@ -75,6 +76,7 @@ class Energy:
         self._judges = judges and not disabled
         self._interleaved = interleaved
         self._allow_mismatch = allow_mismatch
+        self._follows = follows
         self.windows = OpenWindows(draft, idle)
 
     # ---- measuring ------------------------------------------------------------------------
@@ -97,7 +99,10 @@ class Energy:
         """
         if self._disabled:
             return self._meter().measure(name)
-        window = measure(name, meters=meters) if meters is not None else self._meter().measure(name)
+        if meters is None:
+            window = self._meter().measure(name)
+        else:
+            window = Meter(()).measure(name) if self._follows else measure(name, meters=meters)
         return self.windows.bracket(window, "counted" if counted else "beside")
 
     def __call__(

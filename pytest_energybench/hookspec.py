@@ -11,6 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from pytest_energybench.metering.meter import Meter
     from pytest_energybench.metering.source import Source
+    from pytest_energybench.peers import Ranks
     from pytest_energybench.report.attachments import Table
     from pytest_energybench.results.model import Run
 
@@ -35,6 +36,16 @@ def pytest_energy_sources(config: pytest.Config) -> Sequence[Source]:  # type: i
 @pytest.hookspec(firstresult=True)
 def pytest_energy_meter(config: pytest.Config) -> Meter | None:
     """The meter of the whole session, instead of the machine's own; the first one given is used."""
+
+
+@pytest.hookspec(firstresult=True)
+def pytest_energy_ranks(config: pytest.Config) -> Ranks | None:
+    """The processes that run this session together, where it was started by torchrun.
+
+    Asked for only where `WORLD_SIZE` is more than one. All ranks then run the same tests in step,
+    the first one reports, and one rank a host meters. For torch:
+    `return pytest_energybench.training.rollcall.RollCall.of_torchrun()`.
+    """
 
 
 @pytest.hookspec

@@ -5,6 +5,7 @@ So it imports the options and nothing else; the rest comes when there is a test 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
+    if _meets_ranks(config):
+        _join_ranks(config)
     if hasattr(config, "workerinput"):
         from pytest_energybench.distribution import Worker
 
@@ -58,6 +61,31 @@ def pytest_configure(config: pytest.Config) -> None:
 
         config.pluginmanager.register(Controller(config))
         _gather(config)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Before pytest and its plugins open files: those of another rank's are not wanted."""
+    if _meets_ranks(config) and os.environ["RANK"] != "0":
+        from pytest_energybench.crew import write_nothing
+
+        write_nothing(config)
+
+
+def _meets_ranks(config: pytest.Config) -> bool:
+    """Whether this process is one of several ranks, and a project says how they talk."""
+    hook = config.hook.pytest_energy_ranks
+    return int(os.environ.get("WORLD_SIZE") or 1) > 1 and bool(hook.get_hookimpls())
+
+
+def _join_ranks(config: pytest.Config) -> None:
+    if config.getoption("dist", "no") != "no":
+        raise pytest.UsageError("torchrun and -n each start processes of their own: use one")
+    ranks = config.hook.pytest_energy_ranks(config=config)
+    if ranks is not None:
+        from pytest_energybench.crew import join
+
+        join(config, ranks)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -81,9 +109,12 @@ def _concerns_us(item: pytest.Item) -> bool:
 
 
 def _head(config: pytest.Config) -> Run:
+    from pytest_energybench.peers import ranks_of
     from pytest_energybench.session import EnergySession
 
-    return EnergySession(config).head
+    head = EnergySession(config).head
+    ranks = ranks_of(config)
+    return head if ranks is None else ranks.gather(head)[0]
 
 
 @pytest.fixture
@@ -127,7 +158,11 @@ def _session(config: pytest.Config) -> EnergySession:
 
 
 def _gather(config: pytest.Config) -> None:
-    """Have what is metered gathered and shown in this process."""
+    """Have what is metered gathered and shown in this process, unless another one does it."""
+    from pytest_energybench.peers import follows
+
+    if follows(config):
+        return
     from pytest_energybench.gatherer import Gatherer
 
     if not config.pluginmanager.has_plugin(Gatherer.NAME):

@@ -11,6 +11,7 @@ import pytest
 from pytest_energybench.companions import benchmark_metrics, fill_benchmark
 from pytest_energybench.groups import nodeid_of
 from pytest_energybench.marks import budget_of
+from pytest_energybench.peers import follows
 from pytest_energybench.results.model import Case, Outcome, Scalar
 from pytest_energybench.session import EnergySession, Execution, execution_key
 
@@ -30,7 +31,7 @@ class Recorder:
 
     def __init__(self, config: pytest.Config) -> None:
         self._session = EnergySession.of(config)
-        self._is_worker = hasattr(config, "workerinput")
+        self._is_worker = hasattr(config, "workerinput") or follows(config)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None]:

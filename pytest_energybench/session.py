@@ -27,6 +27,7 @@ from pytest_energybench.gates.judge import with_comparisons
 from pytest_energybench.gates.message import failure_message
 from pytest_energybench.groups import nodeid_of
 from pytest_energybench.marks import MarkedBudget, group_of, is_baseline
+from pytest_energybench.peers import follows, ranks_of
 from pytest_energybench.privacy import without_private
 from pytest_energybench.results.model import Case, Outcome, Run, Scalar, Shard
 from pytest_energybench.selection import Selection, last_key, selection_key
@@ -83,25 +84,44 @@ class EnergySession:
 
     @cached_property
     def meter(self) -> Meter:
-        """The meter of this process, chosen by a project's hook or `--energy-meters`.
+        """The meter of this process, chosen by a project's hook or `--energy-meters`; where several
+        ranks run together, the one that they have in common.
 
         Ends the session where nothing of what was asked for can be read here.
         """
+        from pytest_energybench.metering.meter import Meter
+
+        if self.options.disable:
+            return Meter(())
+        ranks = ranks_of(self._config)
+        if ranks is None:
+            return self._own_meter()
+        from pytest_energybench.metering.joint import JointMeter
+
+        return JointMeter(self._own_meter(ranks.company) if ranks.meters else Meter(()), ranks)
+
+    def _own_meter(self, company: Sequence[int] = ()) -> Meter:
+        """The meter of this machine; `company` are the other ranks' processes on it."""
         from pytest_energybench.metering.discovery import discover
         from pytest_energybench.metering.errors import MeterError
         from pytest_energybench.metering.lock import Patience
         from pytest_energybench.metering.meter import Meter
 
-        if self.options.disable:
-            return Meter(())
         hook = self._config.hook
         own: Meter | None = hook.pytest_energy_meter(config=self._config)
         if own is not None:
             return own
         try:
             patience = Patience(limit_s=self.options.wait, tell=self._tell)
-            return discover(self.options.meters, own=own_sources(self._config), patience=patience)
+            return discover(
+                self.options.meters,
+                own=own_sources(self._config),
+                patience=patience,
+                company=company,
+            )
         except MeterError as error:
+            if follows(self._config):  # another host: its absence makes the sum unknown
+                return Meter((), problems=(str(error),))
             pytest.exit(f"--energy-meters={self.options.meters}: {error}", returncode=4)
 
     def _tell(self, line: str) -> None:
@@ -164,7 +184,8 @@ class EnergySession:
             baseline=lambda: self.baseline(group),
             idle=lambda: self.idle,
             disabled=self.options.disable,
-            judges=last,
+            judges=last and not follows(self._config),
+            follows=follows(self._config),
             interleaved=self.options.rounds > 1,
             allow_mismatch=self.options.allow_mismatch,
         )
@@ -196,6 +217,8 @@ class EnergySession:
         draft = execution.draft
         if self.options.disable or not execution.last or not (draft.windows or draft.called):
             return None
+        if follows(self._config):
+            return None
         baseline = self.baseline(draft.case.group)
         case = draft.judged_on(baseline)
         found = self.keeper.judge(case, marked, baseline)
@@ -222,6 +245,8 @@ class EnergySession:
     def finished(self, draft: Draft, outcome: Outcome) -> Case:
         """The case of a test that has run; its verdict is the worst of what was judged."""
         draft.flags += self._threads.end(draft.case.nodeid)
+        if draft.errors:
+            outcome = "error"
         case = draft.finished(self.baseline(draft.case.group))
         return _judged(without_private(msgspec.structs.replace(case, outcome=outcome)))
 

@@ -85,7 +85,7 @@ def metered_rounds(
     rounds: list[tuple[Window, int]] = []
     while True:
         result, window = metered_round(call, meter, iterations, len(rounds), idle)
-        more = _more_iterations(call, meter, iterations, window)
+        more = meter.agree(_more_iterations(call, meter, iterations, window))
         if more > iterations:
             iterations = more
             rounds.clear()
@@ -100,7 +100,7 @@ def enough_iterations(call: Call[R], meter: Meter) -> int:
     iterations = call.iterations or 1
     while call.iterations is None and call.setup is None:
         _, window = metered_round(call, meter, iterations, 0)
-        more = _more_iterations(call, meter, iterations, window)
+        more = meter.agree(_more_iterations(call, meter, iterations, window))
         if more == iterations:
             break
         iterations = more

@@ -27,6 +27,7 @@ class Draft:
             on they are kept as a sum; see `add_window`.
         further: how many windows those sums hold.
         called: one window per round of a measured call, with the number of calls in it.
+        errors: what makes the figures void, other than a lost domain.
         earlier: what earlier executions of the same test have shown (rounds, reruns).
     """
 
@@ -40,6 +41,7 @@ class Draft:
     series: list[Series] = field(default_factory=list)
     search: Search | None = None
     flags: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
 
     @property
@@ -99,6 +101,7 @@ class Draft:
                 metrics=dict(self.metrics),
                 series=list(self.series),
                 flags=[*self.flags, *self._summed()],
+                errors=list(self.errors),
                 comparisons=list(self.comparisons),
             ),
             pue=self.pue,

@@ -20,6 +20,7 @@ from pytest_energybench.compression.plan import Fact, Plan, ResultError, Task
 from pytest_energybench.compression.search import search
 from pytest_energybench.training.data import Split
 from pytest_energybench.training.evaluate import Score, evaluate, logits_and_loss
+from pytest_energybench.training.ranks import current
 from pytest_energybench.training.seeds import generator
 
 PER_LEVEL = 0.02
@@ -139,6 +140,7 @@ def _take_gradients(model: nn.Module, task: Task) -> None:
     for images, labels in islice(batches, GRADIENT_BATCHES):
         _, loss = logits_and_loss(model, images, labels)
         loss.backward()  # type: ignore[no-untyped-call]
+    current().equalise(p.grad for p in model.parameters() if p.grad is not None)
 
 
 def _channels(model: nn.Module) -> int:

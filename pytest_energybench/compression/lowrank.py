@@ -29,6 +29,7 @@ from pytest_energybench.compression.plan import Fact, Plan, ResultError, Task
 from pytest_energybench.compression.probing import score_changed
 from pytest_energybench.compression.search import Accuracy, Search, passes, search
 from pytest_energybench.training.evaluate import Score
+from pytest_energybench.training.ranks import current
 
 BUDGETS = 127
 """Levels of the shared budget: seven probes find one of them."""
@@ -83,6 +84,7 @@ def search_jointly(
 ) -> tuple[Ranks, Search]:
     """The ranks at the largest shared budget that passes, and the search for it."""
     losses = predicted_losses(model, layers, spectra, task.data.train, task.evaluation_batch)
+    current().equalise(losses.values())
     largest = max(float(loss[0]) for loss in losses.values())
 
     def ranks_at(level: int) -> Ranks:

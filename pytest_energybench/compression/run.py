@@ -21,6 +21,7 @@ from pytest_energybench.training.data import Data
 from pytest_energybench.training.evaluate import Score, evaluate, running_type
 from pytest_energybench.training.masters import Grid, LossScaler, Masters
 from pytest_energybench.training.progress import Joules
+from pytest_energybench.training.ranks import current
 from pytest_energybench.training.rules import SGDRule
 from pytest_energybench.training.seeds import generator, seeded
 from pytest_energybench.training.settings import TrainSettings
@@ -73,7 +74,11 @@ class Prepared:
 
 
 def prepare(plan: Plan, settings: TrainSettings, device: torch.device, label: str) -> Prepared:
-    """Put `plan.model` into the type that its bits fit, with the updater for it."""
+    """Put `plan.model` into the type that its bits fit, with the updater for it.
+
+    Several ranks begin with the weights and masks that the first one has.
+    """
+    current().equalise([*plan.model.state_dict().values(), *plan.masks.values()])
     plan, updater = _bound(plan, settings, device)
     if plan.masks:
         updater = Masked(updater, plan.model, plan.masks)
@@ -127,16 +132,19 @@ def warm_up(plan: Plan, data: Data, settings: TrainSettings, device: torch.devic
     prepared = prepare(copied, settings, device, "warm-up")
     model = copied.model
     dtype = running_type(model)
-    with seeded(settings.seed, device):
+    ranks = current()
+    with seeded(ranks.seed(settings.seed), device):
         order = generator(settings.seed)
         model.train()
-        for images, labels in data.train.shuffled(
-            settings.batch_size, order, 2 * settings.batch_size
-        ):
-            step(model, prepared.updater, images.to(dtype), labels)
+        with ranks.parallel(model) as running:
+            for images, labels in data.train.shuffled(
+                settings.batch_size, order, 2 * settings.batch_size, ranks.share
+            ):
+                step(running, prepared.updater, images.to(dtype), labels)
         model.eval()
         with torch.inference_mode():
-            for images, _ in islice(data.validation.ordered(settings.evaluation_batch), 1):
+            evaluated = data.validation.ordered(settings.evaluation_batch, ranks.share)
+            for images, _ in islice(evaluated, 1):
                 model(images.to(dtype))
 
 

@@ -11,7 +11,8 @@ import os
 import sys
 import threading
 import time
-from typing import NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
 
 from pytest_energybench.metering.fork import tell_after_fork
 
@@ -47,9 +48,13 @@ class LinuxCpuTime:
     A descendant seen once stays in the tree when its parent dies and init adopts it. One that was
     orphaned before it was seen is found among init's children by its session. Missed are those that
     left the session on purpose (daemons), and orphans that ended before anybody looked.
+
+    `company` are further processes that work on the same thing without being descendants; their
+    trees count as well, but for their orphans.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, company: Sequence[int] = ()) -> None:
+        self._company = {pid: _look(pid, 1.0) for pid in company}
         self._tick_s = 1.0 / os.sysconf("SC_CLK_TCK")
         self._stat = os.open("/proc/stat", os.O_RDONLY)
         self._base_s = 0.0
@@ -71,6 +76,7 @@ class LinuxCpuTime:
 
     def after_fork(self) -> None:
         """In a child: its seconds count on from the parent's, so that they never go back."""
+        self._company = {}
         self._begin()
         self._base_s = self._last_s
 
@@ -88,7 +94,7 @@ class LinuxCpuTime:
     def _tree_s(self) -> float:
         reaped_s = _reaped_s()
         gained_s = reaped_s - self._reaped_s
-        is_parent = bool(self._live) or gained_s > 0.0 or _has_children()
+        is_parent = bool(self._live or self._company) or gained_s > 0.0 or _has_children()
         live = self._descendants() if is_parent else {}
         gone_s = 0.0
         for pid, before in self._live.items():
@@ -110,13 +116,23 @@ class LinuxCpuTime:
 
     def _descendants(self) -> dict[int, _Child]:
         found: dict[int, _Child] = {}
-        queue = [*_children(self._pid), *self._survivors(), *self._orphans()]
+        queue = [*_children(self._pid), *self._survivors(), *self._orphans(), *self._beside()]
         while queue:
             pid = queue.pop()
             if pid not in found and (child := _look(pid, self._tick_s)) is not None:
                 found[pid] = child
                 queue += _children(pid)
         return found
+
+    def _beside(self) -> list[int]:
+        """The company, as far as it is still there."""
+        return [
+            pid
+            for pid, first in self._company.items()
+            if first is not None
+            and (now := _look(pid, self._tick_s)) is not None
+            and now.born == first.born
+        ]
 
     def _survivors(self) -> list[int]:
         """Descendants seen before that are still the same process, whoever their parent is now."""
@@ -203,11 +219,11 @@ def _children(pid: int) -> list[int]:
 class PortableCpuTime:
     """CPU seconds where there is no `/proc`, by psutil; coarser and slower."""
 
-    def __init__(self) -> None:
+    def __init__(self, company: Sequence[int] = ()) -> None:
         import psutil
 
         self._psutil = psutil
-        self._process = psutil.Process()
+        self._processes = [psutil.Process(), *map(psutil.Process, company)]
         self._last_s = 0.0
 
     def busy_s(self) -> float:
@@ -217,19 +233,31 @@ class PortableCpuTime:
 
     def tree_s(self) -> float:
         """CPU seconds of this process, its live descendants and the children it waited for."""
-        own = self._process.cpu_times()
-        total = own.user + own.system
-        total += getattr(own, "children_user", 0.0) + getattr(own, "children_system", 0.0)
-        for child in self._process.children(recursive=True):
-            try:
-                times = child.cpu_times()
-            except self._psutil.Error:  # it ended just now
-                continue
-            total += times.user + times.system
-        self._last_s = max(self._last_s, float(total))
+        self._last_s = max(self._last_s, sum(map(self._tree_of, self._processes)))
         return self._last_s
 
+    def _tree_of(self, process: Any) -> float:
+        total = 0.0
+        try:
+            own = process.cpu_times()
+            total += own.user + own.system
+            total += getattr(own, "children_user", 0.0) + getattr(own, "children_system", 0.0)
+            children = process.children(recursive=True)
+        except self._psutil.Error:  # it ended just now
+            return total
+        for child in children:
+            try:
+                times = child.cpu_times()
+            except self._psutil.Error:
+                continue
+            total += times.user + times.system
+        return float(total)
 
-def cpu_time() -> CpuTime:
-    """The best reader of CPU seconds that this system has."""
-    return LinuxCpuTime() if sys.platform == "linux" else PortableCpuTime()
+
+def cpu_time(company: Sequence[int] = ()) -> CpuTime:
+    """The best reader of CPU seconds that this system has.
+
+    Args:
+        company: ids of processes whose trees count beside this one's.
+    """
+    return LinuxCpuTime(company) if sys.platform == "linux" else PortableCpuTime(company)

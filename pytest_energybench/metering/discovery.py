@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
+from pytest_energybench.metering.cpu_time import cpu_time
 from pytest_energybench.metering.errors import MeterError
 from pytest_energybench.metering.exclusion import Exclusion
 from pytest_energybench.metering.load import LoadWatch
@@ -23,6 +24,7 @@ def discover(
     patience: Patience | None = None,
     exclusive: bool = True,
     clock: Clock = SYSTEM_CLOCK,
+    company: Sequence[int] = (),
 ) -> Meter:
     """The meter of this machine.
 
@@ -36,6 +38,8 @@ def discover(
         patience: how to wait while another process meters, and whom to tell.
         exclusive: keep other processes' windows away while one is open.
         clock: handed to the window and to every source.
+        company: ids of processes of this machine that work on the same thing: their CPU time is
+            this one's, in estimates as in what counts as foreign load.
 
     Raises:
         MeterError: an unknown name, or nothing of what was selected can be read here.
@@ -51,7 +55,7 @@ def discover(
         found, gpus = _nvml(problems, clock)
         sources += found
     if "estimate" in names:
-        sources += _estimates(sources, clock)
+        sources += _estimates(sources, clock, company)
     if not any(source.domains for source in sources):
         why = "; ".join(problems) or "no meter offers a domain"
         raise MeterError(f"nothing can be metered with {selection or 'auto'!r}: {why}")
@@ -60,7 +64,7 @@ def discover(
         clock=clock,
         problems=problems,
         exclusion=Exclusion(gpus, patience=patience) if exclusive else None,
-        load=LoadWatch(clock=clock),
+        load=LoadWatch(cpu_time(company), clock=clock),
     )
 
 
@@ -103,14 +107,14 @@ def _nvml(problems: list[str], clock: Clock) -> tuple[list[Source], tuple[str, .
     return [GpuSource(found.gpus, clock=clock)], tuple(gpu.uuid for gpu in found.gpus)
 
 
-def _estimates(sources: Sequence[Source], clock: Clock) -> list[Source]:
+def _estimates(sources: Sequence[Source], clock: Clock, company: Sequence[int]) -> list[Source]:
     """Estimates of processor and memory, each unless something counts it already."""
     counted = {domain.name.partition(":")[0] for source in sources for domain in source.domains}
     found: list[Source] = []
     if not counted & {"cpu", "psys"}:
         from pytest_energybench.metering.cpu import CpuEstimate
 
-        found.append(CpuEstimate(clock=clock))
+        found.append(CpuEstimate(cpu=cpu_time(company), clock=clock))
     if not counted & {"dram", "ram", "psys"}:
         from pytest_energybench.metering.ram import RamEstimate
 

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from pytest_energybench.metering.clock import SHORTEST_SLEEP_S, SYSTEM_CLOCK, Clock
 from pytest_energybench.metering.cuda import finish_gpu_work
@@ -25,6 +25,8 @@ from pytest_energybench.metering.source import (
     Ticking,
 )
 from pytest_energybench.metering.window import MIN_UPDATES, Edge, Window
+
+T = TypeVar("T")
 
 
 class Meter:
@@ -96,6 +98,10 @@ class Meter:
     def measure(self, name: str = "") -> Window:
         """A window on this meter: `with meter.measure("train") as window: ...`."""
         return Window(self, name)
+
+    def agree(self, value: T) -> T:
+        """A decision that follows from figures; the same for all, where several processes meter."""
+        return value
 
     def heavy_work(self) -> AbstractContextManager[None]:
         """For work that isn't metered but would spoil others' windows: `with meter.heavy_work():`.

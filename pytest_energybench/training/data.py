@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -18,6 +18,20 @@ Batch = tuple[Tensor, Tensor]
 """Images (batch, 3, size, size) float32 channels_last, and class numbers (batch,) int64."""
 
 
+class Share(NamedTuple):
+    """Which part of every batch is handed out: that of `rank` among `world`, nearly equal ones."""
+
+    rank: int
+    world: int
+
+    def of(self, batch: Tensor) -> Tensor:
+        """This part of `batch` (n, ...): a view of consecutive rows, possibly none."""
+        return batch if self.world == 1 else torch.tensor_split(batch, self.world)[self.rank]
+
+
+WHOLE = Share(0, 1)
+
+
 class Split(Protocol):
     """One part of a data set."""
 
@@ -25,14 +39,23 @@ class Split(Protocol):
         """Number of images."""
         ...
 
-    def ordered(self, batch_size: int) -> Iterator[Batch]:
-        """Every image once, in a fixed order and without augmentation: for evaluation."""
+    def ordered(self, batch_size: int, share: Share = WHOLE) -> Iterator[Batch]:
+        """Every image once, in a fixed order and without augmentation: for evaluation.
+
+        Of each batch only `share`; a batch of which that is nothing is left out.
+        """
         ...
 
     def shuffled(
-        self, batch_size: int, generator: torch.Generator, limit: int | None = None
+        self,
+        batch_size: int,
+        generator: torch.Generator,
+        limit: int | None = None,
+        share: Share = WHOLE,
     ) -> Iterator[Batch]:
         """`limit` images (all where None) drawn without replacement, for one epoch of training.
+
+        Of each batch only `share`; what is drawn does not depend on it.
 
         Only full batches, unless the images do not fill one: a last batch of a single image would
         break batch normalisation.
@@ -80,19 +103,24 @@ class TensorSplit:
     def __len__(self) -> int:
         return len(self._labels)
 
-    def ordered(self, batch_size: int) -> Iterator[Batch]:
+    def ordered(self, batch_size: int, share: Share = WHOLE) -> Iterator[Batch]:
         for pixels, labels in zip(
             torch.split(self._pixels, batch_size),
             torch.split(self._labels, batch_size),
             strict=True,
         ):
-            yield pixels.permute(0, 3, 1, 2), labels
+            if len(share.of(labels)):
+                yield share.of(pixels).permute(0, 3, 1, 2), share.of(labels)
 
     def shuffled(
-        self, batch_size: int, generator: torch.Generator, limit: int | None = None
+        self,
+        batch_size: int,
+        generator: torch.Generator,
+        limit: int | None = None,
+        share: Share = WHOLE,
     ) -> Iterator[Batch]:
         for index in draw(len(self), batch_size, generator, limit):
-            chosen = index.to(self._labels.device)
+            chosen = share.of(index).to(self._labels.device)
             pixels = self._pixels.index_select(0, chosen)
             yield pixels.permute(0, 3, 1, 2), self._labels.index_select(0, chosen)
 
@@ -149,16 +177,21 @@ class LoadedSplit:
     def __len__(self) -> int:
         return self._total
 
-    def ordered(self, batch_size: int) -> Iterator[Batch]:
-        batches = torch.split(torch.arange(self._total), batch_size)
-        return self._load("evaluated", self._evaluated, [batch.tolist() for batch in batches])
+    def ordered(self, batch_size: int, share: Share = WHOLE) -> Iterator[Batch]:
+        batches = map(share.of, torch.split(torch.arange(self._total), batch_size))
+        keys = [batch.tolist() for batch in batches if len(batch)]
+        return self._load("evaluated", self._evaluated, keys)
 
     def shuffled(
-        self, batch_size: int, generator: torch.Generator, limit: int | None = None
+        self,
+        batch_size: int,
+        generator: torch.Generator,
+        limit: int | None = None,
+        share: Share = WHOLE,
     ) -> Iterator[Batch]:
         batches = draw(self._total, batch_size, generator, limit)
         seed = int(torch.randint(2**62, (), generator=generator))
-        keys = [[(seed, index) for index in batch.tolist()] for batch in batches]
+        keys = [[(seed, index) for index in share.of(batch).tolist()] for batch in batches]
         return self._load("augmented", self._augmented, keys)
 
     def _load(self, kind: str, dataset: Dataset[Any], batches: list[list[Any]]) -> Iterator[Batch]:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pytest_energybench.training.data import Split
+from pytest_energybench.training.ranks import current
 
 AUX_WEIGHT = 0.4
 """Weight of InceptionV3's auxiliary loss (Szegedy et al. 2015, torchvision's reference recipe)."""
@@ -51,14 +52,19 @@ def running_type(model: nn.Module) -> torch.dtype:
 
 
 def evaluate(model: nn.Module, split: Split, batch_size: int) -> Score:
-    """Score every image of `split`; puts the model into evaluation mode and leaves it there."""
+    """Score every image of `split`; puts the model into evaluation mode and leaves it there.
+
+    Each of several ranks runs its share of the images; all get the score of all images.
+    """
+    ranks = current()
     model.eval()
     dtype = running_type(model)
     correct: Tensor | int = 0
     loss: Tensor | float = 0.0
     with torch.inference_mode():
-        for images, labels in split.ordered(batch_size):
+        for images, labels in split.ordered(batch_size, ranks.share):
             logits = model(images.to(dtype)).float()
             correct = correct + (logits.argmax(1) == labels).sum()
             loss = loss + functional.cross_entropy(logits, labels, reduction="sum").double()
-    return Score(int(correct), len(split), float(loss) / len(split))
+    all_correct, all_loss = ranks.summed(correct, loss)
+    return Score(int(all_correct), len(split), all_loss / len(split))

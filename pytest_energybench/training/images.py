@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from pytest_energybench.training.errors import DataError
+from pytest_energybench.training.ranks import current
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".webp", ".tif", ".tiff"})
 
@@ -31,8 +32,16 @@ def open_image(path: Path) -> Image.Image:
 
 
 def check_images(paths: Iterable[Path]) -> None:
-    """Raise DataError naming the first file, in order, that is not a readable image."""
-    remaining = iter(paths)
+    """Raise DataError naming the first file, in order, that is not a readable image.
+
+    Of several ranks one a host looks, and the others wait for it.
+    """
+    with current().host_first() as first:
+        if first:
+            _check(iter(paths))
+
+
+def _check(remaining: Iterator[Path]) -> None:
     with ThreadPoolExecutor(max_workers=min(16, (os.cpu_count() or 1) * 2)) as pool:
         for check, part in (
             (open_image, list(islice(remaining, FULLY_DECODED))),

@@ -20,10 +20,16 @@ REFRESH_SECONDS = 1.0
 
 
 class Progress:
-    """A bar over the images of each epoch; silent where `stream` (stderr) is no terminal."""
+    """A bar over the images of each epoch; silent where `stream` (stderr) is no terminal, and where
+    it is not to be `shown`."""
 
     def __init__(
-        self, label: str, images: int, joules: Joules | None, stream: TextIO | None = None
+        self,
+        label: str,
+        images: int,
+        joules: Joules | None,
+        stream: TextIO | None = None,
+        shown: bool = True,
     ) -> None:
         stream = sys.stderr if stream is None else stream
         self._joules = joules
@@ -34,7 +40,7 @@ class Progress:
             unit="img",
             leave=False,
             file=stream,
-            disable=not stream.isatty(),
+            disable=not (shown and stream.isatty()),
             mininterval=REFRESH_SECONDS,
         )
         self._epoch = 1

@@ -11,6 +11,7 @@ from torch import nn
 from pytest_energybench.training import cache
 from pytest_energybench.training.data import Data
 from pytest_energybench.training.models import build, check_model, uses_aux_head
+from pytest_energybench.training.ranks import current
 from pytest_energybench.training.seeds import seeded
 from pytest_energybench.training.settings import check_weights
 from pytest_energybench.training.warmstart import warm_state
@@ -35,8 +36,9 @@ def starting_model(
 ) -> Start:
     """Model `name` for `data` with starting weights `warm`, `imagenet` or from a folder.
 
-    The warm start is cached in `folder`, by default the user's cache. A head whose classes differ
-    from the weights' is random, from `seed`. Raises SettingError or WeightsError.
+    The warm start is cached in `folder`, by default the user's cache; of several ranks one a host
+    makes it, and all start with the first one's weights. A head whose classes differ from the
+    weights' is random, from `seed`. Raises SettingError or WeightsError.
     """
     check_model(name)
     check_weights(weights)
@@ -46,11 +48,14 @@ def starting_model(
     if name == "inception_v3" and not uses_aux_head(name, data.image_size):
         notes.append(f"auxiliary head left out: {data.image_size} px are too small for it")
     if weights == "warm":
-        state, found = warm_state(name, data, seed, device, folder or cache.default_folder())
+        with current().host_first():
+            state, found = warm_state(name, data, seed, device, folder or cache.default_folder())
         notes += [*found, *adopt(model, name, state, "the warm start")]
     elif weights == "imagenet":
         notes += adopt(model, name, imagenet_state(name), "torchvision")
     else:
         directory = Path(weights).expanduser()
         notes += adopt(model, name, folder_state(directory, name), str(directory))
-    return Start(model.to(device), tuple(dict.fromkeys(notes)))
+    model = model.to(device)
+    current().equalise(model.state_dict().values())
+    return Start(model, tuple(dict.fromkeys(notes)))

@@ -14,6 +14,7 @@ from pytest_energybench.training.early_stopping import EarlyStopping
 from pytest_energybench.training.errors import DivergedError
 from pytest_energybench.training.evaluate import Score, evaluate, logits_and_loss, running_type
 from pytest_energybench.training.progress import Joules, Progress
+from pytest_energybench.training.ranks import current
 from pytest_energybench.training.seeds import generator, seeded
 from pytest_energybench.training.settings import TrainSettings
 from pytest_energybench.training.updater import Updater
@@ -76,9 +77,11 @@ def train(
 
     `updater` is bound to the model's parameters. `joules` gives joules since the window began; it
     is asked once an epoch, and by the progress bar. The same seed gives the same weights on the
-    same machine, and torch's global random state is left as it was. Raises DivergedError when a
+    same machine, and torch's global random state is left as it was. Where several ranks train
+    together, each calls this, and each ends with the same weights. Raises DivergedError when a
     loss is not a number.
     """
+    ranks = current()
     stopping = EarlyStopping(settings.patience, settings.min_delta)
     order = generator(settings.seed)
     history: list[Epoch] = []
@@ -86,13 +89,14 @@ def train(
     snapshot: dict[str, Tensor] = {}
     images = stopped = 0
     per_epoch = min(len(data.train), settings.images_per_epoch or len(data.train))
-    progress = Progress(label, per_epoch, joules)
+    ranks.check_batch(min(settings.batch_size, per_epoch))
+    progress = Progress(label, per_epoch, joules, shown=ranks.leads)
     began = time.monotonic()
     try:
-        with seeded(settings.seed, device):
+        with seeded(ranks.seed(settings.seed), device), ranks.parallel(model) as running:
             while not stopped and len(history) < settings.max_epochs:
                 number = len(history) + 1
-                trained, loss = _epoch(model, data, updater, settings, order, progress)
+                trained, loss = _epoch(running, data, updater, settings, order, progress)
                 score = evaluate(model, data.validation, settings.evaluation_batch)
                 if not math.isfinite(loss) or not math.isfinite(score.loss):
                     raise DivergedError(
@@ -129,27 +133,37 @@ def _epoch(
     order: torch.Generator,
     progress: Progress,
 ) -> tuple[int, float]:
-    """Train one epoch; returns the number of images and their mean loss."""
+    """Train one epoch; returns the number of images and their mean loss, those of all ranks."""
     model.train()
     dtype = running_type(model)
-    images_done = 0
+    ranks = current()
+    limit = settings.images_per_epoch
+    batch = min(settings.batch_size, len(data.train), limit or len(data.train))
+    images_done = own = 0
     total: Tensor | float = 0.0
-    batches = data.train.shuffled(settings.batch_size, order, settings.images_per_epoch)
-    for images, labels in batches:
-        total = total + step(model, updater, images.to(dtype), labels) * len(labels)
-        images_done += len(labels)
-        if images_done % (CHECK_EVERY * settings.batch_size) == 0 and not math.isfinite(total):
+    batches = data.train.shuffled(settings.batch_size, order, limit, ranks.share)
+    for number, (images, labels) in enumerate(batches, 1):
+        weight = ranks.weight(len(labels), batch)
+        total = total + step(model, updater, images.to(dtype), labels, weight) * len(labels)
+        images_done += batch
+        own += len(labels)
+        if number % CHECK_EVERY == 0 and not math.isfinite(ranks.summed(total)[0]):
             break  # No need to finish a long epoch: the caller judges the loss.
         if progress.due:
-            progress.batch(images_done, float(total) / images_done)
-    return images_done, float(total) / images_done
+            progress.batch(images_done, float(total) / own)
+    return images_done, ranks.summed(total)[0] / images_done
 
 
-def step(model: nn.Module, updater: Updater, images: Tensor, labels: Tensor) -> Tensor:
-    """One step on one batch of images in the model's type; returns its mean loss, detached."""
+def step(
+    model: nn.Module, updater: Updater, images: Tensor, labels: Tensor, weight: float = 1.0
+) -> Tensor:
+    """One step on one batch of images in the model's type; returns its mean loss, detached.
+
+    The gradients are those of the mean loss times `weight` (`Ranks.weight`).
+    """
     updater.zero()
     _, loss = logits_and_loss(model, images, labels)
-    updater.backward(loss)
+    updater.backward(loss if weight == 1.0 else loss * weight)
     updater.step()
     return loss.detach()
 

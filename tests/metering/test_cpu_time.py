@@ -215,3 +215,51 @@ def test_the_portable_reader_agrees() -> None:
 
 def test_linux_is_read_directly() -> None:
     assert isinstance(cpu_time(), LinuxCpuTime)
+
+
+BESIDE = textwrap.dedent("""
+    import sys, time
+    from pytest_energybench.metering.cpu_time import {reader}
+    alone, both = {reader}(), {reader}([int(sys.argv[1])])
+    begin = alone.tree_s(), both.tree_s()
+    print("ready", flush=True)
+    sys.stdin.readline()
+    print(alone.tree_s() - begin[0], both.tree_s() - begin[1], flush=True)
+    sys.stdin.readline()
+    print(both.tree_s() - begin[1])
+""")
+
+
+@pytest.mark.parametrize("reader", ["LinuxCpuTime", "PortableCpuTime"])
+def test_processes_beside_this_one_count_where_they_belong_to_the_work(reader: str) -> None:
+    mate = subprocess.Popen(
+        [sys.executable, "-S", "-c", "input()\n" + BURN.format(0.5) + "print('done')\ninput()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    looking = subprocess.Popen(
+        [sys.executable, "-c", BESIDE.format(reader=reader), str(mate.pid)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with mate, looking:
+        assert mate.stdin
+        assert mate.stdout
+        assert looking.stdin
+        assert looking.stdout
+        assert looking.stdout.readline() == "ready\n"
+        mate.stdin.write("\n")
+        mate.stdin.flush()
+        assert mate.stdout.readline() == "done\n"
+        looking.stdin.write("\n")
+        looking.stdin.flush()
+        alone, both = map(float, looking.stdout.readline().split())
+        assert alone < 0.2
+        assert both > 0.4
+        mate.kill()
+        mate.wait()
+        looking.stdin.write("\n")
+        looking.stdin.flush()
+        assert float(looking.stdout.readline()) >= both - 0.02  # what it has used is not lost

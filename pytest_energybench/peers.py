@@ -1,0 +1,82 @@
+"""The processes (ranks) that run one pytest session together, as torchrun starts them.
+
+How they talk is not known here: `pytest_energy_ranks` gives what they talk through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
+
+import pytest
+
+T = TypeVar("T")
+
+
+class Trouble(Protocol):
+    """Why a test can't stand: what the first failing rank said, or that one was lost.
+
+    Attributes:
+        kind: `failed`, `skipped`, `xfailed` as that rank called it, or `lost`.
+    """
+
+    @property
+    def rank(self) -> int: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+
+
+class Ranks(Protocol):
+    """All ranks as one of them sees them; `training.rollcall.RollCall` is one.
+
+    Attributes:
+        rank, host, hosts, meters, company: as `metering.joint.Peers`, which this is, too.
+        ending: this process was told to end.
+    """
+
+    rank: int
+    host: str
+    hosts: Sequence[str]
+    meters: bool
+    company: Sequence[int]
+    ending: bool
+
+    def gather(self, value: T) -> list[T]:
+        """Everybody's value, by rank; waits for all.
+
+        Raises:
+            ConnectionError: another one failed or was lost.
+        """
+
+    def settle(self, kind: str | None = None, text: str = "") -> Trouble | None:
+        """Say how a part of a test went here, and hear how it went for all.
+
+        Raises:
+            ConnectionError: nobody can be heard any more.
+        """
+
+    def end(self, status: int) -> None:
+        """On the first rank: everything is written, the others may go."""
+
+    def ended(self) -> int:
+        """On the others: wait for that, and give the first rank's exit status.
+
+        Raises:
+            ConnectionError: it is gone.
+        """
+
+
+ranks_key = pytest.StashKey[Ranks]()
+
+
+def ranks_of(config: pytest.Config) -> Ranks | None:
+    """The ranks of this session, None where it has one process."""
+    return config.stash.get(ranks_key, None)
+
+
+def follows(config: pytest.Config) -> bool:
+    """Whether this process leaves reporting, printing and writing to another rank."""
+    ranks = ranks_of(config)
+    return ranks is not None and ranks.rank > 0
