@@ -1,0 +1,58 @@
+"""What a unit's pytest told of its tests, read back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class Executed:
+    """One run of one test, with its reports in pytest's serial form."""
+
+    nodeid: str
+    reports: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Account:
+    """All of them.
+
+    Attributes:
+        finished: tests that ran to their end, in order.
+        in_flight: the test during which the process ended; None where it ended between two.
+    """
+
+    finished: list[Executed] = field(default_factory=list)
+    in_flight: str | None = None
+
+
+def read_log(content: bytes) -> Account:
+    """The account in a log of `child.py`; a last line that was cut short is left out."""
+    account = Account()
+    current: Executed | None = None
+    for line in content.split(b"\n")[:-1]:
+        ((kind, value),) = json.loads(line).items()
+        if kind == "start":
+            current = Executed(value)
+        elif kind == "report":
+            current = current or Executed(value["nodeid"])
+            current.reports.append(_as_it_was(value))
+        elif current is not None:
+            account.finished.append(current)
+            current = None
+    if current is not None and any(report["when"] == "teardown" for report in current.reports):
+        account.finished.append(current)
+    elif current is not None:
+        account.in_flight = current.nodeid
+    return account
+
+
+def _as_it_was(report: dict[str, Any]) -> dict[str, Any]:
+    """With the tuples that JSON has turned into lists."""
+    for name in ("location", "sections", "user_properties"):
+        value = report.get(name)
+        if isinstance(value, list):
+            report[name] = tuple(value) if name == "location" else [tuple(each) for each in value]
+    return report
