@@ -18,7 +18,7 @@ def group_of(item: pytest.Item) -> str | None:
     """The name in the item's `energy_group` marker, None without one.
 
     Raises:
-        pytest.UsageError: the marker has no name, or more than a name and resources.
+        pytest.UsageError: the marker has no name, or more than a name and numbers of resources.
     """
     mark = _mark(item, GROUP_MARK)
     if mark is None:
@@ -34,23 +34,18 @@ def group_of(item: pytest.Item) -> str | None:
             f"{item.nodeid}: {GROUP_MARK} takes one name, {'= and '.join(RESOURCES)}=,"
             f" not {', '.join(unknown)}"
         )
-    return str(mark.args[0])
-
-
-def resources_of(item: pytest.Item) -> dict[str, float]:
-    """What the item's `energy_group` marker asks of the host that runs the group.
-
-    Raises:
-        pytest.UsageError: a number that is none, or below 0.
-    """
-    mark = _mark(item, GROUP_MARK)
-    found = dict(mark.kwargs) if mark is not None else {}
-    for name, value in found.items():
+    for name, value in mark.kwargs.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e6:
             raise pytest.UsageError(
                 f"{item.nodeid}: {GROUP_MARK} {name}={value!r}: a number of 0 or more"
             )
-    return found
+    return str(mark.args[0])
+
+
+def resources_of(item: pytest.Item) -> dict[str, float]:
+    """What the item's `energy_group` marker, once `group_of` has read it, asks of the host."""
+    mark = _mark(item, GROUP_MARK)
+    return dict(mark.kwargs) if mark is not None else {}
 
 
 def is_baseline(item: pytest.Item) -> bool:

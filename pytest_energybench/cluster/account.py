@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,10 +23,12 @@ class Account:
 
     Attributes:
         finished: tests that ran to their end, in order.
+        warnings: what tests warned of, as keyword arguments of `pytest_warning_recorded`.
         in_flight: the test during which the process ended; None where it ended between two.
     """
 
     finished: list[Executed] = field(default_factory=list)
+    warnings: list[dict[str, Any]] = field(default_factory=list)
     in_flight: str | None = None
 
 
@@ -39,6 +43,8 @@ def read_log(content: bytes) -> Account:
         elif kind == "report":
             current = current or Executed(value["nodeid"])
             current.reports.append(_as_it_was(value))
+        elif kind == "warning":
+            account.warnings.append(_warning(value))
         elif current is not None:
             account.finished.append(current)
             current = None
@@ -47,6 +53,27 @@ def read_log(content: bytes) -> Account:
     elif current is not None:
         account.in_flight = current.nodeid
     return account
+
+
+def _warning(plain: dict[str, Any]) -> dict[str, Any]:
+    """Under its own category where this process knows it already, else as a plain warning."""
+    module, name = plain["category"]
+    category = getattr(sys.modules.get(module), name, UserWarning)
+    if not (isinstance(category, type) and issubclass(category, Warning)):
+        category = UserWarning
+    message = warnings.WarningMessage(
+        message=plain["text"],
+        category=category,
+        filename=plain["filename"],
+        lineno=plain["lineno"],
+    )
+    location = plain["location"]
+    return {
+        "warning_message": message,
+        "when": "runtest",
+        "nodeid": plain["nodeid"],
+        "location": location and tuple(location),
+    }
 
 
 def _as_it_was(report: dict[str, Any]) -> dict[str, Any]:

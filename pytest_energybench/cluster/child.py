@@ -4,7 +4,8 @@
 loaded the plugin, as in any start of pytest. In FOLDER it finds `job.json`. It writes
 `journal` (the figures, as `results.journal` has them) and `log`, one JSON object a line:
 `{"start": NODEID}`, `{"report": {...}}` in pytest's own serial form without the figures,
-`{"finish": NODEID}`. What stands there survives however the process ends.
+`{"finish": NODEID}`, and `{"warning": {...}}` for what a test warned of. What stands there survives
+however the process ends.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Generator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -103,6 +105,29 @@ class Child:
         if last:
             self._keep(case["nodeid"])
         self._write("report", plain)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_warning_recorded(
+        self,
+        warning_message: warnings.WarningMessage,
+        when: str,
+        nodeid: str,
+        location: tuple[str, int, str] | None,
+    ) -> None:
+        if when != "runtest":
+            return  # the driver has collected, too
+        category = warning_message.category
+        self._write(
+            "warning",
+            {
+                "text": str(warning_message.message),
+                "category": [category.__module__, category.__qualname__],
+                "filename": warning_message.filename,
+                "lineno": warning_message.lineno,
+                "nodeid": nodeid,
+                "location": location,
+            },
+        )
 
     def _keep(self, nodeid: str) -> None:
         from pytest_energybench.results.journal import Journal

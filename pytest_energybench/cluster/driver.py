@@ -114,6 +114,8 @@ class Driver:
         )
         figures = Figures(self._config, self._energy, answer.journal, host)
         account = read_log(answer.log)
+        for warning in account.warnings:
+            self._config.hook.pytest_warning_recorded.call_historic(kwargs=warning)
         left = Counter(unit.nodeids)
         for executed in account.finished:
             if not left[executed.nodeid]:
@@ -162,7 +164,7 @@ class Driver:
         return self._hosts.setdefault(node, f"host {self._first_number + len(self._hosts)}")
 
     def _tell(self, line: str) -> None:
-        if self._config.option.verbose >= 0:
+        if self._config.getoption("verbose", 0) >= 0:
             self._energy.tell(f"energy: {line}")
 
 

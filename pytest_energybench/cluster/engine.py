@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -112,6 +113,12 @@ def disconnect() -> None:
 def _probe(address: str) -> None:
     """Connect in another process first: where no cluster answers, Ray ends the process it is in,
     after minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal() and "/" not in host:
+        try:
+            socket.create_connection((host, int(port)), CONNECT_S).close()
+        except (OSError, OverflowError, UnicodeError) as error:
+            raise ClusterError(f"nobody answers there ({error})") from None
     script = "import sys, ray; ray.init(sys.argv[1], log_to_driver=False, logging_level='ERROR')"
     try:
         done = subprocess.run(

@@ -49,9 +49,6 @@ def units_of(items: Sequence[pytest.Item], hosts: int) -> list[Unit]:
 
     Args:
         hosts: how many there are.
-
-    Raises:
-        pytest.UsageError: a group asks for what is no number.
     """
     groups: dict[tuple[str, str], list[pytest.Item]] = {}
     for item in items:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +20,16 @@ import pytest
 ray = pytest.importorskip("ray", reason="needs Ray: pip install 'pytest-energybench[ray]'")
 
 SUITE = """
-import pytest
+import pytest, warnings
 
-def case(group, method):
-    marks = [pytest.mark.energy_group(group)]
-    if method == "plain":
-        marks.append(pytest.mark.energy_baseline)
-    return pytest.param(group, method, marks=marks, id=f"{group}-{method}")
+METHODS = [("slim", 12.0), ("pruned", 5.0)]
+PLAIN = pytest.param("plain", 10.0, marks=pytest.mark.energy_baseline)
 
-CASES = [case(group, method) for method in ("slim", "plain", "pruned") for group in "AB"]
-SECONDS = {"plain": 10.0, "pruned": 5.0, "slim": 12.0}
-
-@pytest.mark.parametrize(("group", "method"), CASES)
-def test_it(energy, work, group, method):
+@pytest.mark.parametrize(("method", "seconds"), [*METHODS, PLAIN])
+@pytest.mark.energy_group("A")
+def test_it(energy, work, method, seconds):
     with energy.measure():
-        work(SECONDS[method])
+        work(seconds)
     energy.record(correct=9, total=10)
     energy.assert_accuracy_within_baseline()
     energy.assert_below_baseline()
@@ -46,7 +41,17 @@ def test_alone(energy, work, i):
 
 @pytest.mark.parametrize("i", range(2))
 def test_unmetered(i):
-    pass
+    if i:
+        warnings.warn("look at this")
+
+def test_skipped(energy):
+    pytest.skip("not today")
+
+@pytest.mark.xfail
+def test_expected(energy, work):
+    with energy.measure():
+        work(1)
+    assert False
 """
 
 STORE = 80 * 2**20
@@ -70,7 +75,15 @@ def hosts(path: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """A head and two hosts to meter on, all of them in this machine."""
+    """A head that meters nothing and two hosts that do, unlike ones; all in this machine."""
+    with cluster_of(
+        {"env_vars": {"HOST_KIND": "a"}, "num_gpus": 1}, {"env_vars": {"HOST_KIND": "b"}}
+    ) as found:
+        yield found
+
+
+@contextmanager
+def cluster_of(*nodes: dict[str, Any]) -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -78,11 +91,15 @@ def cluster() -> Iterator[Any]:
         initialize_head=True,
         head_node_args={"num_cpus": 0, "object_store_memory": STORE, "include_dashboard": False},
     )
-    for _ in range(2):
-        found.add_node(num_cpus=2, object_store_memory=STORE, resources={"energy_host": 1})
-    found.wait_for_nodes()
-    yield found
-    found.shutdown()
+    try:
+        for node in nodes:
+            found.add_node(
+                num_cpus=2, object_store_memory=STORE, resources={"energy_host": 1}, **node
+            )
+        found.wait_for_nodes()
+        yield found
+    finally:
+        found.shutdown()
 
 
 def test_a_run_here_and_on_a_ray_started_here_are_the_same(suite: pytest.Pytester) -> None:
@@ -91,72 +108,258 @@ def test_a_run_here_and_on_a_ray_started_here_are_the_same(suite: pytest.Pyteste
     there = suite.runpytest_subprocess(
         "--energy-ray=local", "--energy-json=there.json", "--junitxml=junit.xml"
     )
-    assert there.parseoutcomes() == here.parseoutcomes() == {"failed": 2, "passed": 9}
+    assert there.parseoutcomes() == here.parseoutcomes()
+    assert here.parseoutcomes() == {
+        "failed": 1,
+        "passed": 7,
+        "skipped": 1,
+        "xfailed": 1,
+        "warnings": 1,
+    }
     assert there.ret == here.ret == 1
     assert figures("there.json") == figures("here.json")
     assert set(hosts("there.json").values()) == {"host 1"}
     there.stdout.fnmatch_lines(
         [
-            "energy: 3 tasks for 1 host",
+            "energy: 2 tasks for 1 host",
             "energy: group A runs on host 1",
-            "energy: group A ended on host 1 after * s, 2 left",
+            "energy: group A ended on host 1 after * s, 1 left",
             "E  *is above the baseline's*",
+            "*UserWarning: look at this*",
         ]
     )
-    assert Path("junit.xml").read_text().count("<testcase ") == 11
+    assert Path("junit.xml").read_text().count("<testcase ") == 10
+
+
+def test_where_nobody_answers_it_says_so_at_once(suite: pytest.Pytester) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{closed.getsockname()[1]}"
+        result = suite.runpytest(f"--energy-ray={address}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: --energy-ray={address}: nobody answers there (*)"])
+
+
+@pytest.mark.slow
+def test_what_answers_and_is_no_ray_is_given_up(suite: pytest.Pytester) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        result = suite.runpytest_subprocess(f"--energy-ray={address}", timeout=60)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: --energy-ray={address}: no Ray cluster answered*"])
+
+
+@pytest.mark.slow
+def test_a_cluster_without_hosts_to_meter_on_is_told_how_to_get_some(
+    suite: pytest.Pytester,
+) -> None:
+    suite.makepyfile(SUITE)
+    with cluster_of() as empty:
+        result = suite.runpytest_subprocess(f"--energy-ray={empty.address}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: *none of its nodes has the resource energy_host: *start*"])
+
+
+SIX_GROUPS = """
+import os, pathlib, time, pytest
+
+def case(group, method):
+    marks = [pytest.mark.energy_group(group)]
+    if method == "plain":
+        marks.append(pytest.mark.energy_baseline)
+    return pytest.param(group, method, marks=marks, id=f"{group}-{method}")
+
+CASES = [case(group, method) for group in "ABCDEF" for method in ("plain", "slim")]
+
+@pytest.mark.parametrize(("group", "method"), CASES)
+def test_it(energy, work, group, method):
+    with energy.measure():
+        work(2.0 if method == "plain" else 1.0)
+    energy.assert_below_baseline()
+    time.sleep(float(os.environ.get("PAUSE", 0.5)))
+    pid = pathlib.Path("pid")
+    if (group, method) == ("D", "slim") and not pid.exists():
+        pid.with_suffix(".new").write_text(str(os.getpid()))
+        pid.with_suffix(".new").rename(pid)
+        time.sleep(300)
+"""
+"""Group D waits for its death, once."""
 
 
 @pytest.mark.slow
 class TestCluster:
-    def test_nothing_is_lost_with_a_host_that_dies(
-        self, suite: pytest.Pytester, cluster: Any, tmp_path: Path
-    ) -> None:
-        """The first process that runs group D waits for its host's death."""
-        suite.makepyfile(
-            """
-            import os, pathlib, time, pytest
-
-            def case(group, method):
-                marks = [pytest.mark.energy_group(group)]
-                if method == "plain":
-                    marks.append(pytest.mark.energy_baseline)
-                return pytest.param(group, method, marks=marks, id=f"{group}-{method}")
-
-            CASES = [case(group, method) for group in "ABCDEF" for method in ("plain", "slim")]
-
-            @pytest.mark.parametrize(("group", "method"), CASES)
-            def test_it(energy, work, group, method):
-                with energy.measure():
-                    work(2.0 if method == "plain" else 1.0)
-                energy.assert_below_baseline()
-                pid = pathlib.Path("pid")
-                if (group, method) == ("D", "slim") and not pid.exists():
-                    pid.with_suffix(".new").write_text(str(os.getpid()))
-                    pid.with_suffix(".new").rename(pid)
-                    time.sleep(300)
-            """
-        )
-        doomed = cluster.list_all_nodes()[-1]
-        with started(f"--energy-ray={cluster.address}", "--energy-json=run.json") as run:
-            waited_for(lambda: Path("pid").exists())
-            ancestors = {each.pid for each in psutil.Process(int(Path("pid").read_text())).parents()}
-            for node in cluster.list_all_nodes():
-                if node.all_processes["raylet"][0].process.pid in ancestors:
-                    doomed = node
-            child = int(Path("pid").read_text())
+    def test_nothing_is_lost_with_a_host_that_dies(self, suite: pytest.Pytester) -> None:
+        suite.makepyfile(SIX_GROUPS)
+        with cluster_of({}, {}) as cluster:
+            run = started(f"--energy-ray={cluster.address}", "--energy-json=run.json")
+            child = waiting_child()
+            ancestors = {each.pid for each in child.parents()}
+            (doomed,) = (
+                node
+                for node in cluster.list_all_nodes()
+                if node.all_processes["raylet"][0].process.pid in ancestors
+            )
             cluster.remove_node(doomed, allow_graceful=False)
             printed, _ = run.communicate(timeout=240)
-        cluster.add_node(num_cpus=2, object_store_memory=STORE, resources={"energy_host": 1})
-        cluster.wait_for_nodes()
         assert run.returncode == 0, printed
         assert "12 passed" in printed
         assert printed.count("energy: group D runs on host") == 2
-        assert not psutil.pid_exists(child)
+        assert not child.is_running()
+        cases = json.loads(Path("run.json").read_text())["cases"]
+        assert len(cases) == len({case["nodeid"] for case in cases}) == 12
+        assert {case["outcome"] for case in cases} == {"passed"}
         ran_on = hosts("run.json")
-        assert len(ran_on) == len(json.loads(Path("run.json").read_text())["cases"]) == 12
         for group in "ABCDEF":
             assert ran_on[f"test_it[{group}-plain]"] == ran_on[f"test_it[{group}-slim]"]
         assert set(ran_on.values()) == {"host 1", "host 2"}
+
+    def test_an_interrupted_run_ends_its_processes_and_can_be_resumed(
+        self, suite: pytest.Pytester, cluster: Any
+    ) -> None:
+        suite.makepyfile(SIX_GROUPS)
+        arguments = (f"--energy-ray={cluster.address}", "--energy-report", "--energy-resume")
+        run = started(*arguments)
+        child = waiting_child()
+        journal = Path("reports/energy.journal")
+        waited_for(lambda: journal.exists() and journal.read_bytes().count(b'{"case"') >= 4)
+        os.killpg(run.pid, signal.SIGINT)
+        printed, _ = run.communicate(timeout=60)
+        assert run.returncode == pytest.ExitCode.INTERRUPTED, printed
+        assert "KeyboardInterrupt" in printed
+        assert not child.is_running()
+        finished = journal.read_bytes().count(b'{"case"')
+        result = suite.runpytest_subprocess(*arguments)
+        result.assert_outcomes(passed=12 - finished, deselected=finished)
+        ran_on = hosts("reports/energy.json")
+        assert len(ran_on) == 12
+        assert None not in ran_on.values()
+        page = Path("reports/energy.html").read_text()
+        assert "each case says on which it ran" in page
+        assert f"· on {ran_on['test_it[D-slim]']}" in page
+
+    def test_figures_of_unlike_hosts_are_not_compared(
+        self, suite: pytest.Pytester, cluster: Any
+    ) -> None:
+        conftest = Path("conftest.py")
+        conftest.write_text(
+            conftest.read_text()
+            .replace(
+                "METER =",
+                "import os\nDRAM = {'b': 'dram:1'}.get(os.environ.get('HOST_KIND'), 'dram:0')\n"
+                "METER =",
+            )
+            .replace('"dram:0": 2.0', "DRAM: 2.0")
+        )
+        suite.makepyfile(SIX_GROUPS.replace("time.sleep(300)", "pass"))
+        suite.runpytest_subprocess("--energy-save=main")
+        result = suite.runpytest_subprocess(
+            f"--energy-ray={cluster.address}",
+            "--energy-compare=main",
+            "--energy-fail-on=not-comparable",
+            "--energy-json=run.json",
+        )
+        result.assert_outcomes(passed=12)
+        assert result.ret == 1
+        run = json.loads(Path("run.json").read_text())
+        domains = {host["name"]: host["meters"][1]["domain"] for host in run["hosts"]}
+        assert sorted(domains.values()) == ["dram:0", "dram:1"]
+        for case in run["cases"]:
+            (stored,) = (each for each in case["comparisons"] if each["origin"] == "stored")
+            unlike = domains[case["host"]] == "dram:1"
+            assert ("not comparable" in stored["verdict"]["reason"]) is unlike
+            assert (stored["verdict"]["kind"] == "within") is not unlike
+        result.stdout.fnmatch_lines(["energy gate: not comparable with main: host ?: dram:*"])
+
+    def test_a_group_runs_where_there_is_what_it_asks_for(
+        self, suite: pytest.Pytester, cluster: Any
+    ) -> None:
+        suite.makepyfile(
+            """
+            import os, pytest
+
+            @pytest.mark.parametrize("i", range(3))
+            @pytest.mark.energy_group("gpu", num_gpus=1, num_cpus=2)
+            def test_gpu(energy, work, i):
+                assert os.environ["CUDA_VISIBLE_DEVICES"] == "0"
+                assert os.environ["HOST_KIND"] == "a"
+                assert os.environ["OMP_NUM_THREADS"] == "2"
+
+            def test_cpu():
+                assert not os.environ.get("CUDA_VISIBLE_DEVICES")
+                assert "OMP_NUM_THREADS" not in os.environ
+            """
+        )
+        result = suite.runpytest_subprocess(f"--energy-ray={cluster.address}")
+        result.assert_outcomes(passed=4)
+        result = suite.runpytest_subprocess(f"--energy-ray={cluster.address}", "-k", "cpu", "-x")
+        suite.makepyfile(
+            """
+            import pytest
+            @pytest.mark.energy_group("big", num_gpus=8)
+            def test_big(energy): pass
+            """
+        )
+        Path("run.json").write_text("kept")
+        result = suite.runpytest_subprocess(
+            f"--energy-ray={cluster.address}", "--energy-json=run.json", "-k", "big"
+        )
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines(
+            ["ERROR: --energy-ray: group big asks for *num_gpus=8*no host*"]
+        )
+        assert Path("run.json").read_text() == "kept"
+
+    def test_a_crash_and_a_host_with_other_files_are_errors_of_their_tests(
+        self, suite: pytest.Pytester, cluster: Any
+    ) -> None:
+        """From a folder other than the project's, with a space in its name."""
+        project = Path("a project")
+        project.mkdir()
+        Path("conftest.py").rename(project / "conftest.py")
+        (project / "pytest.ini").write_text("[pytest]")
+        (project / "test_crash.py").write_text(
+            "import os, pytest\n"
+            "METHODS = [pytest.param('plain', marks=pytest.mark.energy_baseline), 'crash', 'slim']\n"
+            "@pytest.mark.parametrize('method', METHODS)\n"
+            "@pytest.mark.energy_group('net')\n"
+            "def test_it(energy, work, method):\n"
+            "    with energy.measure():\n"
+            "        work(1)\n"
+            "    if method == 'crash':\n"
+            "        os._exit(3)\n"
+        )
+        (project / "test_other.py").write_text(
+            "import sys\n"
+            "if any('child.py' in each for each in sys.orig_argv):\n"
+            "    raise RuntimeError('not so here')\n"
+            "def test_other(energy): pass\n"
+        )
+        result = suite.runpytest_subprocess(
+            "a project", f"--energy-ray={cluster.address}", "--energy-json=run.json"
+        )
+        result.assert_outcomes(passed=1, errors=3)
+        assert result.ret == 1
+        result.stdout.fnmatch_lines(
+            [
+                "pytest on host ? ended with status 3 while this test ran",
+                "did not run: pytest on host ? ended with status 3 during test_crash.py::*",
+            ]
+        )
+        result.stdout.fnmatch_lines(["*RuntimeError: not so here"])
+        cases = json.loads(Path("run.json").read_text())["cases"]
+        assert {case["name"]: case["outcome"] for case in cases} == {
+            "test_it[plain]": "passed",
+            "test_it[crash]": "error",
+            "test_it[slim]": "error",
+            "test_other": "error",
+        }
+        assert cases[0]["total_j"] == 12.0
+
+
+def waiting_child() -> psutil.Process:
+    """The process of group D, once it waits for its death."""
+    waited_for(lambda: Path("pid").exists())
+    return psutil.Process(int(Path("pid").read_text()))
 
 
 def waited_for(condition: Callable[[], object], limit_s: float = 120) -> None:
