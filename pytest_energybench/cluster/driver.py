@@ -43,6 +43,7 @@ class Driver:
         self._config = config
         self._items: dict[str, pytest.Item] = {}
         self._hosts: dict[str, str] = {}
+        self._told_nice: set[str] = set()
         self._connected = False
 
     @pytest.hookimpl(tryfirst=True)
@@ -112,6 +113,12 @@ class Driver:
             if answer.trouble
             else f"{unit.label} ended{where} after {answer.seconds:.0f} s, {event.left} left"
         )
+        if answer.niceness > 0 and host not in self._told_nice:
+            self._told_nice.add(host)
+            self._tell(
+                f"{host} runs its tasks at niceness {answer.niceness}, behind all else that runs"
+                f" there: start it with {engine.START_NODE}"
+            )
         figures = Figures(self._config, self._energy, answer.journal, host)
         account = read_log(answer.log)
         for warning in account.warnings:

@@ -19,7 +19,8 @@ from pytest_energybench.cluster.units import Unit
 HOST = "energy_host"
 """Resource of which each host has one; every task takes it, so that they meter one at a time."""
 
-START_NODE = f"""ray start ... --resources='{{"{HOST}": 1}}'"""
+START_NODE = f"""RAY_worker_niceness=0 ray start ... --resources='{{"{HOST}": 1}}'"""
+"""Ray's own niceness of 15 would let anything else on the host go before what is metered."""
 
 RETRIES = 3
 """How often a unit whose host or Ray process was lost runs again; never for a failed test."""
@@ -79,6 +80,8 @@ def connect(address: str) -> None:
     """
     os.environ.setdefault("RAY_task_oom_retries", str(RETRIES))  # endless by default
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if address == "local":
+        os.environ.setdefault("RAY_worker_niceness", "0")
     import ray
 
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}

@@ -54,6 +54,7 @@ class Answer:
         journal: figures, as in `results.journal`; empty where there are none.
         log: what happened, as `child.py` writes it.
         printed: the end of what pytest printed.
+        niceness: by how much Ray lets other processes of the host go before its tasks.
         trouble: why there is nothing more, a sentence; empty where pytest ran.
     """
 
@@ -63,6 +64,7 @@ class Answer:
     log: bytes = b""
     printed: str = ""
     seconds: float = 0.0
+    niceness: int = 0
     trouble: str = ""
 
 
@@ -101,6 +103,7 @@ def run_job(job: Job, host: str) -> Answer:
             log=_read(folder / "log"),
             printed=_read(folder / "printed")[-LAST_BYTES:].decode("utf-8", "replace"),
             seconds=time.monotonic() - began,
+            niceness=_niceness(),
         )
 
 
@@ -146,6 +149,12 @@ def _wait(process: subprocess.Popen[bytes]) -> None:
             pass
     finally:
         os.close(descriptor)
+
+
+def _niceness() -> int:
+    """Of this process, compared with the one that started it: Ray's own on this host."""
+    own, above = (os.getpriority(os.PRIO_PROCESS, pid) for pid in (0, os.getppid()))
+    return own - above
 
 
 def _environment(job: Job) -> dict[str, str]:

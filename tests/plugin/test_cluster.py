@@ -87,6 +87,7 @@ def cluster_of(*nodes: dict[str, Any]) -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_worker_niceness", "0")
     found = Cluster(
         initialize_head=True,
         head_node_args={"num_cpus": 0, "object_store_memory": STORE, "include_dashboard": False},
@@ -204,7 +205,7 @@ class TestCluster:
         assert run.returncode == 0, printed
         assert "12 passed" in printed
         assert printed.count("energy: group D runs on host") == 2
-        assert not child.is_running()
+        assert ended(child)
         cases = json.loads(Path("run.json").read_text())["cases"]
         assert len(cases) == len({case["nodeid"] for case in cases}) == 12
         assert {case["outcome"] for case in cases} == {"passed"}
@@ -226,7 +227,7 @@ class TestCluster:
         printed, _ = run.communicate(timeout=60)
         assert run.returncode == pytest.ExitCode.INTERRUPTED, printed
         assert "KeyboardInterrupt" in printed
-        assert not child.is_running()
+        assert ended(child)
         finished = journal.read_bytes().count(b'{"case"')
         result = suite.runpytest_subprocess(*arguments)
         result.assert_outcomes(passed=12 - finished, deselected=finished)
@@ -319,8 +320,8 @@ class TestCluster:
         (project / "pytest.ini").write_text("[pytest]")
         (project / "test_crash.py").write_text(
             "import os, pytest\n"
-            "METHODS = [pytest.param('plain', marks=pytest.mark.energy_baseline), 'crash', 'slim']\n"
-            "@pytest.mark.parametrize('method', METHODS)\n"
+            "PLAIN = pytest.param('plain', marks=pytest.mark.energy_baseline)\n"
+            "@pytest.mark.parametrize('method', [PLAIN, 'crash', 'slim'])\n"
             "@pytest.mark.energy_group('net')\n"
             "def test_it(energy, work, method):\n"
             "    with energy.measure():\n"
@@ -360,6 +361,11 @@ def waiting_child() -> psutil.Process:
     """The process of group D, once it waits for its death."""
     waited_for(lambda: Path("pid").exists())
     return psutil.Process(int(Path("pid").read_text()))
+
+
+def ended(process: psutil.Process) -> bool:
+    """Whether it runs no more, though perhaps nobody has asked for its status yet."""
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
 def waited_for(condition: Callable[[], object], limit_s: float = 120) -> None:
