@@ -161,6 +161,9 @@ def follow(descriptor: int) -> None:
 def main() -> int:
     """pytest's exit status."""
     folder, descriptor = sys.argv[1:]
+    # Ray blocks it for all that it starts; here it is how a task lets pytest tear down.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     follow(int(descriptor))
     child = Child(Path(folder))
     if not child.safe_path:

@@ -218,6 +218,14 @@ class TestCluster:
         self, suite: pytest.Pytester, cluster: Any
     ) -> None:
         suite.makepyfile(SIX_GROUPS)
+        with Path("conftest.py").open("a") as conftest:
+            conftest.write(
+                "@pytest.fixture(autouse=True)\n"
+                "def tear_down():\n"
+                "    import os\n"
+                "    yield\n"
+                "    open(f'torn_down_{os.getpid()}', 'w').close()\n"
+            )
         arguments = (f"--energy-ray={cluster.address}", "--energy-report", "--energy-resume")
         run = started(*arguments)
         child = waiting_child()
@@ -228,6 +236,7 @@ class TestCluster:
         assert run.returncode == pytest.ExitCode.INTERRUPTED, printed
         assert "KeyboardInterrupt" in printed
         assert ended(child)
+        assert Path(f"torn_down_{child.pid}").exists()
         finished = journal.read_bytes().count(b'{"case"')
         result = suite.runpytest_subprocess(*arguments)
         result.assert_outcomes(passed=12 - finished, deselected=finished)
