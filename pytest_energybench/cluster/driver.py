@@ -74,6 +74,8 @@ class Driver:
                     f"--energy-ray: {unit.label} asks for {engine.wish(unit)}, and no host of the"
                     " cluster has that"
                 )
+        if not units:
+            return True
         jobs = [self._job(unit, number) for number, unit in enumerate(units)]
         self._tell(f"{_count(len(units), 'task')} for {_count(len(there), 'host')}")
         with closing(engine.run(units, jobs)) as events:

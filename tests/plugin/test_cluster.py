@@ -191,8 +191,10 @@ def test_it(energy, work, group, method):
 class TestCluster:
     def test_nothing_is_lost_with_a_host_that_dies(self, suite: pytest.Pytester) -> None:
         suite.makepyfile(SIX_GROUPS)
-        with cluster_of({}, {}) as cluster:
-            run = started(f"--energy-ray={cluster.address}", "--energy-json=run.json")
+        with (
+            cluster_of({}, {}) as cluster,
+            started(f"--energy-ray={cluster.address}", "--energy-json=run.json") as run,
+        ):
             child = waiting_child()
             ancestors = {each.pid for each in child.parents()}
             (doomed,) = (
@@ -214,25 +216,48 @@ class TestCluster:
             assert ran_on[f"test_it[{group}-plain]"] == ran_on[f"test_it[{group}-slim]"]
         assert set(ran_on.values()) == {"host 1", "host 2"}
 
+    def test_a_group_that_no_host_is_left_for_is_an_error(self, suite: pytest.Pytester) -> None:
+        suite.makepyfile(SIX_GROUPS.replace('"ABCDEF"', '"CD"'))
+        with Path("conftest.py").open("a") as conftest:
+            conftest.write("\nfrom pytest_energybench.cluster import engine\n")
+            conftest.write("engine.STRANDED_S = 3.0\n")
+        with (
+            cluster_of({}) as cluster,
+            started(f"--energy-ray={cluster.address}", "--energy-json=run.json") as run,
+        ):
+            waiting_child()
+            cluster.remove_node(cluster.list_all_nodes()[-1], allow_graceful=False)
+            printed, _ = run.communicate(timeout=120)
+        assert run.returncode == 1, printed
+        assert "2 passed, 2 errors" in printed
+        assert "did not run: no host is left that has num_cpus=1 and num_gpus=0" in printed
+        cases = json.loads(Path("run.json").read_text())["cases"]
+        assert [(case["outcome"], case["host"]) for case in cases] == [
+            ("passed", "host 1"),
+            ("passed", "host 1"),
+            ("error", None),
+            ("error", None),
+        ]
+
     def test_an_interrupted_run_ends_its_processes_and_can_be_resumed(
         self, suite: pytest.Pytester, cluster: Any
     ) -> None:
         suite.makepyfile(SIX_GROUPS)
         with Path("conftest.py").open("a") as conftest:
             conftest.write(
-                "@pytest.fixture(autouse=True)\n"
+                "\n@pytest.fixture(autouse=True)\n"
                 "def tear_down():\n"
                 "    import os\n"
                 "    yield\n"
                 "    open(f'torn_down_{os.getpid()}', 'w').close()\n"
             )
         arguments = (f"--energy-ray={cluster.address}", "--energy-report", "--energy-resume")
-        run = started(*arguments)
-        child = waiting_child()
-        journal = Path("reports/energy.journal")
-        waited_for(lambda: journal.exists() and journal.read_bytes().count(b'{"case"') >= 4)
-        os.killpg(run.pid, signal.SIGINT)
-        printed, _ = run.communicate(timeout=60)
+        with started(*arguments) as run:
+            child = waiting_child()
+            journal = Path("reports/energy.journal")
+            waited_for(lambda: journal.exists() and journal.read_bytes().count(b'{"case"') >= 4)
+            os.killpg(run.pid, signal.SIGINT)
+            printed, _ = run.communicate(timeout=60)
         assert run.returncode == pytest.ExitCode.INTERRUPTED, printed
         assert "KeyboardInterrupt" in printed
         assert ended(child)
@@ -385,12 +410,18 @@ def waited_for(condition: Callable[[], object], limit_s: float = 120) -> None:
         time.sleep(0.05)
 
 
-def started(*args: str) -> subprocess.Popen[str]:
+@contextmanager
+def started(*args: str) -> Iterator[subprocess.Popen[str]]:
     """A pytest of its own process group, as a shell starts it."""
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", "pytest", *args],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         process_group=0,
     )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
