@@ -74,18 +74,16 @@ def pytest_energy_attachments(
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if not {"model", "method"} <= set(metafunc.fixturenames):
         return
+    options = metafunc.config.stash[OPTIONS]
     metafunc.parametrize(
         ("model", "method"),
-        [
-            _case(model, method)
-            for model in MODELS
-            for method in metafunc.config.stash[OPTIONS].methods
-        ],
+        [_case(model, method, options.device) for model in MODELS for method in options.methods],
     )
 
 
-def _case(model: str, method: str) -> object:
-    marks = [pytest.mark.energy_group(model), getattr(pytest.mark, model)]
+def _case(model: str, method: str, device: str) -> object:
+    asked = {"num_gpus": 1} if device == "cuda" else {}  # of Ray, with --energy-ray
+    marks = [pytest.mark.energy_group(model, **asked), getattr(pytest.mark, model)]
     marks += [getattr(pytest.mark, part) for part in (method, *_parts(method))]
     if method == BASELINE:
         marks.append(pytest.mark.energy_baseline)

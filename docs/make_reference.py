@@ -316,6 +316,7 @@ def run_file() -> Iterator[str]:
         "Series",
         "MeterInfo",
         "Machine",
+        "Host",
         "Commit",
         "Shard",
     ):

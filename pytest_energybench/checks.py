@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import pytest
 
 from pytest_energybench.gatekeeper import Gatekeeper
@@ -28,5 +30,18 @@ def check_options(config: pytest.Config) -> None:
                 f"--energy-save={options.save}: {path} is there already; give"
                 " --energy-overwrite to accept this run as the new baseline"
             )
+    if options.ray is not None:
+        _check_ray(config)
     if options.budgets is not None or options.compare is not None:
         Gatekeeper.load(options)
+
+
+def _check_ray(config: pytest.Config) -> None:
+    if find_spec("ray") is None:
+        raise pytest.UsageError(
+            "--energy-ray: Ray is not installed here: pip install 'pytest-energybench[ray]'"
+        )
+    if config.getoption("dist", "no") != "no":
+        raise pytest.UsageError("--energy-ray and pytest-xdist both spread the tests: add -n 0")
+    if config.getoption("usepdb", False) or config.getoption("trace", False):
+        raise pytest.UsageError("--energy-ray runs tests where no debugger can be reached")

@@ -16,6 +16,7 @@ import pytest
 from xdist.scheduler import LoadGroupScheduling, LoadScheduling  # type: ignore[import-untyped]
 
 from pytest_energybench.marks import group_of
+from pytest_energybench.results.model import Case
 from pytest_energybench.selection import is_metered, once_each
 
 if TYPE_CHECKING:
@@ -117,7 +118,8 @@ class Controller:
         if nodeid is not None:
             report.nodeid = nodeid
             report.longrepr = str(report.longrepr).replace(crashitem, nodeid)
-            self._session.add_crashed(nodeid, str(report.longrepr))
+            case = Case(nodeid=nodeid, name=nodeid.rpartition("::")[2])
+            self._session.add_crashed(case, str(report.longrepr))
 
     def _learn_order(self, collection: Sequence[str]) -> None:
         metered = (unscoped(nodeid) for nodeid in collection)

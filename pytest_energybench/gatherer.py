@@ -37,7 +37,7 @@ class Gatherer:
             if case is not None:
                 case = self._session.add(case)
                 if report.energy_last:
-                    self._kept.take(case)
+                    self.kept.take(case)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -63,9 +63,9 @@ class Gatherer:
         if stopped:
             self._session.tell_cut_short()
         self._conclude()
-        if self._run is None:
+        if self._run is None or session.exitstatus == pytest.ExitCode.USAGE_ERROR:
             return
-        written = self._kept.write(self._run, interrupted=interrupted, complete=not stopped)
+        written = self.kept.write(self._run, interrupted=interrupted, complete=not stopped)
         if not written and not session.exitstatus:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
@@ -90,7 +90,7 @@ class Gatherer:
                 )
             )
         # What stood in a run file or a test's name may hold what a terminal would obey.
-        for line in [*self._kept.said, *github_annotations(self._run)]:
+        for line in [*self.kept.said, *github_annotations(self._run)]:
             terminalreporter.write_line(visible(line))
         for line in self._failures:
             terminalreporter.write_line(visible(f"energy gate: {line}"), red=True)
@@ -102,7 +102,8 @@ class Gatherer:
         return EnergySession.of(self._config)
 
     @property
-    def _kept(self) -> Keeping:
+    def kept(self) -> Keeping:
+        """What is kept of this session in files."""
         if self._keeping is None:
             from pytest_energybench.keeping import Keeping
 
@@ -124,6 +125,6 @@ class Gatherer:
             session.run(), session.selection.everything or None
         )
         self._run = run
-        self._kept.tell(summary)
+        self.kept.tell(summary)
         if not session.options.strict_budgets:
-            self._kept.said += session.keeper.idle_budgets(run, session.selection.everything)
+            self.kept.said += session.keeper.idle_budgets(run, session.selection.everything)

@@ -13,7 +13,7 @@ from pytest_energybench.companions import github_summary
 from pytest_energybench.results.errors import ResultsError
 from pytest_energybench.results.files import write_run
 from pytest_energybench.results.journal import Journal
-from pytest_energybench.results.model import Case, Run
+from pytest_energybench.results.model import Case, Host, Run
 from pytest_energybench.results.storage import Storage, good_figures
 
 if TYPE_CHECKING:
@@ -43,12 +43,19 @@ class Keeping:
 
     def take(self, case: Case) -> None:
         """Put a finished case on the disk before the next one starts."""
+        self._put(lambda journal: journal.append(case))
+
+    def take_host(self, host: Host) -> None:
+        """Put one of several hosts on the disk before the first of its cases."""
+        self._put(lambda journal: journal.append_host(host))
+
+    def _put(self, append: Callable[[Journal], None]) -> None:
         if self._no_journal:
             return
         try:
             if self._journal is None:
                 self._journal = self._open_journal()
-            self._journal.append(case)
+            append(self._journal)
         except ResultsError as error:
             self._no_journal = True
             self.said.append(f"energy journal not written, so this run can't be resumed: {error}")

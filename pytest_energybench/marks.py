@@ -10,22 +10,42 @@ GROUP_MARK = "energy_group"
 BASELINE_MARK = "energy_baseline"
 BUDGET_MARK = "energy_budget"
 
+RESOURCES = ("num_cpus", "num_gpus")
+"""What a group may ask of the host that runs it, in Ray's words."""
+
 
 def group_of(item: pytest.Item) -> str | None:
     """The name in the item's `energy_group` marker, None without one.
 
     Raises:
-        pytest.UsageError: the marker has no name, or more than a name.
+        pytest.UsageError: the marker has no name, or more than a name and numbers of resources.
     """
     mark = _mark(item, GROUP_MARK)
     if mark is None:
         return None
-    if len(mark.args) != 1 or mark.kwargs or not isinstance(mark.args[0], str) or not mark.args[0]:
+    if len(mark.args) != 1 or not isinstance(mark.args[0], str) or not mark.args[0]:
         raise pytest.UsageError(
             f"{item.nodeid}: {GROUP_MARK} takes one name,"
             f' e.g. @pytest.mark.{GROUP_MARK}("resnet18")'
         )
+    unknown = [name for name in mark.kwargs if name not in RESOURCES]
+    if unknown:
+        raise pytest.UsageError(
+            f"{item.nodeid}: {GROUP_MARK} takes one name, {'= and '.join(RESOURCES)}=,"
+            f" not {', '.join(unknown)}"
+        )
+    for name, value in mark.kwargs.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e6:
+            raise pytest.UsageError(
+                f"{item.nodeid}: {GROUP_MARK} {name}={value!r}: a number of 0 or more"
+            )
     return str(mark.args[0])
+
+
+def resources_of(item: pytest.Item) -> dict[str, float]:
+    """What the item's `energy_group` marker, once `group_of` has read it, asks of the host."""
+    mark = _mark(item, GROUP_MARK)
+    return dict(mark.kwargs) if mark is not None else {}
 
 
 def is_baseline(item: pytest.Item) -> bool:

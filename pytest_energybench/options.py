@@ -232,6 +232,12 @@ OPTIONS = (
         parse=_shard,
     ),
     Option(
+        "ray",
+        "run groups as tasks on a Ray cluster, each host metered by one task at a time: its"
+        " address (HOST:PORT, or auto for the one of this machine), or local to start Ray here",
+        metavar="ADDRESS|local",
+    ),
+    Option(
         "disable",
         "meter nothing: the fixtures work, the gates do not judge",
         default=False,

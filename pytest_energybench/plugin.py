@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 
 MARKERS = (
-    "energy_group(name): tests that are compared; one of them carries energy_baseline",
+    "energy_group(name, num_cpus, num_gpus): tests that are compared; one of them carries"
+    " energy_baseline. The numbers are what --energy-ray asks of the host that runs the group",
     "energy_baseline: the test that the others of its energy_group are compared with",
     "energy_budget(max, max_accuracy_drop, margin): limits of the test, e.g. max='40 Wh'",
 )
@@ -56,6 +57,13 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_energybench.companions import HtmlColumns
 
         config.pluginmanager.register(HtmlColumns(config))
+    if config.getoption("energy_ray") or config.getini("energy_ray"):
+        from pytest_energybench.settings import EnergyOptions
+
+        if EnergyOptions.from_config(config).ray is not None and not config.option.collectonly:
+            from pytest_energybench.cluster.driver import Driver
+
+            config.pluginmanager.register(Driver(config))
     if config.getoption("dist", "no") != "no":
         from pytest_energybench.distribution import Controller
 

@@ -13,7 +13,7 @@ from pytest_energybench.groups import nodeid_of
 from pytest_energybench.marks import budget_of, group_of
 
 if TYPE_CHECKING:
-    from pytest_energybench.results.model import Case, Run
+    from pytest_energybench.results.model import Case, Host, Run
 
 FIXTURE = "energy"
 
@@ -26,7 +26,7 @@ class Selection(NamedTuple):
         whole: tests that carry a budget without using the fixture: metered as a whole.
         planned: metered tests that run, in order, each once.
         everything: all tests there are, deselected ones too.
-        taken_over: finished cases of a run that was cut short.
+        taken_over: finished cases of a run that was cut short, and the `hosts` they ran on.
     """
 
     implicit: frozenset[str] = frozenset()
@@ -34,6 +34,7 @@ class Selection(NamedTuple):
     planned: tuple[str, ...] = ()
     everything: frozenset[str] = frozenset()
     taken_over: tuple[Case, ...] = ()
+    hosts: tuple[Host, ...] = ()
 
 
 last_key = pytest.StashKey[bool]()
@@ -74,7 +75,9 @@ def select(
     options = EnergyOptions.from_config(config)
     if options.shard is not None:
         _keep(config, items, _shard(items, options.shard))
-    taken_over = _taken_over(options.journal, head, items) if options.resume else ()
+    taken_over, hosts = _taken_over(options.journal, head, items) if options.resume else ((), ())
+    if options.ray is not None:
+        taken_over = _whole_groups(taken_over, items)
     done = {case.nodeid for case in taken_over}
     _keep(config, items, {nodeid_of(item) for item in items} - done)
     if options.rounds > 1:
@@ -89,6 +92,7 @@ def select(
         planned=tuple(once_each(nodeid_of(item) for item in items if is_metered(item))),
         everything=frozenset(nodeid_of(item) for item in [*collected, *brought]),
         taken_over=taken_over,
+        hosts=hosts,
     )
 
 
@@ -118,8 +122,8 @@ def _shard(items: Sequence[pytest.Item], shard: tuple[int, int]) -> set[str]:
 
 def _taken_over(
     path: Path, head: Callable[[], Run], items: Sequence[pytest.Item]
-) -> tuple[Case, ...]:
-    """Good cases of the journal whose tests would run now.
+) -> tuple[tuple[Case, ...], tuple[Host, ...]]:
+    """Good cases of the journal whose tests would run now, and the hosts they ran on.
 
     Raises:
         pytest.UsageError: the journal is damaged, or of a run whose figures are not alike.
@@ -130,7 +134,7 @@ def _taken_over(
     from pytest_energybench.results.storage import is_good
 
     if not path.exists():
-        return ()
+        return (), ()
     try:
         earlier = read_journal(path).run
     except ResultsError as error:
@@ -142,7 +146,15 @@ def _taken_over(
             " run with its settings, or delete it to start anew"
         )
     asked = {nodeid_of(item) for item in items}
-    return tuple(case for case in earlier.cases if case.nodeid in asked and is_good(case))
+    good = tuple(case for case in earlier.cases if case.nodeid in asked and is_good(case))
+    return good, tuple(earlier.hosts)
+
+
+def _whole_groups(cases: Sequence[Case], items: Sequence[pytest.Item]) -> tuple[Case, ...]:
+    """Without the cases of a group that would be finished on another host than it began on."""
+    done = {case.nodeid for case in cases}
+    groups_left = {group_of(item) for item in items if nodeid_of(item) not in done}
+    return tuple(case for case in cases if case.group is None or case.group not in groups_left)
 
 
 def _keep(config: pytest.Config, items: list[pytest.Item], nodeids: set[str]) -> None:

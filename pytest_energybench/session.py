@@ -29,7 +29,8 @@ from pytest_energybench.groups import nodeid_of
 from pytest_energybench.marks import MarkedBudget, group_of, is_baseline
 from pytest_energybench.peers import follows, ranks_of
 from pytest_energybench.privacy import without_private
-from pytest_energybench.results.model import Case, Outcome, Run, Scalar, Shard
+from pytest_energybench.results.hosts import with_hosts
+from pytest_energybench.results.model import Case, Host, Outcome, Run, Scalar, Shard
 from pytest_energybench.selection import Selection, last_key, selection_key
 from pytest_energybench.settings import EnergyOptions, own_sources
 
@@ -61,6 +62,7 @@ class EnergySession:
     Attributes:
         cases: finished cases by node id.
         errors: what went wrong outside any one case.
+        hosts: the machines, where tests run on several; this one meters nothing then.
         order: node ids of the metered tests, as they were collected.
     """
 
@@ -69,6 +71,7 @@ class EnergySession:
         self.options = EnergyOptions.from_config(config)
         self.cases: dict[str, Case] = {}
         self.errors: list[str] = []
+        self.hosts: list[Host] = list(self.selection.hosts)
         self.order: Sequence[str] = self.selection.planned
         self._baselines: dict[str, str] = {}
         self._threads = LeftThreads()
@@ -91,7 +94,7 @@ class EnergySession:
         """
         from pytest_energybench.metering.meter import Meter
 
-        if self.options.disable:
+        if self.options.disable or self.options.ray is not None:
             return Meter(())
         ranks = ranks_of(self._config)
         if ranks is None:
@@ -112,7 +115,7 @@ class EnergySession:
         if own is not None:
             return own
         try:
-            patience = Patience(limit_s=self.options.wait, tell=self._tell)
+            patience = Patience(limit_s=self.options.wait, tell=self.tell)
             return discover(
                 self.options.meters,
                 own=own_sources(self._config),
@@ -124,7 +127,7 @@ class EnergySession:
                 return Meter((), problems=(str(error),))
             pytest.exit(f"--energy-meters={self.options.meters}: {error}", returncode=4)
 
-    def _tell(self, line: str) -> None:
+    def tell(self, line: str) -> None:
         """Say something while a test runs, past pytest's capturing; on a worker to stderr."""
         manager = self._config.pluginmanager
         reporter, capture = (
@@ -237,10 +240,10 @@ class EnergySession:
             return self.options.journal
         return Path(tempfile.mkdtemp(prefix="energybench-")) / self.options.journal.name
 
-    def add_crashed(self, nodeid: str, why: str) -> None:
-        """Book a case whose worker died: what it had measured is gone with it."""
-        case = Case(nodeid=nodeid, name=nodeid.rpartition("::")[2], outcome="error", errors=[why])
-        self.cases[nodeid] = _judged(case)
+    def add_crashed(self, case: Case, why: str) -> None:
+        """Book a case whose process died: what it had measured is gone with it."""
+        crashed = msgspec.structs.replace(case, outcome="error", errors=[*case.errors, why])
+        self.cases[case.nodeid] = _judged(crashed)
 
     def finished(self, draft: Draft, outcome: Outcome) -> Case:
         """The case of a test that has run; its verdict is the worst of what was judged."""
@@ -303,7 +306,7 @@ class EnergySession:
     def run(self) -> Run:
         """Everything of this session as it is written and shown."""
         return msgspec.structs.replace(
-            self.head,
+            with_hosts(self.head, self.hosts),
             compared_with=self.keeper.reference,
             cases=self._in_order(),
             errors=assembly.unique([*self.head.errors, *self.errors]),

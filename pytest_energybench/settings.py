@@ -25,6 +25,7 @@ class EnergyOptions:
         wait: seconds that a window waits for the machine.
         margin: relative increase over a stored run that is tolerated (0.03 is 3 %).
         shard: index from 1, and number of shards.
+        ray: address of the Ray cluster that runs the tests, or `local`; None runs them here.
     """
 
     report: bool
@@ -49,6 +50,7 @@ class EnergyOptions:
     allow_mismatch: bool
     resume: bool
     shard: tuple[int, int] | None
+    ray: str | None
     disable: bool
 
     @classmethod

@@ -15,6 +15,7 @@ from pytest_energybench.gates.figures import Figures
 from pytest_energybench.gates.judge import with_comparisons
 from pytest_energybench.gates.statistics import Estimate, holm
 from pytest_energybench.results.alike import differences
+from pytest_energybench.results.hosts import heads
 from pytest_energybench.results.model import Case, Comparison, Outcome, Run, Verdict
 
 _ENDS: Mapping[Outcome, str] = {"passed": "passed", "xpassed": "passed", "xfailed": "xfailed"}
@@ -27,7 +28,8 @@ class StoredSummary:
 
     Attributes:
         name: the stored run's name or path.
-        differences: what keeps the two runs from being compared; empty where nothing does.
+        differences: what keeps the two runs, or cases of them, from being compared; empty where
+            nothing does.
         compared: cases that are in both, by node id.
         missing: cases of this run that the stored run doesn't have.
         stale: cases of the stored run that are no tests any more.
@@ -70,9 +72,8 @@ def compare_stored(
     Returns:
         the run with its comparisons of origin `stored` replaced, and the summary.
     """
-    unlike = tuple(differences(run, stored))
-    obstacles = () if allow_mismatch else unlike
     references = {case.nodeid: case for case in stored.cases}
+    unlike = _unlike(run, stored)
     twice = _twice(stored.cases) | _twice(run.cases)
     judged: dict[str, Comparison] = {}
     estimates: dict[str, Estimate] = {}
@@ -80,6 +81,7 @@ def compare_stored(
         reference = references.get(case.nodeid)
         if reference is None:
             continue
+        obstacles = () if allow_mismatch else unlike[case.host, reference.host]
         refusal = _refusal(case, reference, obstacles, twice)
         if refusal is not None:
             judged[case.nodeid] = _refused(reference, refusal)
@@ -100,7 +102,27 @@ def compare_stored(
         if found is not None and comparison.verdict.method == found.method:
             estimates[case.nodeid] = found
     judged |= _stepped_down(judged, estimates)
-    return _with(run, judged), _summary(name, unlike, run, references, collected)
+    told = tuple(dict.fromkeys(each for found in unlike.values() for each in found))
+    return _with(run, judged), _summary(name, told, run, references, collected)
+
+
+def _unlike(run: Run, stored: Run) -> dict[tuple[str | None, str | None], tuple[str, ...]]:
+    """What keeps figures from being compared, for every pair of hosts that has a case in common.
+
+    Where neither run has hosts, the pair is (None, None).
+    """
+    here, there = heads(run), heads(stored)
+    hosts = {case.nodeid: case.host for case in stored.cases}
+    pairs = {(case.host, hosts[case.nodeid]) for case in run.cases if case.nodeid in hosts}
+    if not (run.hosts or stored.hosts):
+        pairs.add((None, None))
+    return {
+        (ours, theirs): tuple(
+            f"{ours}: {difference}" if ours is not None else difference
+            for difference in differences(here.get(ours, run), there.get(theirs, stored))
+        )
+        for ours, theirs in sorted(pairs, key=str)
+    }
 
 
 def _twice(cases: Sequence[Case]) -> set[str]:

@@ -6,7 +6,12 @@ from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 
 from pytest_energybench.report import figures, units
-from pytest_energybench.report.provenance import machine_and_origin, meter_view, scalar_rows
+from pytest_energybench.report.provenance import (
+    host_view,
+    machine_and_origin,
+    meter_view,
+    scalar_rows,
+)
 from pytest_energybench.report.summary import cost, counts, estimate_note, headline
 from pytest_energybench.report.text import labels, visible
 from pytest_energybench.report.view import (
@@ -18,6 +23,7 @@ from pytest_energybench.report.view import (
     Kind,
     RunView,
 )
+from pytest_energybench.results.hosts import heads
 from pytest_energybench.results.model import Case, Comparison, Run
 
 _ORIGINS = {"budget": "the budget", "baseline": "the baseline", "stored": "the stored baseline"}
@@ -37,6 +43,7 @@ def run_view(run: Run) -> RunView:
         cases=tuple(cases),
         looks=tuple(looks),
         meters=tuple(meter_view(meter) for meter in run.meters),
+        hosts=tuple(map(host_view, run.hosts)),
         provenance=machine_and_origin(run),
         settings=scalar_rows(run.settings),
         pue=pue,
@@ -54,10 +61,14 @@ def _urgency(case: CaseView) -> tuple[int, float]:
 
 
 def _case_views(run: Run) -> list[CaseView]:
-    meters = {meter.domain: meter for meter in run.meters}
+    meters = {
+        host: {meter.domain: meter for meter in head.meters} for host, head in heads(run).items()
+    }
     by_nodeid = {case.nodeid: case for case in run.cases}
     baselines = figures.group_baselines(run.cases)
-    uncertainties = [figures.uncertainty_j(case, meters) for case in run.cases]
+    uncertainties = [
+        figures.uncertainty_j(case, meters.get(case.host, meters[None])) for case in run.cases
+    ]
     column = units.energy_column(
         [
             (figures.joules(case), u, bool(figures.estimated_domains(case)))

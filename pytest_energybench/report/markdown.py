@@ -98,6 +98,8 @@ def _origin(view: RunView) -> str:
     )
     commit = view.source.commit
     parts = [f"Meters: {words or 'none'}", f"PUE {view.pue:g}"]
+    if view.hosts:
+        parts.append(plural(len(view.hosts), "host"))
     if commit is not None:
         parts.append(f"commit {commit.id[:12]}{' with uncommitted changes' * commit.dirty}")
     return f"<sub>{_escape(shorten('; '.join(parts), 400))}</sub>"

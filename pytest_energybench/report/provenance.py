@@ -6,18 +6,25 @@ from collections.abc import Mapping
 
 from pytest_energybench.report import units
 from pytest_energybench.report.text import visible
-from pytest_energybench.report.view import MeterView
-from pytest_energybench.results.model import Commit, MeterInfo, Run, Scalar
+from pytest_energybench.report.view import HostView, MeterView
+from pytest_energybench.results.model import Commit, Host, Machine, MeterInfo, Run, Scalar
 
 _GIB = 2**30
 
 
 def machine_and_origin(run: Run) -> tuple[tuple[str, str], ...]:
     """Name and value of what the run was made on and from; what is not known is left out."""
-    machine = run.machine
     rows = [
         ("Made", run.created),
         ("Commit", _commit(run.commit)),
+        *([] if run.hosts else _machine(run.machine)),
+        ("Compared with", ", ".join(_compared_with(run))),
+    ]
+    return tuple((name, visible(value)) for name, value in rows if value)
+
+
+def _machine(machine: Machine) -> list[tuple[str, str]]:
+    return [
         ("Host", machine.hostname or ""),
         ("Processor", f"{machine.cpu}, {machine.cores} cores" if machine.cpu else ""),
         ("Memory", f"{machine.memory_bytes / _GIB:,.1f} GiB" if machine.memory_bytes else ""),
@@ -25,9 +32,18 @@ def machine_and_origin(run: Run) -> tuple[tuple[str, str], ...]:
         ("System", machine.os),
         ("Python", machine.python),
         ("Machine fingerprint", machine.fingerprint),
-        ("Compared with", ", ".join(_compared_with(run))),
     ]
-    return tuple((name, visible(value)) for name, value in rows if value)
+
+
+def host_view(host: Host) -> HostView:
+    """One of several machines in words: a row of their table."""
+    machine = [value for _, value in _machine(host.machine) if value]
+    meters = [f"{meter.domain} {meter.source} ({meter.provenance})" for meter in host.meters]
+    return HostView(
+        name=visible(host.name),
+        machine=visible(", ".join(machine)),
+        meters=visible(", ".join(meters) or "none"),
+    )
 
 
 def _commit(commit: Commit | None) -> str:

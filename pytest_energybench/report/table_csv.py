@@ -27,6 +27,7 @@ _FIXED = (
     "rounds",
     "provenance",
     "search_j",
+    "host",
     "reason",
 )
 
@@ -78,6 +79,7 @@ def _fixed(case: CaseView) -> list[Scalar]:
         len(source.rounds),
         case.provenance,
         source.search.total_j if source.search is not None else None,
+        source.host,
         case.reason,
     ]
 

@@ -145,6 +145,15 @@ class MeterView:
 
 
 @dataclass(frozen=True, slots=True)
+class HostView:
+    """One of several machines that the cases ran on, in words."""
+
+    name: str
+    machine: str
+    meters: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunView:
     """A run ready to be laid out.
 
@@ -155,6 +164,7 @@ class RunView:
         counts: verdicts, worst first, only those that occur.
         cases: in the order they ran.
         looks: the cases that need a look, worst first.
+        hosts: the machines, where the cases ran on several.
         pue: facility energy / IT energy.
         estimate_note: what an energy ratio means in this run where energy is estimated.
         has_accuracy, has_facility, has_rounds, has_delta: which columns say anything.
@@ -167,6 +177,7 @@ class RunView:
     cases: tuple[CaseView, ...]
     looks: tuple[CaseView, ...]
     meters: tuple[MeterView, ...]
+    hosts: tuple[HostView, ...]
     provenance: tuple[tuple[str, str], ...]
     settings: tuple[tuple[str, str], ...]
     pue: float

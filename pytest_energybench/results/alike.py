@@ -27,6 +27,14 @@ def differences(
     ]
 
 
+def commits(here: Run, there: Run) -> list[str]:
+    """Whether two runs are of different code; empty where that is not known."""
+    ours, theirs = here.commit, there.commit
+    if ours is None or theirs is None or ours.id == theirs.id:
+        return []
+    return [f"commit is {ours.id[:12]} here and {theirs.id[:12]} there"]
+
+
 def _machines(here: Machine, there: Machine) -> Iterable[str]:
     if here.fingerprint == there.fingerprint:
         return

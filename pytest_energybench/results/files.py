@@ -12,7 +12,7 @@ import msgspec
 
 from pytest_energybench.results.atomic import write_atomically
 from pytest_energybench.results.errors import RunFileError, WriteError, cause, named
-from pytest_energybench.results.model import SCHEMA_VERSION, Case, Run
+from pytest_energybench.results.model import SCHEMA_VERSION, Case, Host, Run
 from pytest_energybench.results.strict import ContentError, decode
 
 _INDENTED_UP_TO = 8 * 2**20
@@ -30,6 +30,7 @@ _RUN = msgspec.json.Decoder(Run)
 _DECODERS: dict[type, msgspec.json.Decoder[Any]] = {
     Run: _RUN,
     Case: msgspec.json.Decoder(Case),
+    Host: msgspec.json.Decoder(Host),
 }
 _ENCODER = msgspec.json.Encoder()
 
@@ -137,7 +138,7 @@ def _encoded(run: Run) -> bytearray:
     return content
 
 
-def check_encodable(value: Run | Case, place: str) -> None:
+def check_encodable(value: Run | Case | Host, place: str) -> None:
     """Raise `ContentError` where a struct, once written, would not be read back as it is.
 
     JSON has no NaN and no infinity, and an encoder that writes `null` instead would turn a broken
@@ -152,7 +153,7 @@ def check_encodable(value: Run | Case, place: str) -> None:
     raise ContentError(_fault(value, place) or f"{why} - at `{place}`")
 
 
-def _fault(value: Run | Case, place: str) -> str | None:
+def _fault(value: Run | Case | Host, place: str) -> str | None:
     """What exactly can't be written, and where; None where it can't be told."""
     try:
         plain = msgspec.to_builtins(value)

@@ -1,8 +1,9 @@
 """The journal of a session: each finished case is on the disk before the next one starts.
 
 One JSON object a line. The first is `{"journal": 1, "run": {...}}`, a run without cases: machine,
-meters, settings. Every other is `{"case": {...}}`. A case that stands there twice counts as it
-stands last. Whoever writes holds the operating system's lock on the file.
+meters, settings. Every other is `{"case": {...}}`, or `{"host": {...}}` before the first case of
+one of several hosts. A case that stands there twice counts as it stands last. Whoever writes holds
+the operating system's lock on the file.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from pytest_energybench.results.files import (
     check_version,
     read_bytes,
 )
-from pytest_energybench.results.model import Case, Run
+from pytest_energybench.results.model import Case, Host, Run
 from pytest_energybench.results.strict import ContentError, decode
 
 JOURNAL_VERSION = 1
@@ -45,7 +46,8 @@ class _First(msgspec.Struct):
 
 
 class _Entry(msgspec.Struct):
-    case: Case
+    case: Case | None = None
+    host: Host | None = None
 
 
 _OPENING = b'{"journal":'
@@ -77,7 +79,7 @@ def read_journal(path: str | os.PathLike[str]) -> JournalContent:
     Raises:
         RunFileError: it can't be read, or another line than the last is damaged; names the line.
     """
-    return _parse(path, read_bytes(path))
+    return parse_journal(path, read_bytes(path))
 
 
 class Journal:
@@ -132,7 +134,7 @@ class Journal:
                 journal._truncate(0)
                 journal._start(head)
                 return journal, msgspec.structs.replace(head, cases=[])
-            found = _parse(path, content)
+            found = parse_journal(path, content)
             journal._truncate(found.good_bytes)
         except BaseException:
             journal.close()
@@ -169,11 +171,15 @@ class Journal:
         Raises:
             WriteError: it can't be written; the journal stays as it was.
         """
-        try:
-            check_encodable(case, "$.case")
-        except ContentError as error:
-            raise WriteError(named(self._path, f"is not written: {error}")) from error
-        self._append(msgspec.json.encode({"case": case}))
+        self._entry("case", case)
+
+    def append_host(self, host: Host) -> None:
+        """Put one of several hosts on the disk, before the first of its cases.
+
+        Raises:
+            WriteError: as for a case.
+        """
+        self._entry("host", host)
 
     def close(self) -> None:
         """Let go of the file and its lock; may be called twice."""
@@ -196,6 +202,13 @@ class Journal:
         first = {"journal": JOURNAL_VERSION, "run": msgspec.structs.replace(head, cases=[])}
         self._append(msgspec.json.encode(first))
 
+    def _entry(self, name: str, value: Case | Host) -> None:
+        try:
+            check_encodable(value, f"$.{name}")
+        except ContentError as error:
+            raise WriteError(named(self._path, f"is not written: {error}")) from error
+        self._append(msgspec.json.encode({name: value}))
+
     def _append(self, line: bytes) -> None:
         before = os.fstat(self._descriptor).st_size
         try:
@@ -215,18 +228,28 @@ class Journal:
             raise WriteError(named(self._path, f"cannot be written: {cause(error)}")) from error
 
 
-def _parse(path: str | os.PathLike[str], content: bytes) -> JournalContent:
+def parse_journal(path: str | os.PathLike[str], content: bytes) -> JournalContent:
+    """As `read_journal`, from what the file holds; `path` is for messages.
+
+    Raises:
+        RunFileError: as there.
+    """
     *lines, rest = content.split(b"\n")
     if not lines:
         raise RunFileError(named(path, "line 1: is no journal of energybench, or a torn one"))
     run = _at(path, 1, _first, lines[0])
     cases: dict[str, Case] = {}
+    hosts: dict[str, Host] = {}
     for number, line in enumerate(lines[1:], start=2):
-        case = _at(path, number, _entry, line)
-        cases.pop(case.nodeid, None)
-        cases[case.nodeid] = case
+        entry = _at(path, number, _entry, line)
+        if isinstance(entry, Host):
+            hosts[entry.name] = entry
+            continue
+        cases.pop(entry.nodeid, None)
+        cases[entry.nodeid] = entry
+    run = msgspec.structs.replace(run, cases=list(cases.values()), hosts=list(hosts.values()))
     return JournalContent(
-        run=msgspec.structs.replace(run, cases=list(cases.values())),
+        run=run,
         torn=bool(rest),
         good_bytes=len(content) - len(rest),
     )
@@ -252,5 +275,9 @@ def _first(line: bytes) -> Run:
     return decode(line, _FIRST).run
 
 
-def _entry(line: bytes) -> Case:
-    return decode(line, _ENTRY).case
+def _entry(line: bytes) -> Case | Host:
+    entry = decode(line, _ENTRY)
+    found = entry.case or entry.host
+    if found is None:
+        raise ContentError("Object missing required field `case`")
+    return found

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import msgspec
 
-from pytest_energybench.results.alike import differences
+from pytest_energybench.results.alike import commits, differences
 from pytest_energybench.results.errors import MergeError, one_line
-from pytest_energybench.results.model import Run
+from pytest_energybench.results.hosts import numbered, with_hosts
+from pytest_energybench.results.model import Host, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ def merge(parts: Sequence[Part], *, allow_mismatch: bool = False) -> Merged:
     """One run out of several.
 
     Machine, meters, settings (all of them, PUE too) and commit must agree. The merged run is the
-    first part's in all but cases, errors, shard and time, which is the earliest.
+    first part's in all but cases, errors, shard and time, which is the earliest. Where parts are of
+    unlike machines, or of several hosts, each case keeps its own in `hosts`.
 
     Args:
         allow_mismatch: differences are told instead of refused.
@@ -58,11 +60,15 @@ def merge(parts: Sequence[Part], *, allow_mismatch: bool = False) -> Merged:
         raise MergeError(one_line(_some(duplicates)))
     missing = tuple(_missing(parts))
     errors = dict.fromkeys(error for part in parts for error in part.run.errors)
+    hosts: list[Host] = []
+    cases = [case for part in parts for case in part.run.cases]
+    if any(part.run.hosts or _unlike(part, parts[0]) for part in parts):
+        hosts, cases = numbered([part.run for part in parts])
     run = msgspec.structs.replace(
-        parts[0].run,
+        with_hosts(parts[0].run, hosts),
         created=min(part.run.created for part in parts),
         shard=None,
-        cases=[case for part in parts for case in part.run.cases],
+        cases=cases,
         errors=[*errors, *missing, *differing],
     )
     return Merged(run, missing, differing)
@@ -71,20 +77,18 @@ def merge(parts: Sequence[Part], *, allow_mismatch: bool = False) -> Merged:
 def _differing(parts: Sequence[Part]) -> Iterable[str]:
     first = parts[0]
     for part in parts[1:]:
-        for difference in differences(part.run, first.run, ignore=()):
+        for difference in [*_unlike(part, first), *commits(part.run, first.run)]:
             yield f"{difference} ({part.label}, {first.label})"
-        ours, theirs = part.run.commit, first.run.commit
-        if ours is not None and theirs is not None and ours.id != theirs.id:
-            yield (
-                f"commit is {ours.id[:12]} here and {theirs.id[:12]} there "
-                f"({part.label}, {first.label})"
-            )
         shard, other = part.run.shard, first.run.shard
         if shard is not None and other is not None and shard.count != other.count:
             yield (
                 f"there are {shard.count} shards here and {other.count} there "
                 f"({part.label}, {first.label})"
             )
+
+
+def _unlike(part: Part, first: Part) -> list[str]:
+    return differences(part.run, first.run, ignore=())
 
 
 def _shards_twice(parts: Sequence[Part]) -> Iterable[str]:

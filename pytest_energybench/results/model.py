@@ -158,6 +158,8 @@ class Case(Struct, frozen=True, kw_only=True):
     Attributes:
         implicit: the test was deselected and brought back as its group's baseline.
         baseline: it is its group's baseline.
+        host: name of the one of `Run.hosts` it ran on; None where the run is of one machine, and
+            for a case that ran nowhere.
         total_j: IT energy, the sum over domains: what budgets and gates judge.
         facility_j: PUE x total_j.
         metrics: what the test recorded; `accuracy` is correct/total where those were given.
@@ -168,6 +170,7 @@ class Case(Struct, frozen=True, kw_only=True):
     name: str
     group: str | None = None
     baseline: bool = False
+    host: str | None = None
     params: dict[str, Scalar] = field(default_factory=dict)
     outcome: Outcome = "passed"
     implicit: bool = False
@@ -249,10 +252,26 @@ class Shard(Struct, frozen=True, kw_only=True):
     planned: list[str] = field(default_factory=list)
 
 
+class Host(Struct, frozen=True, kw_only=True):
+    """One of several machines that a run's cases ran on; the fields are those of `Run`.
+
+    Attributes:
+        name: `host 1`, `host 2`, ... ; the machine's own name is in `machine`, where it was asked
+            for.
+    """
+
+    name: str
+    machine: Machine
+    meters: list[MeterInfo] = field(default_factory=list)
+    settings: dict[str, Scalar] = field(default_factory=dict)
+
+
 class Run(Struct, frozen=True, kw_only=True):
     """A session's cases with machine, meters, settings and commit.
 
     Attributes:
+        hosts: the machines, where cases ran on several; machine, meters and settings of the run
+            itself are then those of the first.
         shard: the share of the cases this run took over; None for all.
         settings: what the figures depend on beyond the code: `pue`, `carbon_intensity` (g/kWh),
             `rounds`, and what the benches add (preset, data, weights, ...).
@@ -266,6 +285,7 @@ class Run(Struct, frozen=True, kw_only=True):
     machine: Machine
     meters: list[MeterInfo] = field(default_factory=list)
     settings: dict[str, Scalar] = field(default_factory=dict)
+    hosts: list[Host] = field(default_factory=list)
     shard: Shard | None = None
     compared_with: str = ""
     cases: list[Case] = field(default_factory=list)

@@ -12,8 +12,8 @@ from pytest_energybench.gates.judge import judge_run
 from pytest_energybench.gates.message import failure_message
 from pytest_energybench.gates.stored import compare_stored
 from pytest_energybench.results.files import encode_run
-from pytest_energybench.results.model import Comparison, MeterInfo, Verdict
-from tests.results.samples import MACHINE, make_case, make_run
+from pytest_energybench.results.model import Comparison, Host, MeterInfo, Verdict
+from tests.results.samples import MACHINE, METERS, make_case, make_run
 
 A = "tests/test_x.py::test_a"
 B = "tests/test_x.py::test_b"
@@ -234,3 +234,26 @@ def test_of_two_cases_each_is_held_to_half_the_risk():
     assert verdicts(make_run(doubtful[0]), make_run(doubtful[1])) == ["regressed"]
     both = verdicts(make_run(doubtful[0], calm[0]), make_run(doubtful[1], calm[1]))
     assert both == ["inconclusive", "inconclusive"]
+
+
+def test_each_case_is_held_against_what_its_own_host_can_be_compared_with():
+    other = msgspec.structs.replace(MACHINE, fingerprint="x", cpu="Another CPU")
+    run = make_run(
+        make_case("test_a", 10.0, host="host 1"),
+        make_case("test_b", 10.0, host="host 2"),
+        hosts=[
+            Host(name=name, machine=machine, meters=METERS, settings=make_run().settings)
+            for name, machine in (("host 1", MACHINE), ("host 2", other))
+        ],
+    )
+    stored = make_run(make_case("test_a", 10.0), make_case("test_b", 10.0))
+    assert judged(run, stored, A).verdict.kind == "within"
+    assert (
+        "not comparable: host 2: cpu is Another CPU here" in judged(run, stored, B).verdict.reason
+    )
+    assert judged(stored, run, A).verdict.kind == "within"
+    assert "cpu is Some CPU @ 2.0 GHz here" in judged(stored, run, B).verdict.reason
+    assert judged(run, stored, B, allow_mismatch=True).verdict.kind == "within"
+    assert judged(run, run, B).verdict.kind == "within"
+    _, summary = compare_stored(run, stored, name="main")
+    assert all(each.startswith("host 2: ") for each in summary.differences)

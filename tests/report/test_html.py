@@ -16,6 +16,7 @@ from pytest_energybench.results.model import (
     Case,
     Commit,
     Comparison,
+    Host,
     Machine,
     MeterInfo,
     Round,
@@ -256,6 +257,23 @@ def test_odd_cases_make_a_whole_page(case, tmp_path):
     path = tmp_path / "report.html"
     write_html(Run(machine=samples.MACHINE, cases=[case]), path)
     outline(path.read_text("utf-8"))
+
+
+def test_each_case_says_on_which_of_several_hosts_it_ran(ci):
+    hosts = [
+        Host(
+            name=f"host {number}",
+            machine=msgspec.structs.replace(ci.machine, cpu=f"CPU {number}", hostname=name),
+            meters=ci.meters,
+        )
+        for number, name in ((1, None), (2, "rack-7"))
+    ]
+    cases = [msgspec.structs.replace(case, host="host 2") for case in ci.cases]
+    page = render_html(msgspec.structs.replace(ci, cases=cases, hosts=hosts))
+    assert page.count("· on host 2") == len(cases)
+    assert "CPU 1, " in page
+    assert "rack-7, CPU 2, " in page
+    assert "Meters of host 1" in page
 
 
 def test_nothing_metered_says_how_to():

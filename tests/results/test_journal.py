@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from pytest_energybench.results.errors import ResultsError, RunFileError, WriteError
 from pytest_energybench.results.journal import Journal, read_journal
-from tests.results.samples import full_run, make_case, make_run
+from pytest_energybench.results.model import Host
+from tests.results.samples import MACHINE, full_run, make_case, make_run
 
 CASES = [make_case(f"test_{number}", 1.0 + number) for number in range(4)]
 
@@ -32,6 +33,22 @@ def written(path):
         for case in CASES:
             journal.append(case)
     return path
+
+
+def test_a_journal_holds_the_hosts_that_cases_ran_on(path):
+    host = Host(name="host 1", machine=MACHINE)
+    case = make_case("a", 1.0, host="host 1")
+    with Journal.create(path, make_run()) as journal:
+        journal.append_host(host)
+        journal.append(case)
+    assert read_journal(path).run == make_run(case, hosts=[host])
+
+
+def test_a_line_that_is_neither_case_nor_host_is_refused(written):
+    with written.open("a") as journal:
+        journal.write('{"thing": {}}\n')
+    with pytest.raises(RunFileError, match=r"line 6: .*case"):
+        read_journal(written)
 
 
 def test_a_journal_holds_the_session_and_every_finished_case(written):

@@ -1,0 +1,1 @@
+"""Groups as tasks on a Ray cluster (`--energy-ray`)."""
