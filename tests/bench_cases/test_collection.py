@@ -42,6 +42,13 @@ def test_every_model_has_a_baseline_and_a_case_for_each_method() -> None:
     ]
 
 
+def test_unless_told_otherwise_the_methods_are_the_papers_and_the_control() -> None:
+    assert ids("-k", "resnet50") == [
+        f"resnet50-{method}"
+        for method in ("baseline", "amp", "steganographic", "pruning", "lowrank")
+    ]
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
