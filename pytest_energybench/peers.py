@@ -6,7 +6,7 @@ How they talk is not known here: `pytest_energy_ranks` gives what they talk thro
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import pytest
 
@@ -43,8 +43,8 @@ class Ranks(Protocol):
     company: Sequence[int]
     ending: bool
 
-    def gather(self, value: T) -> list[T]:
-        """Everybody's value, by rank; waits for all.
+    def gather(self, value: T, kind: Any = Any) -> list[T]:
+        """Everybody's value, by rank; waits for all. `kind` is its type, where it isn't plain.
 
         Raises:
             ConnectionError: another one failed or was lost.

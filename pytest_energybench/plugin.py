@@ -118,11 +118,12 @@ def _concerns_us(item: pytest.Item) -> bool:
 
 def _head(config: pytest.Config) -> Run:
     from pytest_energybench.peers import ranks_of
+    from pytest_energybench.results.model import Run
     from pytest_energybench.session import EnergySession
 
     head = EnergySession(config).head
     ranks = ranks_of(config)
-    return head if ranks is None else ranks.gather(head)[0]
+    return head if ranks is None else ranks.gather(head, Run)[0]
 
 
 @pytest.fixture

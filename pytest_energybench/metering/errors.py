@@ -30,7 +30,3 @@ class Problem(str):
         line.why = why
         line.remedy = remedy
         return line
-
-    def __reduce__(self) -> tuple[type[Problem], tuple[str, str, str]]:
-        """How it is made anew in another process."""
-        return Problem, (self.what, self.why, self.remedy)

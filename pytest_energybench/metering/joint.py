@@ -10,11 +10,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from pytest_energybench.metering.cuda import finish_gpu_work
 from pytest_energybench.metering.meter import Meter
-from pytest_energybench.metering.source import Provenance, Samples
+from pytest_energybench.metering.source import Domain, Provenance, Samples
 from pytest_energybench.metering.window import Window, sum_joules
 
 T = TypeVar("T")
@@ -36,8 +36,12 @@ class Peers(Protocol):
     meters: bool
     company: Sequence[int]
 
-    def gather(self, value: T) -> list[T]:
-        """Everybody's value, by rank. All must call it, and all wait until all have."""
+    def gather(self, value: T, kind: Any = Any) -> list[T]:
+        """Everybody's value, by rank. All must call it, and all wait until all have.
+
+        Args:
+            kind: the value's type, where it is more than words, numbers and lists of them.
+        """
 
 
 class Part(NamedTuple):
@@ -71,7 +75,8 @@ class JointMeter(Meter):
         self.peers = peers
         self.own_provenance = self.provenance
         offers = peers.gather(
-            (peers.host, self.domains, own.problems) if peers.meters else (peers.host, (), ())
+            (peers.host, self.domains, own.problems) if peers.meters else (peers.host, (), ()),
+            tuple[str, tuple[Domain, ...], tuple[str, ...]],
         )
         self.domains = tuple(
             domain._replace(name=self.name(host, domain.name))
@@ -151,7 +156,8 @@ class JointWindow(Window):
         super().__exit__(kind, error, traceback)
         mine = Part(self.energy_j, self.bounds_j, self.samples, self.flags, self.errors)
         if error is None:
-            self._add(self._joint.peers.gather((self._joint.peers.host, mine)))
+            parts = self._joint.peers.gather((self._joint.peers.host, mine), tuple[str, Part])
+            self._add(parts)
         else:
             self._add([(self._joint.peers.host, mine)])
             if len(self._joint.peers.hosts) > 1:

@@ -8,7 +8,6 @@ the others still live and whether one of them has failed.
 from __future__ import annotations
 
 import os
-import pickle
 import platform
 import threading
 import time
@@ -16,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import msgspec
 import torch.distributed as dist
 from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
@@ -107,8 +107,12 @@ class RollCall:
         """A part of the store for the process group of this generation."""
         return PrefixStore(f"group-{self.generation}", self._store)
 
-    def gather(self, value: T) -> list[T]:
+    def gather(self, value: T, kind: Any = Any) -> list[T]:
         """Everybody's value, by rank; waits for as long as the others live and none has failed.
+
+        Args:
+            kind: the value's type, where it is more than words, numbers and lists of them. It is
+                checked: what comes over the network is data, never code.
 
         Raises:
             RankError: another rank was lost, failed, or does something else.
@@ -125,7 +129,7 @@ class RollCall:
                     raise RankError(f"rank {rank} was through with this before rank {self.rank}")
                 if self.ending or self._is_lost(rank):
                     raise RankError(f"rank {rank} was lost")
-            found.append(pickle.loads(self._store.get(f"{place}/{rank}")))
+            found.append(msgspec.msgpack.decode(self._store.get(f"{place}/{rank}"), type=kind))
         if self._gathered > 1:  # all have begun this one, so all have read the one before
             before = f"{self.generation}/gathered-{self._gathered - 2}/{self.rank}"
             self._store.delete_key(before)
@@ -149,7 +153,7 @@ class RollCall:
                 if self._is_lost(rank):
                     break
             else:
-                words[rank] = pickle.loads(self._store.get(f"{place}/{rank}"))
+                words[rank] = msgspec.msgpack.decode(self._store.get(f"{place}/{rank}"))
         trouble = self._first(words)
         if trouble is not None:
             self.generation += 1
@@ -194,7 +198,8 @@ class RollCall:
         return Trouble(rank, kind or "failed", text)
 
     def _say(self, key: str, value: Any) -> None:
-        self._store.set(key, pickle.dumps(value))  # type: ignore[arg-type]  # bytes are taken, too
+        packed = msgspec.msgpack.encode(value, enc_hook=str)  # lines that know their parts
+        self._store.set(key, packed)  # type: ignore[arg-type]  # bytes are taken, too
 
     def _failures(self) -> int:
         return int(self._store.add(f"{self.generation}/failures", 0))

@@ -46,6 +46,7 @@ def test_every_option_has_an_ini_twin(pytester: pytest.Pytester) -> None:
         energy_allow_mismatch = true
         energy_resume = true
         energy_shard = 3/8
+        energy_ray = local
         energy_disable = true
         """
     )
@@ -76,6 +77,7 @@ def test_every_option_has_an_ini_twin(pytester: pytest.Pytester) -> None:
         allow_mismatch=True,
         resume=True,
         shard=(3, 8),
+        ray="local",
         disable=True,
     )
 
