@@ -21,9 +21,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--bench-methods",
         metavar="LIST",
-        default="paper",
-        help="names separated by commas (the baseline always runs), or the lists paper (default), "
-        "beyond, all; a+b is both together",
+        default="steganographic",
+        help="names separated by commas (default: steganographic; the baseline always runs), or "
+        "the lists paper, beyond, all; a+b is both together",
     )
     group.addoption(
         "--bench-data",
