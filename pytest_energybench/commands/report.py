@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -59,9 +60,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _rendered(run: Run, form: str) -> str:
     if form == "html":
-        from pytest_energybench.report.html import render_html
-
-        return render_html(run)
+        return _page(run)
     if form == "markdown":
         from pytest_energybench.report.markdown import render_markdown
 
@@ -69,3 +68,17 @@ def _rendered(run: Run, form: str) -> str:
     from pytest_energybench.report.table_csv import render_csv
 
     return render_csv(run)
+
+
+def _page(run: Run) -> str:
+    """The page, with the paper's tables and figures where the cases are the paper's."""
+    from pytest_energybench.paper.publish import is_the_papers, publish
+    from pytest_energybench.report.html import render_html
+
+    if not is_the_papers(run):
+        return render_html(run)
+    with TemporaryDirectory(prefix="energybench-") as folder:
+        published = publish(run, Path(folder))
+        for line in published.left_out:
+            print(line)
+        return render_html(run, figures=published.figures, tables=published.tables)

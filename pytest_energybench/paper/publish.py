@@ -8,7 +8,8 @@ from pathlib import Path
 from pytest_energybench.paper.claims_page import claims_markdown, claims_table
 from pytest_energybench.paper.drawing import INSTALL, can_draw, drawn
 from pytest_energybench.paper.figures import PAPER_FIGURES, PaperFigure
-from pytest_energybench.paper.matrix import Matrix
+from pytest_energybench.paper.matrix import PAPER_METHODS, Matrix
+from pytest_energybench.paper.reference import reference
 from pytest_energybench.paper.render import csv_text, markdown_text, page_table
 from pytest_energybench.paper.tables import paper_tables
 from pytest_energybench.report.attachments import Table
@@ -31,6 +32,12 @@ class Published:
     figures: tuple[Path, ...] = ()
     tables: tuple[Table, ...] = ()
     left_out: tuple[str, ...] = ()
+
+
+def is_the_papers(run: Run) -> bool:
+    """Whether there are cases of the paper's models with its methods, not only such parameters."""
+    known = {model.name for model in reference().models}
+    return any(model in known and method in PAPER_METHODS for model, method in Matrix.of(run).cases)
 
 
 def publish(run: Run, folder: Path) -> Published:

@@ -3,14 +3,17 @@
 import builtins
 import xml.etree.ElementTree as ElementTree
 
+import msgspec
 import pytest
 
+from pytest_energybench.cli import main
 from pytest_energybench.paper import drawing
 from pytest_energybench.paper import publish as module
 from pytest_energybench.paper.figures import PAPER_FIGURES
-from pytest_energybench.paper.publish import publish
+from pytest_energybench.paper.publish import is_the_papers, publish
 from pytest_energybench.paper.reference import reference
 from pytest_energybench.report.html import write_html
+from pytest_energybench.results.files import write_run
 from tests.paper import samples
 from tests.report import samples as others
 
@@ -127,3 +130,23 @@ def test_matplotlib_is_imported_only_to_draw(monkeypatch, tmp_path):
     monkeypatch.setattr(builtins, "__import__", refuse)
     monkeypatch.setattr(module, "can_draw", lambda: False)
     assert publish(samples.paper_run(), tmp_path).tables
+
+
+def test_the_page_made_from_a_run_file_has_them_too(run, tmp_path):
+    pytest.importorskip("matplotlib")
+    write_run(run, tmp_path / "run.json")
+    assert main(["report", str(tmp_path / "run.json"), "-o", str(tmp_path / "page.html")]) == 0
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert page.count("data:image/svg+xml") == 6
+    assert all(title in page for title in ("Claims of the paper", "Table 2", "Table 8"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["page.html", "run.json"]
+
+
+def test_other_cases_with_a_model_and_a_method_are_not_the_papers(run):
+    other = samples.only(run, models=("resnet18",))
+    renamed = [
+        msgspec.structs.replace(case, params={**case.params, "model": "kettle"})
+        for case in other.cases
+    ]
+    assert is_the_papers(other)
+    assert not is_the_papers(msgspec.structs.replace(other, cases=renamed))
