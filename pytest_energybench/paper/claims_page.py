@@ -21,7 +21,7 @@ _SETTINGS = (
     "weights",
     "device",
     "batch_size",
-    "images_per_epoch",
+    "steps_per_epoch",
     "max_drop",
     "search",
     "rounds",

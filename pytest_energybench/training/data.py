@@ -82,8 +82,10 @@ class Data:
 def draw(
     total: int, batch_size: int, generator: torch.Generator, limit: int | None
 ) -> list[Tensor]:
-    """Indices of one epoch's batches, drawn from `total` images."""
-    order = torch.randperm(total, generator=generator)[: limit or total]
+    """Indices of one epoch's batches: `limit` images, all of `total` before any a second time."""
+    passes = -(-(limit or total) // total)
+    order = torch.cat([torch.randperm(total, generator=generator) for _ in range(passes)])
+    order = order[: limit or total]
     full = len(order) // batch_size * batch_size
     return list(torch.split(order[:full] if full else order, batch_size))
 

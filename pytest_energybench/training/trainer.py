@@ -88,7 +88,7 @@ def train(
     best: Epoch | None = None
     snapshot: dict[str, Tensor] = {}
     images = stopped = 0
-    per_epoch = min(len(data.train), settings.images_per_epoch or len(data.train))
+    per_epoch = settings.images_per_epoch or len(data.train)
     ranks.check_batch(min(settings.batch_size, per_epoch))
     progress = Progress(label, per_epoch, joules, shown=ranks.leads)
     began = time.monotonic()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_energybench.training.errors import SettingError
-from pytest_energybench.training.settings import MODELS, PLAIN, PRESETS, preset
+from pytest_energybench.training.settings import HEAVY, MODELS, PLAIN, PRESETS, preset
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -13,6 +13,13 @@ def test_plain_nets_train_in_larger_batches(name: str) -> None:
     sizes = {model: preset(name).train_settings(model, seed=0).batch_size for model in MODELS}
     largest_with_normalisation = max(size for model, size in sizes.items() if model not in PLAIN)
     assert all(sizes[model] == 128 > largest_with_normalisation for model in PLAIN)
+
+
+def test_an_epoch_has_the_same_steps_whatever_the_batch() -> None:
+    quick = {model: preset("quick").train_settings(model, seed=0) for model in MODELS}
+    steps = {model: (each.images_per_epoch or 0) / each.batch_size for model, each in quick.items()}
+    assert steps == {model: 7 if model in HEAVY else 11 for model in MODELS}
+    assert preset("standard").train_settings("vgg16", seed=0).images_per_epoch is None
 
 
 @pytest.mark.parametrize("name", PRESETS)
