@@ -42,8 +42,8 @@ class TrainSettings:
     """How a model is trained. The defaults are the paper's where the paper gives one.
 
     `min_delta` is absolute, in units of the validation loss (nats); `patience` in epochs.
-    `images_per_epoch` images are drawn anew from the training split each epoch, in as many passes as
-    that takes; None means one pass.
+    `images_per_epoch` images are drawn anew from the training split each epoch, in as many passes
+    as that takes; None means one pass.
     """
 
     learning_rate: float = 0.01
