@@ -9,6 +9,10 @@ import pytest
 
 UPDATE = "ENERGYBENCH_UPDATE_GOLDEN"
 
+# Before torch is loaded: beside other work, threads that wait by spinning hold up the ones that
+# they wait for, and a training of seconds takes minutes (see `docs/measuring.md`).
+os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+
 
 @pytest.fixture(autouse=True, scope="session")
 def locks_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
