@@ -22,8 +22,8 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "gates": {"results"},
     "report": {"results", "gates"},
     "cases": {"metering", "results", "gates"},
-    "plugin": {"metering", "results", "gates", "report", "cases"},
     "paper": {"results", "gates", "report"},
+    "plugin": {"metering", "results", "gates", "report", "cases", "paper"},
     "training": set(),
     "compression": {"training"},
 }

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +62,18 @@ class Started:
 
 
 @pytest.fixture
-def start() -> type[Started]:
-    return Started
+def start() -> Iterator[Callable[..., Started]]:
+    """Start one; what still runs after the test is ended, or later tests would meter it."""
+    started: list[Started] = []
+
+    def start(*options: str) -> Started:
+        started.append(Started(*options))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.process.kill()
+        each.process.wait()
 
 
 HANGING = """
