@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults.conftest import HANGING, Cases, Started
 
-Start = type[Started]
+Start = Callable[..., Started]
 RunFile = Callable[..., dict[str, Any]]
 KEPT = (
     "energy: what was finished is kept in reports/energy.journal; the same command with"
