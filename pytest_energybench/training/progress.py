@@ -19,6 +19,12 @@ REFRESH_SECONDS = 1.0
 """The bar runs inside the metered window: it asks for joules and draws at most this often."""
 
 
+class _Bar(tqdm):  # type: ignore[misc]
+    """A bar without tqdm's thread, which would live on and work in other tests' windows."""
+
+    monitor_interval = 0
+
+
 class Progress:
     """A bar over the images of each epoch; silent where `stream` (stderr) is no terminal, and where
     it is not to be `shown`."""
@@ -34,7 +40,7 @@ class Progress:
         stream = sys.stderr if stream is None else stream
         self._joules = joules
         self._next = 0.0
-        self._bar = tqdm(
+        self._bar = _Bar(
             total=images,
             desc=label,
             unit="img",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 
 import pytest
 
@@ -50,3 +51,8 @@ def test_draws_and_asks_for_joules_at_most_once_a_second() -> None:
     asked = list[int]()
     drive(Terminal(), asked)
     assert len(asked) == 1
+
+
+def test_no_thread_outlives_a_bar() -> None:
+    drive(Terminal(), [])
+    assert not [thread for thread in threading.enumerate() if "tqdm" in type(thread).__module__]
