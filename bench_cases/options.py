@@ -129,17 +129,18 @@ def _methods(text: str) -> tuple[str, ...]:
         return PAPER_METHODS
     if text == "beyond":
         return BEYOND_METHODS
-    # Only here the methods themselves are imported, and torch with them.
-    from pytest_energybench.compression import registry
-
-    if text == "all":
-        return tuple(dict.fromkeys((*PAPER_METHODS, *BEYOND_METHODS, *registry.names())))
     chosen = tuple(name.strip() for name in text.split(",") if name.strip())
-    try:
-        for name in chosen:
-            registry.method(name)
-    except SettingError as error:
-        raise SettingError(f"{error}; or the lists paper, beyond, all") from None
     if not chosen:
         raise SettingError("--bench-methods is empty: give paper, all or names")
+    if not set(chosen) <= {*PAPER_METHODS, *BEYOND_METHODS}:
+        # Only here the methods themselves are imported, and torch with them.
+        from pytest_energybench.compression import registry
+
+        if text == "all":
+            return tuple(dict.fromkeys((*PAPER_METHODS, *BEYOND_METHODS, *registry.names())))
+        try:
+            for name in chosen:
+                registry.method(name)
+        except SettingError as error:
+            raise SettingError(f"{error}; or the lists paper, beyond, all") from None
     return (BASELINE, *(name for name in chosen if name != BASELINE))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
 
 
@@ -15,3 +16,9 @@ def peak_bytes() -> int:
     found = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
     assert found is not None
     return 1024 * int(found[1])
+
+
+def hear_ctrl_c() -> None:
+    """For `preexec_fn`: what a shell starts in the background ignores SIGINT, and so does all that
+    is started from there, the tests' processes included."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -24,6 +24,8 @@ def collect(*options: str) -> subprocess.CompletedProcess[str]:
         "-q",
         "-p",
         "no:cacheprovider",
+        "-p",
+        "no:hypothesispytest",  # it takes a second to load
     ]
     return subprocess.run(
         [*command, *options], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False

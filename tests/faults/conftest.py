@@ -18,6 +18,7 @@ from tests.plugin.conftest import (  # noqa: F401  # fixtures, found by their na
     only_this_plugin,
     suite,
 )
+from tests.processes import hear_ctrl_c
 
 Cases = dict[str, dict[str, Any]]
 
@@ -49,6 +50,7 @@ class Started:
             stderr=subprocess.STDOUT,
             text=True,
             env={**os.environ, "COLUMNS": "200"},
+            preexec_fn=hear_ctrl_c,
         )
         deadline = time.monotonic() + 60
         while not Path("here").exists():

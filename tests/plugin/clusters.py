@@ -71,6 +71,7 @@ def started(*args: str) -> Iterator[subprocess.Popen[str]]:
         stderr=subprocess.STDOUT,
         text=True,
         process_group=0,
+        preexec_fn=hear_ctrl_c,
     )
     try:
         yield process
