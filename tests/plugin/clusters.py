@@ -14,6 +14,8 @@ from typing import Any
 
 import psutil
 
+from tests.processes import hear_ctrl_c
+
 STORE = 80 * 2**20
 
 
