@@ -25,9 +25,9 @@ from pytest_energybench.compression.factorized import (
 )
 from pytest_energybench.compression.layer_losses import predicted_losses
 from pytest_energybench.compression.layerwise import search_each_layer
-from pytest_energybench.compression.plan import Fact, Plan, ResultError, Task
+from pytest_energybench.compression.plan import Fact, Goal, Plan, ResultError, Task
 from pytest_energybench.compression.probing import score_changed
-from pytest_energybench.compression.search import Accuracy, Search, passes, search
+from pytest_energybench.compression.search import Search, search
 from pytest_energybench.training.evaluate import Score
 from pytest_energybench.training.ranks import current
 
@@ -37,7 +37,6 @@ BUDGETS = 127
 SMALLEST_BUDGET = 1e-8
 """The first budget, as a share of the largest loss that any layer is predicted to have."""
 
-MOST_ADJUSTMENTS = 3
 SQUEEZED = 4
 """One in so many factorized layers is raised by an adjustment, the most squeezed ones."""
 
@@ -71,10 +70,7 @@ class LowRank:
         for path, rank in ranks.items():
             factors = spectra[path].factors(0, rank)
             replace_module(model, path, Factorized(layers[path], *factors))
-        reference = found.curve[0].accuracy
-        if task.trained_accuracy is not None:
-            reference = task.trained_accuracy
-        adjust = Adjustment(ranks, spectra, reference - task.max_drop)
+        adjust = Adjustment(ranks, spectra, task.goal(found))
         plan = replace(plan, adjust=adjust).found(found)
         return plan.checked(partial(check_ranks, ranks, before), "candidate_rate")
 
@@ -131,19 +127,18 @@ def ranks_within(
 
 @dataclass(frozen=True, slots=True)
 class Adjustment:
-    """Raises ranks of a trained model that is less accurate on validation than `accuracy`.
+    """Raises ranks of a trained model that misses its `goal`.
 
     `ranks` is kept up to date, so that the check knows them.
     """
 
     ranks: Ranks
     spectra: Mapping[str, Spectrum]
-    accuracy: float
+    goal: Goal
 
     def __call__(self, model: nn.Module, score: Score, done: int) -> bool:
         """Extend the most squeezed layers by their next components; what is trained stays."""
-        enough = passes(score.correct, score.total, Accuracy(self.accuracy), 0.0)
-        if enough or done == MOST_ADJUSTMENTS or not self.ranks:
+        if not self.ranks or not self.goal.missed(score, done):
             return False
         model.float()
         squeezed = sorted(self.ranks, key=lambda path: self.ranks[path] / self.spectra[path].most)

@@ -10,7 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from pytest_energybench.compression.search import Search
+from pytest_energybench.compression.search import Accuracy, Search, passes
 from pytest_energybench.training.data import Data
 from pytest_energybench.training.errors import TrainingError
 from pytest_energybench.training.evaluate import Score
@@ -25,6 +25,9 @@ Adjust = Callable[[nn.Module, Score, int], bool]
 """Changes a trained model that lost too much, in place and back in float32, and says whether it
 did: then it trains again. Takes the model in the type it trained in, its validation score and how
 often it was adjusted already."""
+
+
+MOST_ADJUSTMENTS = 3
 
 
 class ResultError(TrainingError):
@@ -107,6 +110,25 @@ class Task:
     strategy: str = "bisection"
     seed: int = 0
     trained_accuracy: float | None = None
+
+    def goal(self, found: Search) -> Goal:
+        """What a model that was compressed as `found` must reach on validation when it is trained:
+        within `max_drop` of the trained baseline, or, where that is unknown, of the start."""
+        start = found.curve[0].accuracy
+        reference = start if self.trained_accuracy is None else self.trained_accuracy
+        return Goal(reference - self.max_drop)
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """The accuracy on validation, 0 to 1, below which a trained model is adjusted."""
+
+    accuracy: float
+
+    def missed(self, score: Score, done: int) -> bool:
+        """Whether `score` falls short and there is an adjustment left after `done` ones."""
+        reached = passes(score.correct, score.total, Accuracy(self.accuracy), 0.0)
+        return not reached and done < MOST_ADJUSTMENTS
 
 
 class Method(Protocol):

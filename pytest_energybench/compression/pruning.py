@@ -17,16 +17,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pytest_energybench.compression.plan import Fact, Plan, ResultError, Task
+from pytest_energybench.compression.plan import Fact, Goal, Plan, ResultError, Task
 from pytest_energybench.compression.probing import score_changed
-from pytest_energybench.compression.search import Accuracy, passes, search
+from pytest_energybench.compression.search import search
 from pytest_energybench.compression.targets import compressed_weights
 from pytest_energybench.training.evaluate import Score
 
 STEPS = 100
 """A level is one per cent of the weights, the paper's step of 0.01."""
 
-MOST_ADJUSTMENTS = 3
 GROW = 1.5
 """What an adjustment multiplies the share of weights with that are left."""
 
@@ -53,10 +52,7 @@ class Pruning:
         with torch.no_grad():
             for name, weight in weights.items():
                 weight.mul_(masks[name])
-        reference = found.curve[0].accuracy
-        if task.trained_accuracy is not None:
-            reference = task.trained_accuracy
-        grow = Regrowth(masks, levels, found.found, reference - task.max_drop)
+        grow = Regrowth(masks, levels, found.found, task.goal(found))
         # Where ranks are adjusted already, weights that come and go would not fit the masks.
         plan = replace(plan, masks=masks, adjust=plan.adjust or grow).found(found)
         return plan.checked(partial(check_masks, masks), "pruned_rate_prunable")
@@ -99,8 +95,7 @@ class Levels:
 
 @dataclass(frozen=True, slots=True)
 class Regrowth:
-    """Lets weights of a trained model grow back that is less accurate on validation than
-    `accuracy`.
+    """Lets weights of a trained model grow back that misses its `goal`.
 
     `masks` of `level` are kept up to date, so that the check and the next training know them. The
     weights that come back begin at zero, where the trained model has them.
@@ -109,12 +104,11 @@ class Regrowth:
     masks: Mapping[str, Tensor]
     levels: Levels
     level: int
-    accuracy: float
+    goal: Goal
 
     def __call__(self, model: nn.Module, score: Score, done: int) -> bool:
         """Take the masks of the next lower level, by magnitude in the original model."""
-        enough = passes(score.correct, score.total, Accuracy(self.accuracy), 0.0)
-        if enough or done == MOST_ADJUSTMENTS or self.level == 0:
+        if self.level == 0 or not self.goal.missed(score, done):
             return False
         left = min(1.0, (1 - self.level / STEPS) * GROW ** (done + 1))
         for name, mask in self.levels.masks(round(STEPS * (1 - left))).items():

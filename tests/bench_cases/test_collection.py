@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -92,3 +93,32 @@ def test_without_torch_the_way_to_install_it_is_told(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(options, "NEEDED", ("torch_that_is_not_here",))
     with pytest.raises(pytest.UsageError, match=r"pip install 'pytest-energybench\[bench\]'"):
         options.check_installed()
+
+
+@pytest.mark.parametrize(
+    ("given", "then"),
+    [
+        ({}, "20000 None"),
+        ({"OMP_WAIT_POLICY": "active"}, "None active"),
+        ({"GOMP_SPINCOUNT": "7"}, "7 None"),
+    ],
+)
+def test_waiting_threads_sleep_unless_the_user_has_said_how_they_wait(
+    given: dict[str, str], then: str
+) -> None:
+    names = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    script = f"""if True:
+        import os, pytest
+        pytest.main([{CASES!r}, "--collect-only", "-q", "-p", "no:hypothesispytest"])
+        print(*(os.environ.get(name) for name in {names!r}))
+    """
+    kept = {name: value for name, value in os.environ.items() if name not in names}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env={**kept, **given},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == then

@@ -13,7 +13,7 @@ from pytest_energybench.compression.factorized import Factorized, Spectrum, fact
 from pytest_energybench.compression.layer_losses import predicted_losses
 from pytest_energybench.compression.layerwise import Prefix
 from pytest_energybench.compression.lowrank import Adjustment, LowRank, ranks_within
-from pytest_energybench.compression.plan import Plan, ResultError, Task
+from pytest_energybench.compression.plan import Goal, Plan, ResultError, Task
 from pytest_energybench.compression.registry import method
 from pytest_energybench.compression.run import prepare, reloaded_score
 from pytest_energybench.compression.steganographic import all_on_grid
@@ -263,7 +263,7 @@ def test_the_most_squeezed_layers_are_raised_until_it_is_enough(model: nn.Module
         {path: Factorized(layer, *spectra[path].factors(0, 4)) for path, layer in layers.items()}
     )
     ranks = {"0": 4, "4": 4}
-    adjust = Adjustment(ranks, spectra, accuracy=0.9)
+    adjust = Adjustment(ranks, spectra, Goal(0.9))
     assert not adjust(net, Score(90, 100, 0.1), 0)
     assert not adjust(net, Score(50, 100, 0.1), 3)
     assert ranks == {"0": 4, "4": 4}

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.utils import prune
 
 from pytest_energybench.compression.number_format import number_format
-from pytest_energybench.compression.plan import BitGrid, Plan, ResultError, Task
+from pytest_energybench.compression.plan import BitGrid, Goal, Plan, ResultError, Task
 from pytest_energybench.compression.pruning import Levels, Regrowth
 from pytest_energybench.compression.registry import method
 from pytest_energybench.compression.run import prepare, reloaded_score
@@ -180,7 +180,7 @@ def test_few_bits_and_mixed_precision_together_run_narrow(model: nn.Module) -> N
 def test_where_training_lost_too_much_weights_grow_back_from_zero(model: nn.Module) -> None:
     levels = Levels(compressed_weights(model))
     masks = levels.masks(80)
-    grow = Regrowth(masks, levels, 80, accuracy=0.9)
+    grow = Regrowth(masks, levels, 80, Goal(0.9))
     with torch.no_grad():
         for name, mask in masks.items():
             model.get_parameter(name).mul_(mask)
