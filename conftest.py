@@ -21,9 +21,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--bench-methods",
         metavar="LIST",
-        default="steganographic",
-        help="names separated by commas (default: steganographic; the baseline always runs), or "
-        "the lists paper, beyond, all; a+b is both together",
+        default="paper",
+        help="paper (default: the baseline, amp, steganographic, pruning, lowrank), beyond (what the "
+        "paper doesn't have), all, or names separated by commas; a+b is both together, and the "
+        "baseline always runs",
     )
     group.addoption(
         "--bench-data",

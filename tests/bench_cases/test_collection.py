@@ -45,8 +45,9 @@ def test_every_model_has_a_baseline_and_a_case_for_each_method() -> None:
     ]
 
 
-def test_the_papers_methods_come_with_the_control() -> None:
-    assert ids("-k", "resnet50", "--bench-methods=paper") == [
+@pytest.mark.parametrize("options", [(), ("--bench-methods=paper",)])
+def test_by_default_the_papers_methods_run_with_the_control(options: tuple[str, ...]) -> None:
+    assert ids("-k", "resnet50", *options) == [
         f"resnet50-{method}"
         for method in ("baseline", "amp", "steganographic", "pruning", "lowrank")
     ]
