@@ -22,7 +22,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--bench-methods",
         metavar="LIST",
         default="paper",
-        help="paper (default: the baseline, amp, steganographic, pruning, lowrank), beyond (what the "
+        help="paper (default: baseline, amp, steganographic, pruning, lowrank), beyond (what the "
         "paper doesn't have), all, or names separated by commas; a+b is both together, and the "
         "baseline always runs",
     )

@@ -47,12 +47,15 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.energy_pue = PAPER_PUE
     options = BenchOptions.from_config(config)
     config.stash[OPTIONS] = options
-    for name in dict.fromkeys((*MODELS, *PAPER_METHODS, *RULES, *options.methods)):
+    parts = [part for method in options.methods for part in _parts(method)]
+    for name in dict.fromkeys((*MODELS, *PAPER_METHODS, *RULES, *options.methods, *parts)):
         kind = "model" if name in MODELS else "method"
         config.addinivalue_line("markers", f"{name}: a case of this {kind}")
 
 
 def pytest_energy_settings(config: pytest.Config) -> dict[str, str | int | float | bool]:
+    if config.getoption("energy_ray") or config.getini("energy_ray"):
+        return {}  # the hosts that train say theirs; this machine may have no such device
     return _laboratory(config).settings()
 
 

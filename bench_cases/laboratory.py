@@ -15,7 +15,7 @@ from pytest_energybench.compression.plan import Plan, Task
 from pytest_energybench.compression.run import Prepared, prepare, warm_up
 from pytest_energybench.training.data import Data
 from pytest_energybench.training.evaluate import evaluate
-from pytest_energybench.training.hardware import choose_device
+from pytest_energybench.training.hardware import choose_device, float32_arithmetic
 from pytest_energybench.training.ranks import ManyRanks, enter, own_device
 from pytest_energybench.training.rollcall import RollCall
 from pytest_energybench.training.settings import Preset, TrainSettings
@@ -120,6 +120,7 @@ class Laboratory:
             "torchvision": version("torchvision"),
             "threads": torch.get_num_threads(),
             **({"ranks": self.world} if self.world > 1 else {}),
+            **float32_arithmetic(self.device),
             "python": platform.python_version(),
         }
 

@@ -70,7 +70,8 @@ def record(energy: Energy, measured: Measured) -> None:
         parameters=size.parameters,
         bytes_stored=size.bytes_stored,
         weight_bytes=size.compressed_bytes,
-        realised_rate=1 - size.compressed_bytes / (4 * size.compressed_parameters),
+        realised_rate=1 - size.compressed_bytes / _dense_bytes(energy, size),
+        trainings=training.trainings,
         file_bytes=measured.file_bytes,
         **measured.facts,
     )
@@ -82,6 +83,7 @@ def record(energy: Energy, measured: Measured) -> None:
             curve=[(probe.level, probe.accuracy) for probe in search.curve],
             evaluations=search.evaluations,
             images=search.images,
+            duration_s=search.seconds,
             reference_evaluations=search.reference_evaluations,
         )
     history = training.history
@@ -110,8 +112,22 @@ def record(energy: Energy, measured: Measured) -> None:
     )
     for note in measured.plan.notes:
         energy.flag(note)
+    if training.trainings > 1:
+        energy.flag(
+            f"trained {training.trainings} times: compressed less each time, since the one before"
+            " had lost too much; all of them count"
+        )
     if training.capped:
         energy.flag(f"stopped by the cap of {training.epochs} epochs, not by early stopping")
+
+
+def _dense_bytes(energy: Energy, size: Size) -> float:
+    """Bytes of the baseline's compressed weights; this model's in float32 where it is alone."""
+    if energy.baseline is not None:
+        dense = energy.baseline.metrics.get("weight_bytes")
+        if isinstance(dense, int | float):
+            return dense
+    return 4 * size.compressed_parameters
 
 
 def reached_by_baseline(energy: Energy) -> float | None:

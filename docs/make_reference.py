@@ -90,6 +90,7 @@ def reference() -> Iterator[str]:
     for name in sorted(vars(hookspec)):
         if name.startswith("pytest_"):
             yield from function(getattr(hookspec, name), name)
+    yield from methods()
     yield from command_line()
     yield from run_file()
     yield from environment()
@@ -217,6 +218,23 @@ def docstring(text: str) -> Iterator[str]:
         else:
             in_section = in_section and not line.strip()
             yield line
+
+
+def methods() -> Iterator[str]:
+    from pytest_energybench.compression import plan, registry, search
+    from pytest_energybench.training.rollcall import RollCall
+
+    yield from ("## Methods and ranks of your own", "")
+    yield "Needs the extra `bench`. `register` and `Stage` are in"
+    yield "`pytest_energybench.compression.registry`, `search` in `.search`, the classes and"
+    yield "`ResultError` in `.plan`; `RollCall` is in `pytest_energybench.training.rollcall`."
+    yield ""
+    yield from function(registry.register, "register")
+    yield from whole_class(registry.Stage)
+    for found in (plan.Plan, plan.BitGrid, plan.Task):
+        yield from whole_class(found)
+    yield from function(search.search, "search")
+    yield from function(RollCall.of_torchrun.__func__, "RollCall.of_torchrun")
 
 
 def option_table() -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 
 import pytest
@@ -25,7 +26,7 @@ def check_options(config: pytest.Config) -> None:
         )
     if options.save is not None and not options.overwrite:
         path = Storage(options.storage).path(options.save)
-        if path.exists():
+        if os.path.exists(path):
             raise pytest.UsageError(
                 f"--energy-save={options.save}: {path} is there already; give"
                 " --energy-overwrite to accept this run as the new baseline"

@@ -84,6 +84,10 @@ class Crew:
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None]:
         yield from self._together(item)
 
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None]:
+        yield from self._together(item)
+
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         self._session = session
@@ -109,6 +113,10 @@ class Crew:
             raised = error
         finally:
             self._inside = False
+        if self._over:  # nobody is left to settle it with
+            if raised is not None:
+                raise raised
+            return
         try:
             trouble = self._ranks.settle(*([] if raised is None else _told(raised)))
         except ConnectionError as error:

@@ -218,10 +218,12 @@ class Energy:
         curve: Sequence[tuple[float, float]],
         evaluations: int,
         images: int,
+        duration_s: float = 0.0,
         reference_evaluations: int | None = None,
     ) -> None:
         """Keep what a search before training found and took; its joules are those of the windows
-        opened with `counted=False`. A second call is for a second search, after the first."""
+        opened with `counted=False`, its seconds, too, where `duration_s` is left out. A second call
+        is for a second search, after the first."""
         before = self._draft.search
         self._draft.search = Search(
             parameter=parameter,
@@ -229,6 +231,7 @@ class Energy:
             curve=[(float(level), float(accuracy)) for level, accuracy in curve],
             evaluations=int(evaluations),
             images=int(images),
+            duration_s=float(duration_s),
             reference_evaluations=reference_evaluations,
             earlier=assembly.searches_so_far(before),
         )

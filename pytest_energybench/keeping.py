@@ -109,7 +109,7 @@ class Keeping:
             self._journal.close()
         if self._journal is not None and not options.keeps:
             shutil.rmtree(self._session.ledger.parent, ignore_errors=True)
-        elif (interrupted or self._lost) and options.journal.exists():
+        elif (interrupted or self._lost) and os.path.exists(options.journal):
             self.said.append(
                 f"energy: what was finished is kept in {self._shown(options.journal)}; the same"
                 " command with --energy-resume goes on from there"
@@ -158,10 +158,10 @@ class Keeping:
 
     def _open_journal(self) -> Journal:
         ledger = self._session.ledger
-        if self._session.options.resume and ledger.exists():
+        if self._session.options.resume and os.path.exists(ledger):
             journal, _ = Journal.resume(ledger, self._session.head)
             return journal
-        if ledger.exists():
+        if os.path.exists(ledger):
             Journal.check_free(ledger)
             aside = ledger.with_suffix(".journal.old")
             with suppress(OSError):

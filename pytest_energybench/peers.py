@@ -5,6 +5,7 @@ How they talk is not known here: `pytest_energy_ranks` gives what they talk thro
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -66,6 +67,24 @@ class Ranks(Protocol):
         Raises:
             ConnectionError: it is gone.
         """
+
+
+def visible_to_all(ranks: Ranks) -> str | None:
+    """`CUDA_VISIBLE_DEVICES` as the ranks of this host have it together; None where all see all.
+
+    Schedulers give each rank a GPU of its own in it, and one rank meters those of its host.
+    """
+    from pytest_energybench.metering.visible import VARIABLE
+
+    settings = [
+        setting
+        for host, setting in ranks.gather((ranks.host, os.environ.get(VARIABLE)))
+        if host == ranks.host
+    ]
+    if None in settings:
+        return None
+    words = [word.strip() for setting in settings for word in (setting or "").split(",")]
+    return ",".join(dict.fromkeys(word for word in words if word not in ("", "-1")))
 
 
 ranks_key = pytest.StashKey[Ranks]()

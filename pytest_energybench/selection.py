@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -133,7 +134,7 @@ def _taken_over(
     from pytest_energybench.results.journal import read_journal
     from pytest_energybench.results.storage import is_good
 
-    if not path.exists():
+    if not os.path.exists(path):
         return (), ()
     try:
         earlier = read_journal(path).run

@@ -27,7 +27,7 @@ from pytest_energybench.gates.judge import with_comparisons
 from pytest_energybench.gates.message import failure_message
 from pytest_energybench.groups import nodeid_of
 from pytest_energybench.marks import MarkedBudget, group_of, is_baseline
-from pytest_energybench.peers import follows, ranks_of
+from pytest_energybench.peers import follows, ranks_of, visible_to_all
 from pytest_energybench.privacy import without_private
 from pytest_energybench.results.hosts import with_hosts
 from pytest_energybench.results.model import Case, Host, Outcome, Run, Scalar, Shard
@@ -101,10 +101,13 @@ class EnergySession:
             return self._own_meter()
         from pytest_energybench.metering.joint import JointMeter
 
-        return JointMeter(self._own_meter(ranks.company) if ranks.meters else Meter(()), ranks)
+        gpus = visible_to_all(ranks)
+        own = self._own_meter(ranks.company, gpus) if ranks.meters else Meter(())
+        return JointMeter(own, ranks)
 
-    def _own_meter(self, company: Sequence[int] = ()) -> Meter:
-        """The meter of this machine; `company` are the other ranks' processes on it."""
+    def _own_meter(self, company: Sequence[int] = (), gpus: str | None = None) -> Meter:
+        """The meter of this machine; `company` are the other ranks' processes on it, and `gpus`
+        what they see of its GPUs, as `discover` takes it."""
         from pytest_energybench.metering.discovery import discover
         from pytest_energybench.metering.errors import MeterError
         from pytest_energybench.metering.lock import Patience
@@ -121,6 +124,7 @@ class EnergySession:
                 own=own_sources(self._config),
                 patience=patience,
                 company=company,
+                gpus=gpus,
             )
         except MeterError as error:
             if follows(self._config):  # another host: its absence makes the sum unknown

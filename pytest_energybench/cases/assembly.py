@@ -148,7 +148,7 @@ def priced_search(
         saved = baseline.total_j - case.total_j
     return msgspec.structs.replace(
         search,
-        duration_s=spent.duration_s,
+        duration_s=search.duration_s or spent.duration_s,
         energy_j=spent.energy_j,
         total_j=spent.total_j,
         pays_after=spent.total_j / saved if spent.total_j and saved and saved > 0 else None,

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pytest_energybench.metering.idle import IdlePower
     from pytest_energybench.metering.window import Window
 
+Raised = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
+
 
 @dataclass(slots=True)
 class _Open:
@@ -93,14 +95,17 @@ class OpenWindows:
                 entry.cover = window
             self._open.append(entry)
 
-    def leave(self, window: Window) -> None:
+    def leave(self, window: Window, *raised: *Raised) -> None:
         """Close a window and record it; nothing where the test has ended in the meantime.
+
+        Args:
+            raised: what its body raised, as `__exit__` is told it.
 
         Raises:
             RuntimeError: it was never entered, or was left before.
         """
         try:
-            window.__exit__(None, None, None)
+            window.__exit__(*raised)
         finally:
             with self._mutex:
                 entry = next((each for each in self._open if each.window is window), None)
@@ -162,4 +167,5 @@ class _Bracket(AbstractContextManager["Window"]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._windows.leave(self._window)
+        # A window that ranks share must not wait for the others where its body has raised.
+        self._windows.leave(self._window, kind, error, traceback)

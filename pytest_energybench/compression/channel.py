@@ -17,7 +17,7 @@ from torch import nn
 
 from pytest_energybench.compression.channel_groups import channel_groups, remove
 from pytest_energybench.compression.plan import Fact, Plan, ResultError, Task
-from pytest_energybench.compression.search import search
+from pytest_energybench.compression.search import Search, search
 from pytest_energybench.training.data import Split
 from pytest_energybench.training.evaluate import Score, evaluate, logits_and_loss
 from pytest_energybench.training.ranks import current
@@ -50,10 +50,27 @@ class Channel:
             task.max_drop,
             strategy=task.strategy,
         )
-        before = _channels(plan.model), _parameters(plan.model)
         model = pruned.at(found.found)
-        plan = replace(plan, model=model).found(found)
-        return plan.checked(partial(check_channels, *before), "channel_rate")
+        before, after = Counts.of(plan.model), Counts.of(model)
+        plan = replace(plan, model=model).found(pruned.with_all_images(found))
+        return plan.checked(partial(check_channels, before, after), "channel_rate")
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Output channels of all convolutions and linear layers, and parameters, of a model."""
+
+    channels: int
+    parameters: int
+
+    @classmethod
+    def of(cls, model: nn.Module) -> Counts:
+        """Count them."""
+        layers = [m for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+        return cls(
+            channels=sum(layer.weight.shape[0] for layer in layers),
+            parameters=sum(parameter.numel() for parameter in model.parameters()),
+        )
 
 
 class _Pruned:
@@ -70,6 +87,14 @@ class _Pruned:
     def score(self, level: int) -> Score:
         """The validation score at `level`, all images."""
         return evaluate(self.at(level), self._task.data.validation, self._task.evaluation_batch)
+
+    def with_all_images(self, found: Search) -> Search:
+        """The search with the images that gradients and statistics were taken from."""
+        recalibrations = sum(probe.level > 0 for probe in found.curve)
+        most = len(self._task.data.train)
+        looked = min(most, GRADIENT_BATCHES * self._task.evaluation_batch)
+        looked += recalibrations * min(most, RECALIBRATION_BATCHES * self._task.evaluation_batch)
+        return replace(found, images=found.images + looked, reference_evaluations=None)
 
     def at(self, level: int) -> nn.Module:
         """The model at `level`; the same one each time. Copies are not kept: they are large."""
@@ -105,14 +130,13 @@ def recalibrate(model: nn.Module, split: Split, batch_size: int) -> None:
     model.eval()
 
 
-def check_channels(channels: int, parameters: int, model: nn.Module) -> Mapping[str, Fact]:
-    """Count what is left on the module, of `channels` and `parameters` before.
-
-    `channels_removed_rate` is over output channels, `channel_rate` and `model_rate` over all
+def check_channels(before: Counts, after: Counts, model: nn.Module) -> Mapping[str, Fact]:
+    """What was removed: `channels_removed_rate` over output channels, `channel_rate` over all
     parameters of the model.
 
     Raises ResultError when a layer's weight has another shape than the layer says, which is what
-    a channel removed from one side of a connection only would leave behind.
+    a channel removed from one side of a connection only would leave behind, or when the trained
+    model has more parameters than were left; a method after this one may have left it fewer.
     """
     for path, layer in model.named_modules():
         if isinstance(layer, nn.Conv2d):
@@ -123,11 +147,12 @@ def check_channels(channels: int, parameters: int, model: nn.Module) -> Mapping[
             continue
         if tuple(layer.weight.shape) != said:
             raise ResultError(f"{path} holds {tuple(layer.weight.shape)} weights and says {said}")
-    removed = 1 - _parameters(model) / parameters
+    there = Counts.of(model).parameters
+    if there > after.parameters:
+        raise ResultError(f"the model has {there:,} parameters, and {after.parameters:,} were left")
     return {
-        "channels_removed_rate": 1 - _channels(model) / channels,
-        "channel_rate": removed,
-        "model_rate": removed,
+        "channels_removed_rate": 1 - after.channels / before.channels,
+        "channel_rate": 1 - after.parameters / before.parameters,
     }
 
 
@@ -141,16 +166,3 @@ def _take_gradients(model: nn.Module, task: Task) -> None:
         _, loss = logits_and_loss(model, images, labels)
         loss.backward()  # type: ignore[no-untyped-call]
     current().equalise(p.grad for p in model.parameters() if p.grad is not None)
-
-
-def _channels(model: nn.Module) -> int:
-    """Output channels of all convolutions and linear layers."""
-    return sum(
-        module.weight.shape[0]
-        for module in model.modules()
-        if isinstance(module, nn.Conv2d | nn.Linear)
-    )
-
-
-def _parameters(model: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in model.parameters())

@@ -21,6 +21,15 @@ MULTIPLE = 8
 """Channels are left in multiples of it, as vector units want; no layer is left with fewer."""
 
 
+ENTERING_AUXILIARY = (
+    "Mixed_6e.branch1x1",
+    "Mixed_6e.branch7x7_3",
+    "Mixed_6e.branch7x7dbl_5",
+    "Mixed_6e.branch_pool",
+)
+"""The last layers before the auxiliary head of torchvision's InceptionV3."""
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """A layer, or a bare parameter, that loses channels when its group does.
@@ -47,7 +56,7 @@ class Group:
 def channel_groups(model: nn.Module, examples: Tensor) -> tuple[Group, ...]:
     """All groups of `model`, but those that hold a classifier's outputs.
 
-    The worth is the first-order Taylor estimate of the loss without a channel, |sum of weight x
+    The worth is the first-order Taylor estimate of the loss without a channel, the sum of |weight x
     gradient| (Molchanov et al. 2019), from the gradients that the parameters hold. `examples`
     (batch, 3, size, size) is only run to follow the connections.
     """
@@ -63,7 +72,9 @@ def channel_groups(model: nn.Module, examples: Tensor) -> tuple[Group, ...]:
         graph = torch_pruning.DependencyGraph().build_dependency(model.eval(), examples)
     return tuple(
         Group(importance(group), tuple(_members(group, names)))
-        for group in graph.get_all_groups(ignored_layers=_classifiers(model))
+        for group in graph.get_all_groups(
+            ignored_layers=[*_classifiers(model), *_seen_in_training_only(model)]
+        )
     )
 
 
@@ -140,3 +151,11 @@ def _classifiers(model: nn.Module) -> list[nn.Module]:
     heads = [module for module in model.modules() if isinstance(module, nn.Linear)][-1:]
     auxiliary = [module for path, module in model.named_modules() if path == "AuxLogits.fc"]
     return [*heads, *auxiliary]
+
+
+def _seen_in_training_only(model: nn.Module) -> list[nn.Module]:
+    """What enters InceptionV3's auxiliary head, which runs in training alone: the connections are
+    followed as in evaluation, so nothing would tell that head of a channel that went."""
+    if getattr(model, "AuxLogits", None) is None:
+        return []
+    return [model.get_submodule(f"{path}.conv") for path in ENTERING_AUXILIARY]

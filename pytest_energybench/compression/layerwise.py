@@ -1,16 +1,19 @@
 """The paper's own search for ranks: each layer alone, the smallest rank that passes.
 
-While one layer is probed nothing before it changes, so what enters its block is kept and the blocks
-before are not run again.
+By bisection, or by the paper's scan where that is asked for, rank after rank from the dense layer
+down. While one layer is probed nothing before it changes, so what enters its block is kept and the
+blocks before are not run again.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
+import torch
 from torch import Tensor, nn
 
 from pytest_energybench.compression.factorized import Layer, Spectrum
@@ -33,16 +36,16 @@ def search_each_layer(
     ranks: dict[str, int] = {}
     curve = [Probe(0, dense.correct, dense.total)]
     evaluations, images, reference = 1, dense.total, 1
-    prefix = Prefix(model)
+    prefix = Prefix(model, next(task.data.validation.ordered(2))[0])
     for number, (path, layer) in enumerate(layers.items(), start=1):
         most = spectra[path].most
         if most == 0:
             continue
         with prefix.before(path, task) as kept:
-            if kept is not None and kept != dense:
+            if kept is not None and not _same(kept, dense):
                 raise ResultError(f"what enters the block of {path} is not what was kept")
             probe = partial(_probe, model, path, layer, spectra[path], task, dense)
-            found = search("rank", most, probe, task.max_drop)
+            found = search("rank", most, probe, task.max_drop, strategy=task.strategy)
         if found.found:
             ranks[path] = most + 1 - found.found
         at = next(each for each in found.curve if each.level == found.found)
@@ -80,9 +83,10 @@ def _probe(
 class Prefix:
     """Keeps what enters a block of a model, for models that are a chain of blocks."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, examples: Tensor) -> None:
+        """`examples` (batch, 3, size, size) are run once, to see which blocks run."""
         self._model = model
-        self._blocks = dict(_chain(model))
+        self._blocks = dict(_running(model, examples))
         self._entered = ""
         self._kept: list[Tensor] = []
 
@@ -133,6 +137,27 @@ class Prefix:
 def _pass_on(images: Tensor) -> Tensor:
     """A skipped block: its result reaches nothing."""
     return images
+
+
+def _same(one: Score, other: Score) -> bool:
+    """Whether two runs of one model agree; a GPU may add up the losses in another order."""
+    return one.correct == other.correct and math.isclose(one.loss, other.loss, rel_tol=1e-4)
+
+
+def _running(model: nn.Module, examples: Tensor) -> Iterator[tuple[str, nn.Module]]:
+    """The blocks of a model that run in evaluation: InceptionV3's auxiliary head doesn't."""
+    ran: set[nn.Module] = set()
+    blocks = list(_chain(model))
+    handles = [
+        block.register_forward_hook(lambda module, *_: ran.add(module)) for _, block in blocks
+    ]
+    try:
+        with torch.inference_mode():
+            model.eval()(examples)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return ((name, block) for name, block in blocks if block in ran)
 
 
 def _chain(model: nn.Module, path: str = "") -> Iterator[tuple[str, nn.Module]]:

@@ -3,8 +3,9 @@
 Two searches. The joint one, the default, predicts from one pass what every layer loses at every
 rank (`layer_losses`) and bisects a single budget that all layers share; each probe is a full
 evaluation of the whole model at those ranks. `per-layer` is the paper's own: every layer alone, the
-smallest rank that passes. What trains afterwards is judged again, and where the trained model lost
-too much, the most squeezed layers get more rank and it trains once more.
+smallest rank that passes; `exhaustive` is the same by a scan. What trains afterwards is judged
+again, and where the trained model lost too much, the most squeezed layers get more rank and it
+trains once more.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pytest_energybench.compression.factorized import (
     replace_module,
     total_weights,
 )
-from pytest_energybench.compression.layer_losses import predicted_losses
+from pytest_energybench.compression.layer_losses import BATCHES, predicted_losses
 from pytest_energybench.compression.layerwise import search_each_layer
 from pytest_energybench.compression.plan import Fact, Goal, Plan, ResultError, Task
 from pytest_energybench.compression.probing import score_changed
@@ -62,7 +63,7 @@ class LowRank:
         examples = next(task.data.validation.ordered(2))[0]
         layers = factorizable(model, examples, self.linear)
         spectra = {path: Spectrum.of(layer) for path, layer in layers.items()}
-        if task.strategy == "per-layer":
+        if task.strategy in ("per-layer", "exhaustive"):
             ranks, found = search_each_layer(model, layers, spectra, task)
         else:
             ranks, found = search_jointly(model, layers, spectra, task)
@@ -101,13 +102,13 @@ def search_jointly(
         BUDGETS,
         evaluate,
         task.max_drop,
-        strategy=task.strategy,
         state=lambda level: tuple(sorted(ranks_at(level).items())),
     )
     ranks = ranks_at(found.found)
+    looked = found.images + BATCHES * task.evaluation_batch
     # The paper's scan raises each layer's rank from one to the one that passes.
     scanned = 1 + sum(ranks.get(path, spectra[path].most) for path in layers)
-    return ranks, replace(found, reference_evaluations=scanned)
+    return ranks, replace(found, images=looked, reference_evaluations=scanned)
 
 
 def ranks_within(

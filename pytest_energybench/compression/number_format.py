@@ -41,5 +41,5 @@ def number_format(zeroed: int, device: torch.device) -> NumberFormat:
         )
     return NumberFormat(
         torch.float32,
-        note="the CPU has no bfloat16: trained in float32 on the grid, nothing can be saved",
+        note="the CPU has no bfloat16: trained in float32, nothing can be saved",
     )

@@ -52,9 +52,9 @@ class Pruning:
         with torch.no_grad():
             for name, weight in weights.items():
                 weight.mul_(masks[name])
+        # A layer whose rank is raised would outgrow its mask, so then neither is adjusted.
         grow = Regrowth(masks, levels, found.found, task.goal(found))
-        # Where ranks are adjusted already, weights that come and go would not fit the masks.
-        plan = replace(plan, masks=masks, adjust=plan.adjust or grow).found(found)
+        plan = replace(plan, masks=masks, adjust=None if plan.adjust else grow).found(found)
         return plan.checked(partial(check_masks, masks), "pruned_rate_prunable")
 
 

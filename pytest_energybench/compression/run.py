@@ -120,6 +120,7 @@ def _joined(first: Training, second: Training, elapsed: float) -> Training:
         best=epochs[second.best.number - 1],
         capped=first.capped or second.capped,
         images=first.images + second.images,
+        trainings=first.trainings + second.trainings,
     )
 
 

@@ -10,14 +10,15 @@ there as well, and stops at the first failure as the paper's does.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pytest_energybench.training.errors import SettingError
 
 STRATEGIES = ("bisection", "exhaustive", "per-layer")
-"""`per-layer` is another search in low-rank factorization only, and bisection everywhere else."""
+"""`per-layer` is another search in low-rank factorization only, and bisection everywhere else;
+`exhaustive` is there the paper's scan of every layer's ranks."""
 
 
 class Count(Protocol):
@@ -65,9 +66,9 @@ class Search:
     """What a search found and what it took.
 
     `found` passes and `found + 1` fails, both evaluated; without a failing level `found` is the
-    last one. `curve` holds the probed points by level. `evaluations` are the full ones, `images`
-    counts `rough` ones, too. `reference_evaluations` is what the paper's linear scan takes to the
-    same answer.
+    last one. `curve` holds the probed points by level. `evaluations` are full passes over
+    validation; `images` counts all that were looked at, on training too. `reference_evaluations`
+    is what the paper's linear scan takes to the same answer; None where the paper has none.
     """
 
     parameter: str
@@ -76,7 +77,7 @@ class Search:
     evaluations: int
     images: int
     seconds: float
-    reference_evaluations: int
+    reference_evaluations: int | None
 
 
 def passes(correct: float, total: int, reference: Count, max_drop: float) -> bool:
@@ -93,35 +94,26 @@ def search(
     max_drop: float,
     *,
     strategy: str = "bisection",
-    rough: Evaluate | None = None,
     state: Callable[[int], Hashable] | None = None,
 ) -> Search:
     """Find the largest level in 0 to `last` that loses at most `max_drop`.
 
     Level 0 is the uncompressed model and the reference, and counts as an evaluation. No level is
-    evaluated twice, nor are two levels of which `state` says that they give the same model. With
-    `rough`, a cheap evaluation such as one on a part of the images, the bracket is first narrowed
-    with it, and the full evaluation begins where it ended. Raises SettingError for an unknown
-    strategy.
+    evaluated twice, nor are two levels of which `state` says that they give the same model.
+    Raises SettingError for an unknown strategy.
     """
     if strategy not in STRATEGIES:
         raise SettingError(f"unknown search {strategy!r}: choose one of {', '.join(STRATEGIES)}")
     began = time.monotonic()
     full = _Cached(evaluate, max_drop, state)
-    cheap = None if rough is None else _Cached(rough, max_drop, state)
-    if strategy == "exhaustive":
-        found = _scan(last, full)
-    else:
-        guess = None if cheap is None else _bisect(last, cheap)
-        found = _bisect(last, full, guess)
+    found = _scan(last, full) if strategy == "exhaustive" else _bisect(last, full)
     curve = tuple(sorted(full.probes.values(), key=lambda probe: probe.level))
-    rough_images = 0 if cheap is None else cheap.images
     return Search(
         parameter=parameter,
         found=found,
         curve=curve,
         evaluations=full.evaluations,
-        images=full.images + rough_images,
+        images=full.images,
         seconds=time.monotonic() - began,
         # The reference, every level up to the answer, and the one that fails.
         reference_evaluations=min(found + 1, last) + 1,
@@ -162,26 +154,18 @@ class _Cached:
         return self.probes[level]
 
 
-def _bisect(last: int, check: Callable[[int], bool], guess: int | None = None) -> int:
+def _bisect(last: int, check: Callable[[int], bool]) -> int:
     """The found level; the bracket (passing, failing) begins as (0, last + 1).
 
-    `last + 1` is beyond what can be evaluated and fails by definition. A guess is tried first, then
-    its neighbours at doubling distance until the answer is between two probes.
+    `last + 1` is beyond what can be evaluated and fails by definition.
     """
-    passing, failing, stride = 0, last + 1, 1
+    passing, failing = 0, last + 1
     while failing - passing > 1:
-        if guess is not None and passing < guess < failing:
-            level = guess
-        else:
-            level = (passing + failing) // 2
+        level = (passing + failing) // 2
         if check(level):
             passing = level
-            step = level + stride
         else:
             failing = level
-            step = level - stride
-        if guess is not None:
-            guess, stride = step, stride * 2
     return passing
 
 
@@ -193,10 +177,15 @@ def _scan(last: int, check: Callable[[int], bool]) -> int:
     return level
 
 
-def full_curve(levels: Sequence[int], evaluate: Evaluate) -> tuple[Probe, ...]:
-    """The whole curve, for figures: every level evaluated, whatever passes."""
-    probes = []
-    for level in levels:
+def with_full_curve(found: Search, last: int, evaluate: Evaluate) -> Search:
+    """The search with the levels up to `last` that it had no need of, for figures.
+
+    `evaluations` stays what the answer took.
+    """
+    known = {probe.level: probe for probe in found.curve}
+    for level in set(range(last + 1)) - known.keys():
         score = evaluate(level)
-        probes.append(Probe(level, score.correct, score.total))
-    return tuple(probes)
+        known[level] = Probe(level, score.correct, score.total)
+    curve = tuple(known[level] for level in sorted(known))
+    more = sum(probe.total for probe in curve) - sum(probe.total for probe in found.curve)
+    return replace(found, curve=curve, images=found.images + more)

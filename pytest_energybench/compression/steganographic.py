@@ -24,7 +24,7 @@ from pytest_energybench.compression.bits import (
 )
 from pytest_energybench.compression.plan import BitGrid, Fact, Plan, ResultError, Task
 from pytest_energybench.compression.probing import score_changed
-from pytest_energybench.compression.search import Evaluate, search
+from pytest_energybench.compression.search import Evaluate, search, with_full_curve
 from pytest_energybench.compression.targets import compressed_weights
 from pytest_energybench.training.evaluate import Score
 
@@ -43,15 +43,18 @@ class Steganographic:
     def __call__(self, plan: Plan, task: Task) -> Plan:
         """Search on validation; the model keeps its float32 weights until it is trained."""
         idle = min(idle_bits(weight) for weight in compressed_weights(plan.model).values())
+        evaluate = truncated_accuracy(plan.model, task)
         found = search(
             "zeroed bits",
             MOST_ZEROED,
-            truncated_accuracy(plan.model, task),
+            evaluate,
             task.max_drop,
             strategy=task.strategy,
             # Bits that are zero in every weight already make no other model.
             state=lambda zeroed: max(zeroed, idle),
         )
+        if task.strategy == "exhaustive":
+            found = with_full_curve(found, MOST_ZEROED, evaluate)
         zeroed = found.found
         notes = []
         if zeroed > MANTISSA_BITS:

@@ -25,6 +25,7 @@ def discover(
     exclusive: bool = True,
     clock: Clock = SYSTEM_CLOCK,
     company: Sequence[int] = (),
+    gpus: str | None = None,
 ) -> Meter:
     """The meter of this machine.
 
@@ -40,6 +41,7 @@ def discover(
         clock: handed to the window and to every source.
         company: ids of processes of this machine that work on the same thing: their CPU time is
             this one's, in estimates as in what counts as foreign load.
+        gpus: which GPUs, in place of what `CUDA_VISIBLE_DEVICES` says to this process.
 
     Raises:
         MeterError: an unknown name, or nothing of what was selected can be read here.
@@ -50,9 +52,9 @@ def discover(
     sources = [s for s in own if any(domain.name in names for domain in s.domains)]
     if "rapl" in names:
         sources += _rapl(problems, clock)
-    gpus: tuple[str, ...] = ()
+    uuids: tuple[str, ...] = ()
     if "nvml" in names:
-        found, gpus = _nvml(problems, clock)
+        found, uuids = _nvml(problems, clock, gpus)
         sources += found
     if "estimate" in names:
         sources += _estimates(sources, clock, company)
@@ -63,7 +65,7 @@ def discover(
         sources,
         clock=clock,
         problems=problems,
-        exclusion=Exclusion(gpus, patience=patience) if exclusive else None,
+        exclusion=Exclusion(uuids, patience=patience) if exclusive else None,
         load=LoadWatch(cpu_time(company), clock=clock),
     )
 
@@ -95,10 +97,12 @@ def _rapl(problems: list[str], clock: Clock) -> list[Source]:
     return [RaplSource(counters, clock=clock)]
 
 
-def _nvml(problems: list[str], clock: Clock) -> tuple[list[Source], tuple[str, ...]]:
+def _nvml(
+    problems: list[str], clock: Clock, setting: str | None
+) -> tuple[list[Source], tuple[str, ...]]:
     from pytest_energybench.metering.nvml import find_gpus
 
-    found = find_gpus()
+    found = find_gpus(setting)
     problems += found.problems
     if not found.gpus:
         return [], ()

@@ -163,6 +163,12 @@ class JointWindow(Window):
             if len(self._joint.peers.hosts) > 1:
                 self._void("the other hosts' joules are unknown: the work was broken off")
 
+    def abandon(self, why: str) -> None:
+        """As `Window`'s, without the others: nobody knows what they do meanwhile."""
+        if self._is_open:
+            self.__exit__(RuntimeError, RuntimeError(why), None)
+        super().abandon(why)
+
     def joules_so_far(self) -> float:
         """As `Window`'s; `math.nan` on several hosts, as long as it is open."""
         if self._is_open and len(self._joint.peers.hosts) > 1:

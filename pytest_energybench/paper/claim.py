@@ -15,6 +15,9 @@ Verdict = Literal["reproduced", "refuted", "not testable here"]
 NO_METER = "energy not testable on this meter"
 """Said of a claim about energy that was judged on time."""
 
+IN_PART = "part of the energy is estimated"
+"""Said of a claim about energy whose joules come from hardware only in part."""
+
 Holds = Callable[[float], bool]
 """Whether one model's figure is as the claim says."""
 
@@ -44,6 +47,7 @@ class Claim:
         section: where the paper makes it.
         verdict: reproduced where the figures are as it says, refuted where they are not.
         on_time: it is about energy, but was judged on time.
+        in_part: it is about energy, some of which is estimated.
         needs: what did not run but must, model by model.
     """
 
@@ -52,6 +56,7 @@ class Claim:
     verdict: Verdict
     findings: tuple[Finding, ...]
     on_time: bool = False
+    in_part: bool = False
     needs: tuple[Need, ...] = ()
 
     @property
@@ -63,7 +68,9 @@ class Claim:
                 models.setdefault(need.methods, []).append(need.model)
             parts = [f"{methods} for {listed(names)}" for methods, names in models.items()]
             return f"{self.verdict}: needs {'; '.join(parts)}"
-        return f"time {self.verdict}; {NO_METER}" if self.on_time else self.verdict
+        if self.on_time:
+            return f"time {self.verdict}; {NO_METER}"
+        return f"{self.verdict}; {IN_PART}" if self.in_part else self.verdict
 
 
 def judged(
@@ -77,6 +84,7 @@ def judged(
     show: Callable[[str, float], str],
     *,
     on_time: bool = False,
+    in_part: bool = False,
     enough: Callable[[Iterable[bool]], bool] = all,
 ) -> Claim:
     """Judge one figure of every model.
@@ -98,4 +106,4 @@ def judged(
     if not needs:
         true = enough(finding.holds for finding in findings)
         verdict = "reproduced" if true else "refuted"
-    return Claim(text, section, verdict, tuple(findings), on_time, tuple(needs))
+    return Claim(text, section, verdict, tuple(findings), on_time, in_part, tuple(needs))

@@ -189,6 +189,7 @@ def _ratio_claim(
     """A claim about energy (or time) relative to the baseline's."""
     matrix = Matrix.of(run)
     on_time = not about_time and matrix.energy_kind == "estimated"
+    in_part = not about_time and matrix.energy_kind == "partly estimated"
     figure = duration_s if about_time or on_time else energy_j
 
     def show(model: str, ratio: float) -> str:
@@ -207,6 +208,7 @@ def _ratio_claim(
         holds,
         show,
         on_time=on_time,
+        in_part=in_part,
         enough=enough,
     )
 
@@ -250,6 +252,7 @@ def _per_epoch_claim(run: Run, text: str, models: tuple[str, ...], holds: Holds)
         holds,
         lambda _, value: f"{value:.2f} of the least other",
         on_time=on_time,
+        in_part=matrix.energy_kind == "partly estimated",
     )
 
 

@@ -44,10 +44,15 @@ class Matrix:
 
     @classmethod
     def of(cls, run: Run) -> Matrix:
-        """The cases whose parameters are exactly a model and a method, and that have figures."""
+        """The cases whose parameters are exactly a model and a method, and that have figures.
+
+        A case records its accuracy when its training has ended and the model was checked for being
+        what its method says. Without one its joules are those of a training that broke off.
+        """
         cases: dict[tuple[str, str], Case] = {}
         for case in run.cases:
-            if set(case.params) == _PARAMS and case.outcome not in ("skipped", "error"):
+            ran = case.outcome not in ("skipped", "error") and accuracy(case) is not None
+            if set(case.params) == _PARAMS and ran:
                 cases.setdefault((str(case.params["model"]), str(case.params["method"])), case)
         known = [each.name for each in reference().models]
         return cls(

@@ -104,7 +104,7 @@ def case_detail(view: CaseView) -> CaseDetail:
         rounds=_rounds(view),
         domains=_domains(case),
         curves=tuple(curve for series in case.series if (curve := _series(series)) is not None),
-        searches=() if case.search is None else _searches(case.search, view.estimated),
+        searches=() if case.search is None else _searches(case, case.search, view.estimated),
         params=scalar_rows(case.params),
         metrics=scalar_rows(case.metrics),
         windows=_windows(case, view.estimated),
@@ -218,22 +218,35 @@ def _series(series: Series) -> Curve | None:
     )
 
 
-def _searches(last: Search, estimated: bool) -> tuple[SearchView, ...]:
-    energy = units.energy(figures.finite(last.total_j), estimated=estimated).text
-    spent = f"{units.seconds(last.duration_s)}, {energy}"
-    if last.earlier:
-        spent += " for all searches"
+def _searches(case: Case, last: Search, estimated: bool) -> tuple[SearchView, ...]:
+    spent = figures.finite(last.total_j)
+
+    def cost(search: Search, times: float = 1.0) -> str:
+        """Seconds and joules `times` over; the joules are those of all searches of a case."""
+        words = [units.seconds(times * search.duration_s)] if search.duration_s else []
+        if search is last and not last.earlier:
+            joules = None if spent is None else times * spent
+            words.append(units.energy(joules, estimated=estimated).text)
+        return "".join(f", {word}" for word in words)
+
+    def text(search: Search) -> str:
+        counted = plural(search.evaluations, "evaluation")
+        said = f"{counted}, {plural(search.images, 'image')}{cost(search)}"
+        if search is last and last.earlier:
+            said += f"; all searches {units.energy(spent, estimated=estimated).text}"
+        scan = search.reference_evaluations
+        if scan is not None and search.evaluations:
+            times = scan / search.evaluations
+            images = plural(round(times * search.images), "image")
+            said += f". The paper's scan: {plural(scan, 'evaluation')}"
+            said += f", at this rate {images}{cost(search, times)}"
+        return said
+
+    known = spent is not None and case.total_j is not None
     return (
-        *(_search(search, _counts(search), None) for search in last.earlier),
-        _search(last, f"{_counts(last)}, {spent}", _pays(last.pays_after)),
+        *(_search(search, text(search), None) for search in last.earlier),
+        _search(last, text(last), _pays(last.pays_after, known)),
     )
-
-
-def _counts(search: Search) -> str:
-    evaluations = plural(search.evaluations, "evaluation")
-    if search.reference_evaluations is not None:
-        evaluations += f" (the paper's own scan: {search.reference_evaluations:,})"
-    return f"{evaluations}, {plural(search.images, 'image')}"
 
 
 def _search(search: Search, cost: str, pays: str | None) -> SearchView:
@@ -253,9 +266,11 @@ def _search(search: Search, cost: str, pays: str | None) -> SearchView:
     )
 
 
-def _pays(trainings: float | None) -> str:
+def _pays(trainings: float | None, known: bool) -> str:
+    if not known:
+        return "whether it pays isn't known: joules are missing"
     if trainings is None or not math.isfinite(trainings):
-        return "never pays: training saves nothing"
+        return "never pays: training saves nothing against a baseline"
     whole = max(1, math.ceil(trainings))
     return f"pays after {plural(whole, 'training')} ({units.number(trainings, 2)})"
 

@@ -123,11 +123,12 @@ class Search(Struct, frozen=True, kw_only=True):
         found: the value found.
         curve: probed (level, accuracy) points (Figure 1).
         evaluations: full passes over the validation split; `images` counts the images seen.
+        duration_s: of this search, or of the windows beside the case's energy.
         reference_evaluations: what the paper's own scan would have taken.
         pays_after: trainings after which the search has paid for itself; None where training
             saves nothing.
         earlier: searches of this case that went before, where methods are combined. Their counts
-            are their own; seconds and joules stand here only, of all together.
+            and seconds are their own; joules stand here only, of all together.
     """
 
     parameter: str

@@ -87,7 +87,7 @@ def cached(
     that can't be written, for which the work was not in vain.
     """
     notes: list[str] = []
-    if file.is_file():
+    if os.path.isfile(file):  # where a folder on the way is closed to us: no, and no error
         try:
             return read(file), notes
         except (ValueError, OSError) as error:

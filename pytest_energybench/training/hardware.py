@@ -52,3 +52,14 @@ def _cpu_has_bfloat16() -> bool:
         if name.strip() in ("flags", "Features"):
             return not CPU_FLAGS.isdisjoint(value.split())
     return False
+
+
+def float32_arithmetic(device: torch.device) -> dict[str, bool]:
+    """Whether matrix products and convolutions of float32 run in TF32, which has ten bits of
+    mantissa (PyTorch's note "CUDA semantics"); nothing on other devices than CUDA's."""
+    if device.type != "cuda":
+        return {}
+    return {
+        "tf32_matmul": torch.backends.cuda.matmul.allow_tf32,
+        "tf32_convolutions": torch.backends.cudnn.allow_tf32,
+    }

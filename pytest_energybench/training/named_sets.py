@@ -7,6 +7,7 @@ each class to test, as for an image folder without a test folder.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -61,15 +62,15 @@ def imagenet(path: str, image_size: int, device: torch.device, workers: int) -> 
     read again here. Raises DataError when the folder is not there or not prepared.
     """
 
-    def part(split: str, augmented: bool = False) -> Any:
-        transform = training_transform if augmented else evaluation_transform
+    def part(split: str) -> Any:
+        transform = evaluation_transform(image_size)
         return _opened(
-            "imagenet",
-            path,
-            lambda: datasets.ImageNet(path, split=split, transform=transform(image_size)),
+            "imagenet", path, lambda: datasets.ImageNet(path, split=split, transform=transform)
         )
 
-    plain, augmented, held_out = part("train"), part("train", augmented=True), part("val")
+    plain, held_out = part("train"), part("val")
+    augmented = copy.copy(plain)  # the list of files, which takes minutes to make, is shared
+    augmented.transform = training_transform(image_size)
     validation_index, test_index = _alternate(held_out.targets)
     return Data(
         name="imagenet",

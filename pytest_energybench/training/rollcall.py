@@ -11,8 +11,9 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -72,7 +73,11 @@ class RollCall:
         """Meet the other ranks.
 
         Args:
-            host: what to call this host; its network name, without the domain, by default.
+            host: what to call this host, which then is one with all that are called so. By default
+                it is known by what tells one running kernel, and one container, from another,
+                and called by its network name without the domain, with a number where two hosts
+                have the same. Containers of one machine are hosts of their own: a counter that
+                they share counts twice, which is never too little.
         """
         self._store = store
         self.rank, self.world = rank, world
@@ -83,16 +88,19 @@ class RollCall:
         self._mates: set[int] = set()
         self._beating = threading.Event()
         threading.Thread(target=self._beat, daemon=True, name="sign of life").start()
-        self.host = host or platform.node().partition(".")[0] or "localhost"
-        there = self.gather((self.host, _process_space(), os.getpid()))
-        names = [name for name, _, _ in there]
-        self.hosts = list(dict.fromkeys(names))
-        self.meters = names.index(self.host) == rank
+        name = host or platform.node().partition(".")[0] or "localhost"
+        identity = f"{host or _running_kernel()} {_process_space()}"
+        there = self.gather((name, identity, os.getpid()))
+        identities = [each for _, each, _ in there]
+        labels = _labels(there)
+        self.host = labels[identity]
+        self.hosts = list(labels.values())
+        self.meters = identities.index(identity) == rank
         self._pids = [pid for _, _, pid in there]
         self._mates = {
             number
-            for number, (name, space, _) in enumerate(there)
-            if (name, space) == (self.host, _process_space()) and number != rank
+            for number, other in enumerate(identities)
+            if other == identity and number != rank
         }
         self.company = [self._pids[mate] for mate in sorted(self._mates)]
 
@@ -255,6 +263,29 @@ class RollCall:
                 self._store.set(f"beat/{self.rank}", str(number))
             except dist.DistError:  # the store is gone, and with it whoever might ask
                 return
+
+
+def _labels(there: Iterable[tuple[str, str, int]]) -> dict[str, str]:
+    """Identity of a host -> what it is called, each name once."""
+    labels: dict[str, str] = {}
+    for name, identity, _ in there:
+        label, number = name, 1
+        while identity not in labels and label in labels.values():
+            number += 1
+            label = f"{name}-{number}"
+        labels.setdefault(identity, label)
+    return labels
+
+
+def _running_kernel() -> str:
+    """What no two machines have in common, nor one machine before and after a start.
+
+    proc(5), `/proc/sys/kernel/random/boot_id`; where there is none, the network name.
+    """
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return platform.node()
 
 
 def _process_space() -> int:

@@ -39,12 +39,16 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """A finished training; the model holds the weights of `best`, the lowest validation loss."""
+    """A finished training; the model holds the weights of `best`, the lowest validation loss.
+
+    `trainings` is more than one where the model was changed in between, and the history is of all.
+    """
 
     history: tuple[Epoch, ...]
     best: Epoch
     capped: bool
     images: int
+    trainings: int = 1
 
     @property
     def epochs(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -51,7 +52,7 @@ def folder_state(folder: Path, model: str) -> State:
     Raises WeightsError naming the file when it is missing or no state dict.
     """
     file = folder / f"{model}.pt"
-    if not file.is_file():
+    if not os.path.isfile(file):
         raise WeightsError(f"no starting weights for {model}: {file} does not exist")
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)

@@ -53,6 +53,12 @@ def test_by_default_the_papers_methods_run_with_the_control(options: tuple[str, 
     ]
 
 
+def test_methods_combined_go_by_their_marks_too() -> None:
+    combined = ("-k", "alexnet", "--bench-methods=steganographic+channel")
+    assert ids(*combined) == ["alexnet-baseline", "alexnet-steganographic+channel"]
+    assert ids(*combined, "-m", "channel") == ids(*combined)
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [

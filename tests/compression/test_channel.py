@@ -117,7 +117,7 @@ def test_trained_it_is_smaller_counted_on_the_module(name: str) -> None:
     facts = prepared.plan.verified()
     small = prepared.plan.model
     before, after = (sum(p.numel() for p in net.parameters()) for net in (original, small))
-    assert facts["model_rate"] == 1 - after / before > 0
+    assert facts["channel_rate"] == 1 - after / before > 0
     assert facts["channels_removed_rate"] == 1 - sum(
         small.get_submodule(path).weight.shape[0] for path in ("0", "4", "9")
     ) / (16 + 32 + 10)

@@ -183,7 +183,7 @@ def test_what_is_kept_before_a_block_is_what_enters_it(model: nn.Module) -> None
 
     first._conv_forward = counted
     dense = evaluate(model, DATA.validation, 50)
-    prefix = Prefix(model)
+    prefix = Prefix(model, next(DATA.validation.ordered(2))[0])
     with prefix.before("0", TASK) as nothing:
         assert nothing is None
     ran.clear()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_energybench.compression.search import Search, full_curve, passes, search
+from pytest_energybench.compression.search import Search, passes, search, with_full_curve
 from pytest_energybench.training.errors import SettingError
 
 TOTAL = 359
@@ -94,19 +94,6 @@ def test_where_the_curve_crosses_once_wobbling_changes_nothing(correct: list[int
         assert search("bits", 31, curve, 0.01).found == scan.found
 
 
-@given(falling(101), falling(101))
-def test_a_rough_search_only_saves_full_evaluations(
-    correct: list[int], misleading: list[int]
-) -> None:
-    rough = Curve([value // 4 for value in misleading], TOTAL // 4)
-    curve = Curve(correct)
-    found = search("rate", 100, curve, 0.01, rough=rough)
-    plain = search("rate", 100, Curve(correct), 0.01)
-    assert found.found == plain.found
-    check_both_sides(found, curve, 100)
-    assert found.images == TOTAL * found.evaluations + sum(rough.asked.values()) * (TOTAL // 4)
-
-
 @given(wobbling(), st.integers(0, 31))
 def test_levels_that_give_the_same_model_are_evaluated_once(correct: list[int], idle: int) -> None:
     correct = [correct[max(level, idle)] for level in range(32)]
@@ -116,15 +103,6 @@ def test_levels_that_give_the_same_model_are_evaluated_once(correct: list[int], 
     assert found.evaluations == curve.asked.total()
     assert len({max(level, idle) for level in curve.asked}) == curve.asked.total()
     check_both_sides(found, curve, 31)
-
-
-def test_a_rough_search_that_is_right_leaves_three_full_evaluations() -> None:
-    correct = [340] * 38 + [100] * 63
-    found = search(
-        "rate", 100, Curve(correct), 0.01, rough=Curve([c // 4 for c in correct], TOTAL // 4)
-    )
-    assert found.found == 37
-    assert found.evaluations == 3
 
 
 def test_a_drop_of_exactly_the_limit_passes() -> None:
@@ -137,14 +115,19 @@ def test_a_curve_that_never_fails_gives_the_last_level() -> None:
     assert search("bits", 31, Curve([340] * 32), 0.01).found == 31
 
 
-def test_the_full_curve_has_every_level() -> None:
-    curve = full_curve(range(4), Curve([340, 300, 310, 2]))
-    assert [(probe.level, probe.correct) for probe in curve] == [
+def test_the_full_curve_has_every_level_and_keeps_what_the_answer_took() -> None:
+    curve = Curve([340, 300, 310, 2])
+    found = search("bits", 3, curve, 0.01)
+    whole = with_full_curve(found, 3, curve)
+    assert [(probe.level, probe.correct) for probe in whole.curve] == [
         (0, 340),
         (1, 300),
         (2, 310),
         (3, 2),
     ]
+    assert (whole.found, whole.evaluations) == (found.found, found.evaluations)
+    assert whole.images == TOTAL * 4
+    assert curve.asked.total() == 4
 
 
 def test_an_unknown_strategy_is_refused_by_name() -> None:

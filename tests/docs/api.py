@@ -35,6 +35,7 @@ def public_interface() -> Iterator[str]:
         ("hooks", hooks()),
         ("options", option_lines()),
         ("budgets file", budgets._KEYS),
+        ("methods and ranks of one's own", methods()),
         ("command line", command_line()),
         ("environment", environment()),
         ("run file", run_file()),
@@ -52,6 +53,19 @@ def exports(module: Any) -> Iterator[str]:
         else:
             yield name if getattr(found, "_is_protocol", False) else f"{name}{signature(found)}"
             yield from members(name, found)
+
+
+def methods() -> Iterator[str]:
+    from pytest_energybench.compression import plan, registry, search
+    from pytest_energybench.training.rollcall import RollCall
+
+    yield f"register{signature(registry.register)}"
+    yield f"Stage: {', '.join(registry.Stage.__members__)}"
+    for found in (plan.Plan, plan.BitGrid, plan.Task):
+        yield f"{found.__name__}{signature(found)}"
+        yield from members(found.__name__, found)
+    yield f"search{signature(search.search)}"
+    yield f"RollCall.of_torchrun{signature(RollCall.of_torchrun)}"
 
 
 def entries() -> Iterator[str]:

@@ -40,6 +40,12 @@ def test_a_case_that_missed_a_limit_counts_and_one_that_broke_does_not(run, outc
     assert bool(Matrix.of(replace(run, cases=cases)).cases) is there
 
 
+def test_a_training_that_broke_off_has_joules_and_no_accuracy_and_does_not_count(run):
+    metrics = {name: value for name, value in run.cases[0].metrics.items() if name != "accuracy"}
+    broken = replace(run.cases[0], outcome="failed", metrics=metrics)
+    assert not Matrix.of(replace(run, cases=[broken])).cases
+
+
 def test_ratio_and_change_are_against_the_same_model_s_baseline(run):
     matrix = Matrix.of(samples.relative(run, "pruning", 0.8))
     assert matrix.ratio("vgg16", "pruning", energy_j) == pytest.approx(0.8)

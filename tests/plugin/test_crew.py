@@ -40,6 +40,7 @@ def together(pytestconfig):
 TRAINING = """
 import os, signal
 import pytest
+from torch.nn.modules.module import register_module_forward_hook
 from conftest import RANK
 from pytest_energybench.compression.plan import Plan
 from pytest_energybench.compression.run import prepare, warm_up
@@ -174,6 +175,53 @@ def test_after(energy):
     assert ran.cases["test_after"]["outcome"] == "passed"
 
 
+def test_a_rank_that_raises_in_a_window_waits_for_nobody_and_is_named(project: Project) -> None:
+    project.write(
+        "test_net.py",
+        """
+import pytest
+from conftest import RANK
+from pytest_energybench.training.ranks import current
+
+def test_search(energy):
+    with energy.measure("search", counted=False):
+        if RANK:
+            raise ValueError("no such layer")
+        current().roll.gather("a figure")
+""",
+    )
+    ran = project.run()
+    assert ran.cases["test_search"]["errors"] == ["rank 1 failed: ValueError: no such layer"]
+
+
+def test_an_error_after_the_test_is_everybodys(project: Project) -> None:
+    project.write(
+        "test_net.py",
+        """
+import pytest
+from conftest import RANK
+
+@pytest.fixture
+def data():
+    yield
+    if RANK:
+        raise OSError("no room left")
+
+def test_it(energy, data):
+    with energy.measure():
+        sum(range(1000))
+
+def test_after(energy):
+    with energy.measure():
+        sum(range(1000))
+""",
+    )
+    ran = project.run()
+    assert ran.status == 1
+    assert "rank 1 failed: OSError: no room left" in ran.printed
+    assert "2 passed, 1 error" in ran.printed
+
+
 @pytest.mark.parametrize(("ranks", "killed"), [(2, 1), (4, 2)])
 def test_a_rank_that_is_killed_ends_the_run_with_its_name(
     project: Project, ranks: int, killed: int
@@ -186,13 +234,18 @@ def test_before(energy):
     train(energy)
 
 def test_killed(energy):
-    def every_epoch():
-        if RANK == {killed}:
+    steps = iter(range(10**6))
+
+    def every_step(module, *_):
+        if module.training and RANK == {killed} and next(steps) == 30:  # within an epoch of 22
             with open("killed", "w") as file:
                 print(os.getpid(), file=file)
             os.kill(os.getpid(), signal.SIGKILL)
-        return 0.0
-    train(energy, every_epoch=every_epoch)
+
+    handle = register_module_forward_hook(every_step) if RANK == {killed} else None
+    train(energy)
+    if handle is not None:
+        handle.remove()
 
 def test_after(energy):
     train(energy)

@@ -55,7 +55,9 @@ def test_domains_stack_up_to_the_whole():
 
 
 def test_a_combination_shows_every_search_and_the_cost_of_all_once():
-    first = Search(parameter="channels", found=7, curve=[], evaluations=6, images=2154)
+    first = Search(
+        parameter="channels", found=7, curve=[], evaluations=6, images=2154, duration_s=9.0
+    )
     last = Search(
         parameter="zeroed bits",
         found=20,
@@ -68,15 +70,18 @@ def test_a_combination_shows_every_search_and_the_cost_of_all_once():
     )
     shown = detail(search=last).searches
     assert [each.found for each in shown] == ["channels 7", "zeroed bits 20"]
-    assert shown[0].cost == "6 evaluations, 2,154 images"
+    assert shown[0].cost == "6 evaluations, 2,154 images, 9.00 s"
     assert shown[0].pays is None
-    assert shown[1].cost == "5 evaluations, 1,795 images, 14.0 s, 500 J for all searches"
+    assert shown[1].cost == "5 evaluations, 1,795 images, 14.0 s; all searches 500 J"
 
 
 def test_a_search_says_what_it_cost_and_when_it_has_paid():
     shown = search()
     assert shown.found == "zeroed bits 20"
-    assert shown.cost == "5 evaluations (the paper's own scan: 21), 3,600 images, 14.0 s, 500 J"
+    assert shown.cost == (
+        "5 evaluations, 3,600 images, 14.0 s, 500 J. The paper's scan: 21 evaluations, at this rate"
+        " 15,120 images, 58.8 s, 2.10 kJ"
+    )
     assert shown.pays == "pays after 2 trainings (1.4)"
     assert shown.curve.line == "0,0 50,2.6 100,100"
     assert shown.curve.found == 50
@@ -86,8 +91,8 @@ def test_a_search_says_what_it_cost_and_when_it_has_paid():
     ("after", "text"),
     [
         (0.4, "pays after 1 training (0.4)"),
-        (None, "never pays: training saves nothing"),
-        (math.inf, "never pays: training saves nothing"),
+        (None, "never pays: training saves nothing against a baseline"),
+        (math.inf, "never pays: training saves nothing against a baseline"),
     ],
 )
 def test_a_search_that_pays_at_once_or_never(after, text):

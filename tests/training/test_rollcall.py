@@ -56,6 +56,30 @@ def test_the_first_rank_of_each_host_meters_it() -> None:
     assert all(fact[1:] == (1, ["a", "b"]) for fact in facts)
 
 
+def test_hosts_of_one_name_are_told_apart_by_what_runs_on_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kernels = iter(("1111", "2222", "1111"))
+    given = threading.local()
+
+    def kernel() -> str:
+        with lock:
+            given.value = getattr(given, "value", None) or next(kernels)
+        return str(given.value)
+
+    lock = threading.Lock()
+    monkeypatch.setattr(rollcall, "_running_kernel", kernel)
+    monkeypatch.setattr(rollcall.platform, "node", lambda: "localhost.localdomain")
+    store = HashStore()
+    with ThreadPoolExecutor(3) as pool:
+        rolls = list(pool.map(lambda rank: RollCall(store, rank, 3), range(3)))
+    for roll in rolls:
+        roll._beating.set()
+        assert sorted(roll.hosts) == ["localhost", "localhost-2"]
+    assert sum(roll.meters for roll in rolls) == 2
+    assert sorted(len(roll.company) for roll in rolls) == [0, 1, 1]
+
+
 def test_a_test_that_went_well_everywhere_is_no_trouble() -> None:
     assert together(lambda roll: roll.settle(), lambda roll: roll.settle()) == [None, None]
 

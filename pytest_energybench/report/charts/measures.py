@@ -162,7 +162,15 @@ _ACCURACY = _Measure(
 _RATE = _Measure(
     "Compression", "share removed", _metric(*_COMPRESSION), _share, tick=lambda v: f"{v:.0%}"
 )
-_MEASURES = (_ENERGY, _TIME, _ACCURACY, _EPOCHS, _PER_EPOCH, _RATE)
+_TO_LEVEL = _Measure(
+    "Energy to the level",
+    "until validation first came within a point of the baseline's best; relative to the baseline",
+    _metric("joules_to_level"),
+    lambda j: units.energy(j).text,
+    True,
+    True,
+)
+_MEASURES = (_ENERGY, _TIME, _ACCURACY, _EPOCHS, _PER_EPOCH, _TO_LEVEL, _RATE)
 
 
 def _cell(measure: _Measure, case: CaseView) -> str:

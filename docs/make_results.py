@@ -1,0 +1,136 @@
+"""Write the figures of docs/paper-results.md from a run file; the words around them stay.
+
+python docs/make_results.py                     # from the committed runs
+python docs/make_results.py --check             # exit status 1 where the page says otherwise
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from pytest_energybench.paper.claims import claims
+from pytest_energybench.paper.matrix import (
+    BASELINE,
+    PAPER_METHODS,
+    Figure,
+    Matrix,
+    accuracy,
+    duration_s,
+    energy_j,
+    epochs,
+    metric,
+    per_epoch,
+)
+from pytest_energybench.paper.render import markdown_table
+from pytest_energybench.report.units import UNKNOWN
+from pytest_energybench.results.files import read_run
+from pytest_energybench.results.model import Case
+
+ROOT = Path(__file__).resolve().parents[1]
+TARGET = ROOT / "docs" / "paper-results.md"
+RUNS = {"paper": "sample-matrix", "beyond": "sample-beyond"}
+"""What the page calls a run: its folder under `reports/`."""
+
+Cell = Callable[[str, str], str]
+
+
+def main() -> int:
+    """Write the page, or check it."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="write nothing")
+    arguments = parser.parse_args()
+    page = old = TARGET.read_text("utf-8")
+    for mark, folder in RUNS.items():
+        matrix = Matrix.of(read_run(ROOT / "reports" / folder / "energy.json"))
+        page = replaced(page, mark, "\n".join(_tables(matrix)).rstrip())
+    if arguments.check:
+        if page != old:
+            print(f"{TARGET.relative_to(ROOT)} is out of date: python docs/make_results.py")
+        return int(page != old)
+    TARGET.write_text(page, "utf-8")
+    return 0
+
+
+def replaced(page: str, mark: str, figures: str) -> str:
+    """`page` with `figures` between the two comments that name `mark`.
+
+    Raises ValueError where they don't stand there, the one before the other.
+    """
+    begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
+    head, found, rest = page.partition(begin)
+    _, closed, tail = rest.partition(end)
+    if not found or not closed:
+        raise ValueError(f"{TARGET.name} has no {begin} with {end} after it")
+    return f"{head}{begin}\n\n{figures}\n\n{end}{tail}"
+
+
+def _tables(matrix: Matrix) -> Iterator[str]:
+    others = [method for method in matrix.methods if method != BASELINE]
+    searching = [method for method in others if _searched(matrix, method)]
+
+    def ratio(figure: Figure) -> Cell:
+        return lambda model, method: _number(matrix.ratio(model, method, figure), 2)
+
+    def points(model: str, method: str) -> str:
+        change = matrix.change(model, method, accuracy)
+        return UNKNOWN if change is None else f"{100 * change:+.1f}"
+
+    def search(model: str, method: str) -> str:
+        count = matrix.value(model, method, _evaluations)
+        seconds = matrix.value(model, method, _search_s)
+        training = matrix.value(model, BASELINE, duration_s)
+        share = seconds / training if seconds is not None and training else None
+        return f"{_number(count, 0)} in {_number(share, 2)}"
+
+    def epochs_of(model: str, method: str) -> str:
+        return _number(matrix.value(model, method, epochs), 0)
+
+    def baseline_accuracy(model: str, method: str) -> str:
+        return _number(matrix.value(model, method, accuracy), 3)
+
+    at_level = metric("joules_to_level")
+    yield from _table(matrix, "Energy of training over the baseline's", others, ratio(energy_j))
+    yield from _table(matrix, "The same per epoch", others, ratio(per_epoch(energy_j)))
+    yield from _table(matrix, "The same up to the first crossing", others, ratio(at_level))
+    yield from _table(matrix, "Epochs trained", matrix.methods, epochs_of)
+    yield from _table(matrix, "Accuracy on test", [BASELINE], baseline_accuracy)
+    yield from _table(matrix, "Change of it in points", others, points)
+    if searching:
+        title = "Search: full evaluations, and its time over one baseline training's"
+        yield from _table(matrix, title, searching, search)
+    if set(PAPER_METHODS) <= set(matrix.methods):
+        yield "**What became of the paper's claims**\n"
+        rows = [[claim.text, claim.words, claim.section] for claim in claims(matrix.run)]
+        yield from markdown_table(["claim", "here", "section"], rows)
+
+
+def _table(matrix: Matrix, title: str, methods: Sequence[str], cell: Cell) -> Iterator[str]:
+    rows = [[model, *(cell(model, method) for method in methods)] for model in matrix.models]
+    yield f"**{title}**\n"
+    yield from markdown_table(["model", *methods], rows)
+    yield ""
+
+
+def _searched(matrix: Matrix, method: str) -> bool:
+    return any(matrix.value(model, method, _evaluations) for model in matrix.models)
+
+
+def _evaluations(case: Case) -> float | None:
+    if case.search is None:
+        return None
+    return float(case.search.evaluations + sum(one.evaluations for one in case.search.earlier))
+
+
+def _search_s(case: Case) -> float | None:
+    return None if case.search is None else case.search.duration_s
+
+
+def _number(value: float | None, digits: int) -> str:
+    return UNKNOWN if value is None else f"{value:.{digits}f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
