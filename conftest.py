@@ -22,9 +22,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--bench-methods",
         metavar="LIST",
         default="paper",
-        help="paper (default: baseline, amp, steganographic, pruning, lowrank), beyond (what the "
-        "paper doesn't have), all, or names separated by commas; a+b is both together, and the "
-        "baseline always runs",
+        help="names and lists separated by commas: paper (default: baseline, amp, steganographic, "
+        "pruning, lowrank), beyond (what the paper doesn't have), all; a+b is both together, and "
+        "the baseline always runs",
     )
     group.addoption(
         "--bench-data",

@@ -35,6 +35,9 @@ BEYOND_METHODS: Final = (
 )
 """The methods that the paper does not have, and its own ones combined."""
 
+ABLATIONS: Final = ("naive-truncation",)
+"""What shows that another way is needed, and loses by design: run by its name alone."""
+
 RULES: Final[Mapping[str, Rule]] = MappingProxyType(
     {
         "amp": Rule(reported_only=True),

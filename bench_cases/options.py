@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from bench_cases.methods import BASELINE, BEYOND_METHODS, PAPER_METHODS
+from bench_cases.methods import ABLATIONS, BASELINE, BEYOND_METHODS, PAPER_METHODS
 from pytest_energybench.training.errors import SettingError
 from pytest_energybench.training.settings import (
     PRESETS,
@@ -125,22 +125,20 @@ def _checked_weights(spec: str | None) -> str | None:
 
 def _methods(text: str) -> tuple[str, ...]:
     """The methods to run, the baseline first: nothing can be judged without it."""
-    if text == "paper":
-        return PAPER_METHODS
-    if text == "beyond":
-        return BEYOND_METHODS
-    chosen = tuple(name.strip() for name in text.split(",") if name.strip())
-    if not chosen:
-        raise SettingError("--bench-methods is empty: give paper, all or names")
-    if not set(chosen) <= {*PAPER_METHODS, *BEYOND_METHODS}:
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if not words:
+        raise SettingError("--bench-methods is empty: give paper, beyond, all or names")
+    lists = {"paper": PAPER_METHODS, "beyond": BEYOND_METHODS}
+    if not set(words) <= {*lists, *PAPER_METHODS, *BEYOND_METHODS}:
         # Only here the methods themselves are imported, and torch with them.
         from pytest_energybench.compression import registry
 
-        if text == "all":
-            return tuple(dict.fromkeys((*PAPER_METHODS, *BEYOND_METHODS, *registry.names())))
+        meant = (name for name in registry.names() if name not in ABLATIONS)
+        lists["all"] = (*PAPER_METHODS, *BEYOND_METHODS, *meant)
         try:
-            for name in chosen:
-                registry.method(name)
+            for word in set(words) - lists.keys():
+                registry.method(word)
         except SettingError as error:
             raise SettingError(f"{error}; or the lists paper, beyond, all") from None
-    return (BASELINE, *(name for name in chosen if name != BASELINE))
+    chosen = (name for word in words for name in lists.get(word, (word,)))
+    return tuple(dict.fromkeys((BASELINE, *chosen)))

@@ -1,6 +1,6 @@
 """Write the figures of docs/paper-results.md from a run file; the words around them stay.
 
-python docs/make_results.py                     # from the committed runs
+python docs/make_results.py                     # from the committed run
 python docs/make_results.py --check             # exit status 1 where the page says otherwise
 """
 
@@ -31,8 +31,7 @@ from pytest_energybench.results.model import Case
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "docs" / "paper-results.md"
-RUNS = {"paper": "sample-matrix", "beyond": "sample-beyond"}
-"""What the page calls a run: its folder under `reports/`."""
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 Cell = Callable[[str, str], str]
 
@@ -42,10 +41,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing")
     arguments = parser.parse_args()
-    page = old = TARGET.read_text("utf-8")
-    for mark, folder in RUNS.items():
-        matrix = Matrix.of(read_run(ROOT / "reports" / folder / "energy.json"))
-        page = replaced(page, mark, "\n".join(_tables(matrix)).rstrip())
+    old = TARGET.read_text("utf-8")
+    matrix = Matrix.of(read_run(ROOT / "reports" / "sample-matrix" / "energy.json"))
+    page = replaced(old, "\n".join(_tables(matrix)).rstrip())
     if arguments.check:
         if page != old:
             print(f"{TARGET.relative_to(ROOT)} is out of date: python docs/make_results.py")
@@ -54,17 +52,16 @@ def main() -> int:
     return 0
 
 
-def replaced(page: str, mark: str, figures: str) -> str:
-    """`page` with `figures` between the two comments that name `mark`.
+def replaced(page: str, figures: str) -> str:
+    """`page` with `figures` between its two marks.
 
     Raises ValueError where they don't stand there, the one before the other.
     """
-    begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
-    head, found, rest = page.partition(begin)
-    _, closed, tail = rest.partition(end)
+    head, found, rest = page.partition(BEGIN)
+    _, closed, tail = rest.partition(END)
     if not found or not closed:
-        raise ValueError(f"{TARGET.name} has no {begin} with {end} after it")
-    return f"{head}{begin}\n\n{figures}\n\n{end}{tail}"
+        raise ValueError(f"{TARGET.name} has no {BEGIN} with {END} after it")
+    return f"{head}{BEGIN}\n\n{figures}\n\n{END}{tail}"
 
 
 def _tables(matrix: Matrix) -> Iterator[str]:

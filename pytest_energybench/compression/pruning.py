@@ -2,9 +2,7 @@
 
 Global and unstructured, as `torch.nn.utils.prune.global_unstructured` with L1: the smallest weights
 of the whole model go, wherever they are. Always taken from the original weights, since pruning
-twice would compound. One sort serves every level. What trains afterwards is judged again, as after
-low-rank factorization: where the trained model lost too much, weights grow back and it trains once
-more.
+twice would compound. One sort serves every level.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pytest_energybench.compression.plan import Fact, Goal, Plan, ResultError, Task
+from pytest_energybench.compression.plan import Fact, Plan, ResultError, Task
 from pytest_energybench.compression.probing import score_changed
 from pytest_energybench.compression.search import search
 from pytest_energybench.compression.targets import compressed_weights
@@ -26,9 +24,6 @@ from pytest_energybench.training.evaluate import Score
 STEPS = 100
 """A level is one per cent of the weights, the paper's step of 0.01."""
 
-GROW = 1.5
-"""What an adjustment multiplies the share of weights with that are left."""
-
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
@@ -36,13 +31,13 @@ class Pruning:
 
     def __call__(self, plan: Plan, task: Task) -> Plan:
         """Search on validation; the removed weights of the model are zero afterwards."""
-        weights = compressed_weights(plan.model)
+        weights = compressed_weights(plan.searched)
         levels = Levels(weights)
 
         def evaluate(level: int) -> Score:
             masks = levels.masks(level)
             return score_changed(
-                plan.model, weights, lambda name, weight: weight * masks[name], task
+                plan.searched, weights, lambda name, weight: weight * masks[name], task
             )
 
         found = search(
@@ -50,11 +45,10 @@ class Pruning:
         )
         masks = levels.masks(found.found)
         with torch.no_grad():
-            for name, weight in weights.items():
+            for name, weight in compressed_weights(plan.model).items():
                 weight.mul_(masks[name])
-        # A layer whose rank is raised would outgrow its mask, so then neither is adjusted.
-        grow = Regrowth(masks, levels, found.found, task.goal(found))
-        plan = replace(plan, masks=masks, adjust=None if plan.adjust else grow).found(found)
+        # A layer whose rank were raised after training would outgrow its mask.
+        plan = replace(plan, masks=masks, adjust=None).found(found)
         return plan.checked(partial(check_masks, masks), "pruned_rate_prunable")
 
 
@@ -91,30 +85,6 @@ class Levels:
             left -= min(left, len(equal))
             masks[name] = mask
         return masks
-
-
-@dataclass(frozen=True, slots=True)
-class Regrowth:
-    """Lets weights of a trained model grow back that misses its `goal`.
-
-    `masks` of `level` are kept up to date, so that the check and the next training know them. The
-    weights that come back begin at zero, where the trained model has them.
-    """
-
-    masks: Mapping[str, Tensor]
-    levels: Levels
-    level: int
-    goal: Goal
-
-    def __call__(self, model: nn.Module, score: Score, done: int) -> bool:
-        """Take the masks of the next lower level, by magnitude in the original model."""
-        if self.level == 0 or not self.goal.missed(score, done):
-            return False
-        left = min(1.0, (1 - self.level / STEPS) * GROW ** (done + 1))
-        for name, mask in self.levels.masks(round(STEPS * (1 - left))).items():
-            self.masks[name].copy_(mask)
-        model.float()
-        return True
 
 
 def check_masks(masks: Mapping[str, Tensor], model: nn.Module) -> Mapping[str, Fact]:

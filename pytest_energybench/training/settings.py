@@ -128,8 +128,8 @@ _STANDARD: Final = Preset(
 # Simonyan and Zisserman 2015, Section 3.1, 256, both with this momentum and learning rate): at 32
 # AlexNet's loss goes .42, .53, .39, .16, .36, at 16 it diverges, and equal trainings end up to 2
 # points apart; at 128 it falls, .23, .20, .18, alike in both number formats. The steps of an epoch
-# stay: with 448 or 896 images VGG16's loss fell by .02 to .05 an epoch, and whether three epochs make
-# up the 0.05 that early stopping asks for was chance (4 epochs or 8, 1.5 points apart).
+# stay: with 448 or 896 images VGG16's loss fell by .02 to .05 an epoch, and whether three epochs
+# make up the 0.05 that early stopping asks for was chance (4 epochs or 8, 1.5 points apart).
 _QUICK: Final = replace(
     _STANDARD,
     name="quick",

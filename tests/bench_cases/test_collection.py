@@ -59,6 +59,18 @@ def test_methods_combined_go_by_their_marks_too() -> None:
     assert ids(*combined, "-m", "channel") == ids(*combined)
 
 
+def test_lists_and_names_go_together_and_what_loses_by_design_is_in_no_list() -> None:
+    found = ids("-k", "alexnet", "--bench-methods=paper,steganographic+channel,amp")
+    assert found == [
+        *ids("-k", "alexnet", "--bench-methods=paper"),
+        "alexnet-steganographic+channel",
+    ]
+    everything = ids("-k", "alexnet", "--bench-methods=all")
+    assert set(found) < set(everything)
+    assert "alexnet-naive-truncation" not in everything
+    assert "alexnet-naive-truncation" in ids("-k", "alexnet", "--bench-methods=naive-truncation")
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [

@@ -10,13 +10,13 @@ from torch import nn
 from torch.nn.utils import prune
 
 from pytest_energybench.compression.number_format import number_format
-from pytest_energybench.compression.plan import BitGrid, Goal, Plan, ResultError, Task
-from pytest_energybench.compression.pruning import Levels, Regrowth
+from pytest_energybench.compression.plan import BitGrid, Plan, ResultError, Task
+from pytest_energybench.compression.pruning import Levels
 from pytest_energybench.compression.registry import method
 from pytest_energybench.compression.run import prepare, reloaded_score
 from pytest_energybench.compression.steganographic import all_on_grid
 from pytest_energybench.compression.targets import compressed_weights
-from pytest_energybench.training.evaluate import Score, evaluate
+from pytest_energybench.training.evaluate import evaluate
 from pytest_energybench.training.settings import TrainSettings
 from tests.training.nets import CPU, small_data, small_net, trained_weights
 
@@ -104,7 +104,7 @@ def test_the_exhaustive_search_finds_the_same_rate(model: nn.Module) -> None:
 
 @pytest.mark.parametrize("name", ["pruning", "steganographic+pruning", "amp+pruning"])
 def test_zeros_are_still_there_after_training(model: nn.Module, name: str) -> None:
-    plan = method(name)(Plan(model), replace(TASK, trained_accuracy=0.5))  # none grows back
+    plan = method(name)(Plan(model), TASK)
     before = {name: weight.detach().clone() for name, weight in compressed_weights(model).items()}
     prepared = prepare(plan, SETTINGS, CPU, "test")
     prepared.train(DATA)
@@ -175,36 +175,3 @@ def test_mixed_precision_alone_changes_the_type_and_no_bit(model: nn.Module) -> 
 def test_few_bits_and_mixed_precision_together_run_narrow(model: nn.Module) -> None:
     prepare(Plan(model, BitGrid(4), mixed_precision=True), SETTINGS, CPU, "test")
     assert next(iter(compressed_weights(model).values())).dtype == number_format(16, CPU).dtype
-
-
-def test_where_training_lost_too_much_weights_grow_back_from_zero(model: nn.Module) -> None:
-    levels = Levels(compressed_weights(model))
-    masks = levels.masks(80)
-    grow = Regrowth(masks, levels, 80, Goal(0.9))
-    with torch.no_grad():
-        for name, mask in masks.items():
-            model.get_parameter(name).mul_(mask)
-    before = {name: weight.detach().clone() for name, weight in compressed_weights(model).items()}
-    assert not grow(model, Score(correct=45, total=50, loss=0.1), done=0)
-    left = []
-    for done in range(3):
-        assert grow(model.bfloat16(), Score(correct=44, total=50, loss=0.1), done)
-        left.append(sum(float(mask.sum()) for mask in masks.values()))
-    total = sum(mask.numel() for mask in masks.values())
-    assert [share / total for share in left] == pytest.approx([0.3, 0.45, 0.675], abs=0.006)
-    smallest_last = levels.masks(round(100 * (1 - left[-1] / total)))
-    assert all(torch.equal(masks[name], smallest_last[name]) for name in masks)
-    assert not grow(model, Score(correct=44, total=50, loss=0.1), done=3)
-    for name, weight in compressed_weights(model).items():
-        assert weight.dtype == torch.float32
-        assert torch.allclose(weight, before[name], rtol=2**-8)
-
-
-def test_a_pruned_model_that_falls_short_trains_again_with_more_weights(model: nn.Module) -> None:
-    unreachable = replace(TASK, trained_accuracy=1.5)
-    plan = method("pruning")(Plan(model), unreachable)
-    found = plan.searches[0].found / 100
-    prepared = prepare(plan, replace(SETTINGS, max_epochs=1), CPU, "test")
-    training = prepared.train(DATA)
-    assert training.epochs == 4  # the first, and three after growing
-    assert float(prepared.plan.verified()["pruned_rate_prunable"]) < found
