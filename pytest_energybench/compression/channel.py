@@ -1,10 +1,7 @@
 """Structured pruning, beyond the paper: whole channels leave the model, so dense kernels shrink.
 
 Which channels go first is one order over all layers (`channel_groups`); how many, the search says.
-The outputs of the classifier stay. Without training a model stands the loss of few channels, with a
-little training that of many: so each level is judged after `RECOVERY_STEPS` steps of it, and so is
-the whole model that it is held against. What comes out has not seen those steps: its training does
-them again, and pays for them.
+The outputs of the classifier stay.
 """
 
 from __future__ import annotations
@@ -24,20 +21,13 @@ from pytest_energybench.compression.search import Search, search
 from pytest_energybench.training.data import Split
 from pytest_energybench.training.evaluate import Score, evaluate, logits_and_loss
 from pytest_energybench.training.ranks import current
-from pytest_energybench.training.seeds import generator, seeded
-from pytest_energybench.training.settings import TrainSettings
-from pytest_energybench.training.trainer import step
-from pytest_energybench.training.updater import PlainSGD
+from pytest_energybench.training.seeds import generator
 
 PER_LEVEL = 0.02
 """A level is two per cent of all channels."""
 
 LEVELS = 30
 """60 % at most: beyond, the channels that no layer may lose would have to go in narrow models."""
-
-RECOVERY_STEPS = 11
-RECOVERY_BATCH = 64
-"""An epoch of the quick preset."""
 
 GRADIENT_BATCHES = 8
 RECALIBRATION_BATCHES = 8
@@ -62,8 +52,7 @@ class Channel:
         )
         model = pruned.at(found.found)
         before, after = Counts.of(plan.model), Counts.of(model)
-        judged = pruned.recovered(found.found) if found.found else None
-        plan = replace(plan, model=model, judged=judged).found(pruned.with_all_images(found))
+        plan = replace(plan, model=model).found(pruned.with_all_images(found))
         return plan.checked(partial(check_channels, before, after), "channel_rate")
 
 
@@ -97,32 +86,14 @@ class _Pruned:
 
     def score(self, level: int) -> Score:
         """The validation score at `level`, all images."""
-        model = self.recovered(level)
-        return evaluate(model, self._task.data.validation, self._task.evaluation_batch)
-
-    def recovered(self, level: int) -> nn.Module:
-        """A copy of the model at `level` after some steps of the training that is to come."""
-        model = copy.deepcopy(self._model) if level == 0 else self.at(level)
-        updater = PlainSGD(model, TrainSettings(batch_size=RECOVERY_BATCH))
-        order = generator(self._task.seed)
-        model.train()
-        with seeded(self._task.seed, self._task.device):
-            for images, labels in self._task.data.train.shuffled(
-                RECOVERY_BATCH, order, RECOVERY_STEPS * RECOVERY_BATCH
-            ):
-                step(model, updater, images, labels)
-        # Every rank has taken the same steps, up to rounding.
-        current().equalise(model.state_dict().values())
-        return model.eval()
+        return evaluate(self.at(level), self._task.data.validation, self._task.evaluation_batch)
 
     def with_all_images(self, found: Search) -> Search:
-        """The search with the images that gradients, statistics and steps were taken from."""
-        again = found.found > 0  # the level found is made once more
-        recalibrations = sum(probe.level > 0 for probe in found.curve) + 2 * again
+        """The search with the images that gradients and statistics were taken from."""
+        recalibrations = sum(probe.level > 0 for probe in found.curve)
         most = len(self._task.data.train)
         looked = min(most, GRADIENT_BATCHES * self._task.evaluation_batch)
         looked += recalibrations * min(most, RECALIBRATION_BATCHES * self._task.evaluation_batch)
-        looked += (len(found.curve) + again) * RECOVERY_STEPS * RECOVERY_BATCH
         return replace(found, images=found.images + looked, reference_evaluations=None)
 
     def at(self, level: int) -> nn.Module:

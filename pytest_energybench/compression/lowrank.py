@@ -29,7 +29,6 @@ from pytest_energybench.compression.layerwise import search_each_layer
 from pytest_energybench.compression.plan import Fact, Goal, Plan, ResultError, Task
 from pytest_energybench.compression.probing import score_changed
 from pytest_energybench.compression.search import Search, search
-from pytest_energybench.training.errors import SettingError
 from pytest_energybench.training.evaluate import Score
 from pytest_energybench.training.ranks import current
 
@@ -59,15 +58,7 @@ class LowRank:
     linear: bool = False
 
     def __call__(self, plan: Plan, task: Task) -> Plan:
-        """Search on validation; `plan.model` is changed in place.
-
-        Raises SettingError after a method whose model has yet to recover.
-        """
-        if plan.judged is not None:
-            raise SettingError(
-                "lowrank can't follow channel: its ranks would be those of a model that has yet to"
-                " recover; combine channel with steganographic or pruning"
-            )
+        """Search on validation; `plan.model` is changed in place."""
         model = plan.model
         examples = next(task.data.validation.ordered(2))[0]
         layers = factorizable(model, examples, self.linear)

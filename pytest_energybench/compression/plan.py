@@ -51,8 +51,6 @@ class BitGrid:
 class Plan:
     """A model ready to be trained, and all that was decided about it on the way.
 
-    `judged` is what `model` becomes after a little training, where it has to recover from what was
-    done to it; searches look at it (`searched`), and nothing of it is trained on.
     `mixed_precision`: it trains in the device's narrow type, whatever its grid. `masks` are 0 where
     a weight is removed and 1 elsewhere, by parameter name, shaped as the weight. `checks` are held
     against the trained module, `adjust` may send it into training again. `facts` are figures for
@@ -61,7 +59,6 @@ class Plan:
     """
 
     model: nn.Module
-    judged: nn.Module | None = None
     grid: BitGrid | None = None
     mixed_precision: bool = False
     masks: Mapping[str, Tensor] = field(default_factory=dict)
@@ -71,11 +68,6 @@ class Plan:
     facts: Mapping[str, Fact] = field(default_factory=dict)
     headline: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-
-    @property
-    def searched(self) -> nn.Module:
-        """The model whose accuracy tells a search something."""
-        return self.model if self.judged is None else self.judged
 
     def noted(self, *notes: str, **facts: Fact) -> Plan:
         """The same plan with more notes and facts."""

@@ -31,13 +31,13 @@ class Pruning:
 
     def __call__(self, plan: Plan, task: Task) -> Plan:
         """Search on validation; the removed weights of the model are zero afterwards."""
-        weights = compressed_weights(plan.searched)
+        weights = compressed_weights(plan.model)
         levels = Levels(weights)
 
         def evaluate(level: int) -> Score:
             masks = levels.masks(level)
             return score_changed(
-                plan.searched, weights, lambda name, weight: weight * masks[name], task
+                plan.model, weights, lambda name, weight: weight * masks[name], task
             )
 
         found = search(
@@ -45,7 +45,7 @@ class Pruning:
         )
         masks = levels.masks(found.found)
         with torch.no_grad():
-            for name, weight in compressed_weights(plan.model).items():
+            for name, weight in weights.items():
                 weight.mul_(masks[name])
         # A layer whose rank were raised after training would outgrow its mask.
         plan = replace(plan, masks=masks, adjust=None).found(found)

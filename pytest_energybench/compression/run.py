@@ -79,7 +79,7 @@ def prepare(plan: Plan, settings: TrainSettings, device: torch.device, label: st
     Several ranks begin with the weights and masks that the first one has.
     """
     current().equalise([*plan.model.state_dict().values(), *plan.masks.values()])
-    plan, updater = _bound(replace(plan, judged=None), settings, device)
+    plan, updater = _bound(plan, settings, device)
     if plan.masks:
         updater = Masked(updater, plan.model, plan.masks)
     return Prepared(plan, updater, settings, device, label)

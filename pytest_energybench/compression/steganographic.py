@@ -42,8 +42,8 @@ class Steganographic:
 
     def __call__(self, plan: Plan, task: Task) -> Plan:
         """Search on validation; the model keeps its float32 weights until it is trained."""
-        idle = min(idle_bits(weight) for weight in compressed_weights(plan.searched).values())
-        evaluate = truncated_accuracy(plan.searched, task)
+        idle = min(idle_bits(weight) for weight in compressed_weights(plan.model).values())
+        evaluate = truncated_accuracy(plan.model, task)
         found = search(
             "zeroed bits",
             MOST_ZEROED,

@@ -10,13 +10,12 @@ import pytest
 import torch
 from torch import nn
 
-from pytest_energybench.compression.channel import RECOVERY_BATCH, RECOVERY_STEPS, recalibrate
+from pytest_energybench.compression.channel import recalibrate
 from pytest_energybench.compression.channel_groups import channel_groups, remove
 from pytest_energybench.compression.plan import Plan, ResultError, Task
 from pytest_energybench.compression.registry import method
 from pytest_energybench.compression.run import prepare, reloaded_score
 from pytest_energybench.compression.steganographic import all_on_grid
-from pytest_energybench.training.errors import SettingError
 from pytest_energybench.training.evaluate import evaluate
 from pytest_energybench.training.settings import TrainSettings
 from tests.training.nets import CPU, small_data, small_net
@@ -126,26 +125,6 @@ def test_trained_it_is_smaller_counted_on_the_module(name: str) -> None:
     if plan.grid is not None:
         assert [search.parameter for search in plan.searches][1] == "zeroed bits"
         assert all_on_grid(small, plan.grid.zeroed)
-
-
-def test_a_level_is_judged_after_some_training_that_the_result_has_not_had() -> None:
-    model = small_net()
-    plan = method("channel")(Plan(model), TASK)
-    assert plan.judged is not None
-    small, judged = (net.get_parameter("0.weight") for net in (plan.model, plan.judged))
-    original = model.get_parameter("0.weight")
-    assert all(any(torch.equal(kept, one) for one in original) for kept in small)
-    assert not torch.equal(small, judged)
-    (search,) = plan.searches
-    steps = RECOVERY_STEPS * RECOVERY_BATCH
-    assert search.images >= len(search.curve) * (100 + steps)
-    there = {probe.level: probe.correct for probe in search.curve}
-    assert evaluate(plan.judged, DATA.validation, 50).correct == there[search.found]
-
-
-def test_ranks_are_not_searched_on_a_model_that_has_yet_to_recover() -> None:
-    with pytest.raises(SettingError, match="lowrank can't follow channel"):
-        method("channel+lowrank")(Plan(small_net()), TASK)
 
 
 def test_the_search_leaves_the_original_as_it_was() -> None:
