@@ -79,8 +79,9 @@ def _tables(matrix: Matrix) -> Iterator[str]:
         count = matrix.value(model, method, _evaluations)
         seconds = matrix.value(model, method, _search_s)
         training = matrix.value(model, BASELINE, duration_s)
-        share = seconds / training if seconds is not None and training else None
-        return f"{_number(count, 0)} in {_number(share, 2)}"
+        if count is None or seconds is None or not training:
+            return UNKNOWN
+        return f"{count:.0f} in {seconds / training:.2f}"
 
     def epochs_of(model: str, method: str) -> str:
         return _number(matrix.value(model, method, epochs), 0)
@@ -122,7 +123,9 @@ def _evaluations(case: Case) -> float | None:
 
 
 def _search_s(case: Case) -> float | None:
-    return None if case.search is None else case.search.duration_s
+    if case.search is None:
+        return None
+    return case.search.duration_s + sum(one.duration_s for one in case.search.earlier)
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -43,7 +43,7 @@ A dash: the tool doesn't do this. *fails*: it does, and could not here, in its o
   that what differs is the tool. *On this machine*: what it finds here by itself.
 - *Import + first window*: what the first use costs, in a Python that has started.
 - *Added to a start of pytest*: CPU time of `pytest --collect-only` of one test with the plugin,
-  less the same without, in pairs.
+  less the same without, in pairs; below zero is noise.
 - *Joules* are what a tool reports, not the truth: where there is no counter, each has a model of
   its own. Ours counts the CPU time of the test's own processes, so that an idle test costs its
   memory only; a tool that stands for the whole machine has to say more. Nothing here tells which
