@@ -28,6 +28,7 @@ class Selection(NamedTuple):
         planned: metered tests that run, in order, each once.
         everything: all tests there are, deselected ones too.
         taken_over: finished cases of a run that was cut short, and the `hosts` they ran on.
+        asked: where there are such, all metered tests of this run in order, those cases' too.
     """
 
     implicit: frozenset[str] = frozenset()
@@ -36,6 +37,7 @@ class Selection(NamedTuple):
     everything: frozenset[str] = frozenset()
     taken_over: tuple[Case, ...] = ()
     hosts: tuple[Host, ...] = ()
+    asked: tuple[str, ...] = ()
 
 
 last_key = pytest.StashKey[bool]()
@@ -80,6 +82,7 @@ def select(
     if options.ray is not None:
         taken_over = _whole_groups(taken_over, items)
     done = {case.nodeid for case in taken_over}
+    asked = tuple(nodeid_of(item) for item in items if is_metered(item)) if done else ()
     _keep(config, items, {nodeid_of(item) for item in items} - done)
     if options.rounds > 1:
         from pytest_energybench import rounds
@@ -94,6 +97,7 @@ def select(
         everything=frozenset(nodeid_of(item) for item in [*collected, *brought]),
         taken_over=taken_over,
         hosts=hosts,
+        asked=asked,
     )
 
 

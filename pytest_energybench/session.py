@@ -325,7 +325,8 @@ class EnergySession:
 
     def _in_order(self) -> list[Case]:
         """The cases as they were collected, in whatever order and process they ran."""
-        places = {nodeid: place for place, nodeid in enumerate(self.order)}
+        order = self.selection.asked or self.order
+        places = {nodeid: place for place, nodeid in enumerate(order)}
         return sorted(self.cases.values(), key=lambda case: places.get(case.nodeid, len(places)))
 
     def _settings(self) -> dict[str, Scalar]:

@@ -114,6 +114,13 @@ class CaseView:
     reason: str
 
     @property
+    def reason_is_time_ratio(self) -> bool:
+        """Whether the reason speaks of energies whose ratio is one of times; accuracy has none."""
+        if not self.comparisons:
+            return self.time_ratio
+        return any(each.time_ratio and each.reason == self.reason for each in self.comparisons)
+
+    @property
     def needs_a_look(self) -> bool:
         """Whether a reviewer has to decide something here."""
         if self.source.outcome in ("failed", "error") or self.kind == "error":

@@ -127,3 +127,17 @@ def test_host_name_only_where_the_run_has_it(ci, host):
     rows = dict(run_view(msgspec.structs.replace(ci, machine=machine)).provenance)
     assert rows.get("Host") == host
     assert rows["Commit"] == "0123456789ab on faster-webp: Vectorise the filter"
+
+
+def test_a_reason_about_accuracy_is_no_ratio_of_times(paper):
+    energy = next(case for case in run_view(paper).cases if case.reason_is_time_ratio)
+    lost = Verdict(kind="regressed", reason="accuracy 0.95 drops by more than 1 point")
+    accuracy = Comparison(origin="baseline", quantity="accuracy", verdict=lost)
+    worse = msgspec.structs.replace(
+        energy.source, verdict=lost, comparisons=[accuracy, *energy.source.comparisons]
+    )
+    cases = [worse if case.nodeid == worse.nodeid else case for case in paper.cases]
+    shown = run_view(msgspec.structs.replace(paper, cases=cases)).cases
+    judged = next(case for case in shown if case.source is worse)
+    assert judged.time_ratio
+    assert not judged.reason_is_time_ratio
