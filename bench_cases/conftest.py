@@ -14,6 +14,7 @@ import pytest
 from bench_cases.methods import BASELINE, PAPER_METHODS, RULES
 from bench_cases.options import BenchOptions
 from pytest_energybench.peers import ranks_of
+from pytest_energybench.settings import EnergyOptions
 from pytest_energybench.training.errors import SettingError, TrainingError
 from pytest_energybench.training.settings import MODELS
 
@@ -54,7 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_energy_settings(config: pytest.Config) -> dict[str, str | int | float | bool]:
-    if config.getoption("energy_ray") or config.getini("energy_ray"):
+    if EnergyOptions.from_config(config).ray is not None:
         return {}  # the hosts that train say theirs; this machine may have no such device
     return _laboratory(config).settings()
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from bench_cases.methods import ABLATIONS, BASELINE, BEYOND_METHODS, PAPER_METHODS
+from pytest_energybench.compression.search import STRATEGIES
 from pytest_energybench.training.errors import SettingError
 from pytest_energybench.training.settings import (
     PRESETS,
@@ -19,7 +20,6 @@ from pytest_energybench.training.settings import (
 
 INSTALL = "pip install 'pytest-energybench[bench]'"
 NEEDED = ("torch", "torchvision", "sklearn", "tqdm")
-SEARCHES = ("bisection", "exhaustive", "per-layer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class BenchOptions:
                 weights_given=_checked_weights(config.getoption("bench_weights")),
                 device=config.getoption("bench_device"),
                 max_drop=_number(config, "max_drop", float, 0.0, 1.0),
-                search=_one_of("search", config.getoption("bench_search"), SEARCHES),
+                search=_one_of("search", config.getoption("bench_search"), STRATEGIES),
                 seed=int(_number(config, "seed", int, 0, 2**31)),
             )._consistent()
         except SettingError as error:

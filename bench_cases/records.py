@@ -123,19 +123,18 @@ def record(energy: Energy, measured: Measured) -> None:
 
 def _dense_bytes(energy: Energy, size: Size) -> float:
     """Bytes of the baseline's compressed weights; this model's in float32 where it is alone."""
-    if energy.baseline is not None:
-        dense = energy.baseline.metrics.get("weight_bytes")
-        if isinstance(dense, int | float):
-            return dense
-    return 4 * size.compressed_parameters
+    return _of_baseline(energy, "weight_bytes") or 4 * size.compressed_parameters
 
 
 def reached_by_baseline(energy: Energy) -> float | None:
     """The validation accuracy that the trained baseline of this case reached, 0 to 1, if known."""
-    if energy.baseline is None:
-        return None
-    accuracy = energy.baseline.metrics.get("validation_accuracy")
-    return float(accuracy) if isinstance(accuracy, int | float) else None
+    return _of_baseline(energy, "validation_accuracy")
+
+
+def _of_baseline(energy: Energy, metric: str) -> float | None:
+    """A figure that the baseline of this case recorded, if it did."""
+    figure = None if energy.baseline is None else energy.baseline.metrics.get(metric)
+    return float(figure) if isinstance(figure, int | float) else None
 
 
 def _record_level(energy: Energy, measured: Measured) -> None:
