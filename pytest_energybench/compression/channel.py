@@ -1,7 +1,8 @@
 """Structured pruning, beyond the paper: whole channels leave the model, so dense kernels shrink.
 
-Which channels go first is one order over all layers (`channel_groups`); how many, the search says.
-The outputs of the classifier stay.
+Which channels go first is one order over all layers (`channel_order`), how many, the search says,
+and the layers that heard them make up for them (`channel_repair`). The outputs of the classifier
+stay.
 """
 
 from __future__ import annotations
@@ -16,21 +17,21 @@ import torch
 from torch import nn
 
 from pytest_energybench.compression.channel_groups import channel_groups, remove
-from pytest_energybench.compression.plan import Fact, Plan, ResultError, Task
+from pytest_energybench.compression.channel_order import least, worths
+from pytest_energybench.compression.channel_repair import make_up
+from pytest_energybench.compression.channel_statistics import BATCHES, collect
+from pytest_energybench.compression.plan import Fact, Goal, Plan, ResultError, Task
 from pytest_energybench.compression.search import Search, search
 from pytest_energybench.training.data import Split
-from pytest_energybench.training.evaluate import Score, evaluate, logits_and_loss
-from pytest_energybench.training.ranks import current
-from pytest_energybench.training.seeds import generator
+from pytest_energybench.training.evaluate import Score, evaluate
 
 PER_LEVEL = 0.02
 """A level is two per cent of all channels."""
 
-LEVELS = 30
-"""60 % at most: beyond, the channels that no layer may lose would have to go in narrow models."""
+LEVELS = 45
+"""90 % at most: beyond, the channels that no layer may lose would have to go."""
 
-GRADIENT_BATCHES = 8
-RECALIBRATION_BATCHES = 8
+RECALIBRATION_BATCHES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Channel:
     def __call__(self, plan: Plan, task: Task) -> Plan:
         """Search on validation, every level a copy of the original; return the last that passes.
 
-        Needs the package torch-pruning.
+        Where the trained model misses its goal it trains once more. Needs torch-pruning.
         """
         pruned = _Pruned(plan.model, task)
         found = search(
@@ -52,7 +53,8 @@ class Channel:
         )
         model = pruned.at(found.found)
         before, after = Counts.of(plan.model), Counts.of(model)
-        plan = replace(plan, model=model).found(pruned.with_all_images(found))
+        plan = replace(plan, model=model, adjust=Again(task.goal(found)))
+        plan = plan.found(pruned.with_all_images(found))
         return plan.checked(partial(check_channels, before, after), "channel_rate")
 
 
@@ -73,26 +75,51 @@ class Counts:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Lets a trained model that misses its `goal` train a second time, as it is.
+
+    Early stopping waits for steps of 0.05 nats; a model with few channels left also gains by less.
+    """
+
+    goal: Goal
+
+    def __call__(self, model: nn.Module, score: Score, done: int) -> bool:
+        """Whether it trains again, which needs it in float32."""
+        again = done == 0 and self.goal.missed(score, done)
+        if again:
+            model.float()
+        return again
+
+
 class _Pruned:
     """Copies of a model without some of its channels."""
 
     def __init__(self, model: nn.Module, task: Task) -> None:
         self._model = model
         self._task = task
-        _take_gradients(model, task)
-        examples = next(task.data.validation.ordered(2))[0]
-        self._groups = channel_groups(model, examples)
-        model.zero_grad(set_to_none=True)
+        self._groups = channel_groups(model, next(task.data.validation.ordered(2))[0])
+        self._statistics = collect(
+            model,
+            task.data.train,
+            task.evaluation_batch,
+            {
+                path: group.inputs_per_channel(path)
+                for group in self._groups
+                for path in group.heard_by()
+            },
+        )
+        self._worths = worths(model, self._groups, self._statistics)
 
     def score(self, level: int) -> Score:
         """The validation score at `level`, all images."""
         return evaluate(self.at(level), self._task.data.validation, self._task.evaluation_batch)
 
     def with_all_images(self, found: Search) -> Search:
-        """The search with the images that gradients and statistics were taken from."""
+        """The search with the images that all statistics were taken from."""
         recalibrations = sum(probe.level > 0 for probe in found.curve)
         most = len(self._task.data.train)
-        looked = min(most, GRADIENT_BATCHES * self._task.evaluation_batch)
+        looked = min(most, BATCHES * self._task.evaluation_batch)
         looked += recalibrations * min(most, RECALIBRATION_BATCHES * self._task.evaluation_batch)
         return replace(found, images=found.images + looked, reference_evaluations=None)
 
@@ -101,7 +128,9 @@ class _Pruned:
         if level == 0:
             return self._model
         model = copy.deepcopy(self._model)
-        remove(model, self._groups, level * PER_LEVEL)
+        going = tuple(least(self._worths, level * PER_LEVEL))
+        make_up(model, self._groups, going, self._statistics)
+        remove(model, self._groups, going)
         model = model.to(memory_format=torch.channels_last)
         recalibrate(model, self._task.data.train, self._task.evaluation_batch)
         return model
@@ -154,15 +183,3 @@ def check_channels(before: Counts, after: Counts, model: nn.Module) -> Mapping[s
         "channels_removed_rate": 1 - after.channels / before.channels,
         "channel_rate": 1 - after.parameters / before.parameters,
     }
-
-
-def _take_gradients(model: nn.Module, task: Task) -> None:
-    """Leave the gradient of the training loss over some batches in every parameter."""
-    model.eval()
-    model.zero_grad(set_to_none=True)
-    order = generator(task.seed)
-    batches = task.data.train.shuffled(task.evaluation_batch, order)
-    for images, labels in islice(batches, GRADIENT_BATCHES):
-        _, loss = logits_and_loss(model, images, labels)
-        loss.backward()  # type: ignore[no-untyped-call]
-    current().equalise(p.grad for p in model.parameters() if p.grad is not None)

@@ -1,4 +1,4 @@
-"""Which channels of which layers belong together, what they are worth, and taking them out.
+"""Which channels of which layers belong together, and taking them out.
 
 Torch-Pruning follows the model's connections once (Fang et al. 2023, "DepGraph"). What it finds is
 kept as indices, so that every share of channels can be taken from a copy of the model at the price
@@ -7,7 +7,6 @@ of slicing its tensors: following the connections of DenseNet121 takes longer th
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -35,7 +34,8 @@ class Member:
     """A layer, or a bare parameter, that loses channels when its group does.
 
     `path` names it in the model. Where channel `roots[i]` of the group goes, its channel
-    `channels[i]` goes, of those that `handler` removes, along dimension `dim`.
+    `channels[i]` goes, of those that `handler` removes, along dimension `dim`; they are channels
+    that it hears where `entering`, else those that it has.
     """
 
     path: str
@@ -43,26 +43,43 @@ class Member:
     dim: int
     channels: Tensor
     roots: Tensor
+    entering: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Channels that can only go together, and what each is `worth`: the higher, the later."""
+    """`channels` that can only go together: one of the group is one of each member."""
 
-    worth: Tensor
+    channels: int
     members: tuple[Member, ...]
+
+    def heard_by(self) -> dict[str, Tensor]:
+        """The layers that the channels enter, by path: (channels,), which of the layer's channels
+        each is."""
+        heard: dict[str, Tensor] = {}
+        for member in self.members:
+            if member.entering:
+                places = torch.empty(self.channels, dtype=torch.long)
+                places[member.roots] = member.channels // self.inputs_per_channel(member.path)
+                heard[member.path] = places
+        return heard
+
+    def inputs_per_channel(self, path: str) -> int:
+        """How many inputs of the layer at `path` are one channel: after flattening, several."""
+        return max(
+            len(member.channels) // self.channels
+            for member in self.members
+            if member.entering and member.path == path
+        )
 
 
 def channel_groups(model: nn.Module, examples: Tensor) -> tuple[Group, ...]:
     """All groups of `model`, but those that hold a classifier's outputs.
 
-    The worth is the first-order Taylor estimate of the loss without a channel, the sum of |weight x
-    gradient| (Molchanov et al. 2019), from the gradients that the parameters hold. `examples`
-    (batch, 3, size, size) is only run to follow the connections.
+    `examples` (batch, 3, size, size) is only run to follow the connections.
     """
     import torch_pruning  # type: ignore[import-untyped]
 
-    importance = torch_pruning.importance.GroupTaylorImportance()
     names: dict[object, str] = {module: path for path, module in model.named_modules()}
     names.update((parameter, path) for path, parameter in model.named_parameters())
     with warnings.catch_warnings():
@@ -71,20 +88,20 @@ def channel_groups(model: nn.Module, examples: Tensor) -> tuple[Group, ...]:
         warnings.simplefilter("ignore")
         graph = torch_pruning.DependencyGraph().build_dependency(model.eval(), examples)
     return tuple(
-        Group(importance(group), tuple(_members(group, names)))
+        Group(len(group[0].idxs), tuple(_members(group, graph, names)))
         for group in graph.get_all_groups(
             ignored_layers=[*_classifiers(model), *_seen_in_training_only(model)]
         )
     )
 
 
-def remove(model: nn.Module, groups: Sequence[Group], share: float) -> None:
-    """Take `share` of all channels out of `model` in place, those worth least first.
+def remove(model: nn.Module, groups: Sequence[Group], going: Sequence[Tensor]) -> None:
+    """Take the channels `going`, by group, out of `model` in place.
 
     `groups` may be those of another model of the same shape.
     """
     cuts: dict[tuple[str, Callable[..., Any], int], list[Tensor]] = defaultdict(list)
-    for group, gone in zip(groups, _least(groups, share), strict=True):
+    for group, gone in zip(groups, going, strict=True):
         for member in group.members:
             which = member.channels[torch.isin(member.roots, gone)]
             # A layer after a concatenation is in several groups. All its channels go at once, or
@@ -94,27 +111,7 @@ def remove(model: nn.Module, groups: Sequence[Group], share: float) -> None:
         _cut(model, path, handler, dim, sorted(set(torch.cat(channels).tolist())))
 
 
-def _least(groups: Sequence[Group], share: float) -> Iterator[Tensor]:
-    """For every group the channels that go when `share` of all go, by one order of worth.
-
-    A group's best MULTIPLE stay whatever they are worth; what is left is brought to the nearest
-    multiple.
-    """
-    beyond_price = []
-    for group in groups:
-        worth = group.worth.clone()
-        worth[worth.topk(min(MULTIPLE, len(worth))).indices] = math.inf
-        beyond_price.append(worth)
-    every = torch.cat(beyond_price)
-    count = int(share * len(every))
-    limit = float(every.kthvalue(count).values) if count else -math.inf
-    for worth in beyond_price:
-        left = int((worth > limit).sum())
-        left = min(len(worth), max(MULTIPLE, (left + MULTIPLE // 2) // MULTIPLE * MULTIPLE))
-        yield worth.argsort()[: len(worth) - left]
-
-
-def _members(group: Any, names: dict[object, str]) -> Iterator[Member]:
+def _members(group: Any, graph: Any, names: dict[object, str]) -> Iterator[Member]:
     """What of Torch-Pruning's `group` has weights; the rest, such as activations, has no name."""
     for item in group:
         module = item.dep.target.module
@@ -128,6 +125,8 @@ def _members(group: Any, names: dict[object, str]) -> Iterator[Member]:
             dim=item.dep.target.pruning_dim,
             channels=torch.tensor(item.idxs),
             roots=torch.tensor(item.root_idxs),
+            entering=isinstance(module, nn.Conv2d | nn.Linear)
+            and graph.is_in_channel_pruning_fn(item.dep.handler),
         )
 
 
