@@ -18,13 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A trained model's figures. `reloaded` is the score after saving and loading it,
-    `file_bytes` what was saved, `facts` the plan's with those that its checks counted."""
+    """A trained model's figures. `test` is the score after saving and loading it, `file_bytes`
+    what was saved, `facts` the plan's with those that its checks counted."""
 
     plan: Plan
     training: Training
     test: Score
-    reloaded: Score
     file_bytes: int
     size: Size
     facts: Mapping[str, Fact]
@@ -32,19 +31,18 @@ class Measured:
 
     @classmethod
     def of(cls, laboratory: Laboratory, plan: Plan, training: Training, model: str) -> Measured:
-        """Check that the trained model is what its method says, evaluate it on test, save it, load
-        it, and evaluate that as well."""
-        from pytest_energybench.compression.run import reloaded_score
+        """Check that the trained model is what its method says, save it, load it into another one
+        and evaluate that on test: the accuracy is that of what is stored."""
+        from pytest_energybench.compression.run import reloaded
         from pytest_energybench.compression.sizes import size
         from pytest_energybench.training.evaluate import evaluate
 
         data, batch = laboratory.data(model), laboratory.preset.evaluation_batch
-        reloaded, file_bytes = reloaded_score(plan.model, data, batch)
+        loaded, file_bytes = reloaded(plan.model)
         return cls(
             plan=plan,
             training=training,
-            test=evaluate(plan.model, data.test, batch),
-            reloaded=reloaded,
+            test=evaluate(loaded, data.test, batch),
             file_bytes=file_bytes,
             size=size(plan.model),
             facts=plan.verified(),
@@ -53,10 +51,7 @@ class Measured:
 
 
 def record(energy: Energy, measured: Measured) -> None:
-    """Write everything into the case, after checking that saving it loses nothing."""
-    assert measured.reloaded == measured.test, (
-        f"saved and loaded the model scores {measured.reloaded}, before {measured.test}"
-    )
+    """Write everything into the case."""
     training, size = measured.training, measured.size
     best = training.best.validation
     energy.record(

@@ -15,10 +15,10 @@ from torch import nn
 from pytest_energybench.compression.bits import nearest_into, truncate_into
 from pytest_energybench.compression.masked import Masked
 from pytest_energybench.compression.number_format import FITS_BFLOAT16, number_format
-from pytest_energybench.compression.plan import BitGrid, Plan
+from pytest_energybench.compression.plan import BitGrid, Plan, ResultError
 from pytest_energybench.compression.targets import compressed_weights
 from pytest_energybench.training.data import Data
-from pytest_energybench.training.evaluate import Score, evaluate, running_type
+from pytest_energybench.training.evaluate import running_type
 from pytest_energybench.training.masters import Grid, LossScaler, Masters
 from pytest_energybench.training.progress import Joules
 from pytest_energybench.training.ranks import current
@@ -155,10 +155,11 @@ def _grid(grid: BitGrid) -> Grid | None:
     return partial(nearest_into if grid.rounding == "nearest" else truncate_into, grid.zeroed)
 
 
-def reloaded_score(model: nn.Module, data: Data, batch_size: int) -> tuple[Score, int]:
-    """Save `model`, load it into another one, and score that on test; with the bytes of the file.
+def reloaded(model: nn.Module) -> tuple[nn.Module, int]:
+    """Save `model` and load it into another one, which is returned with the bytes of the file.
 
-    Loaded with `weights_only=True`; what is scored is what is stored, nothing else.
+    Loaded with `weights_only=True`; what is scored then is what is stored, nothing else. Raises
+    ResultError when a tensor came back with other values, type or shape.
     """
     stored = io.BytesIO()
     torch.save(model.state_dict(), stored)
@@ -169,4 +170,8 @@ def reloaded_score(model: nn.Module, data: Data, batch_size: int) -> tuple[Score
         for tensor in other.state_dict().values():
             tensor.zero_()
     other.load_state_dict(torch.load(stored, weights_only=True))
-    return evaluate(other, data.test, batch_size), file_bytes
+    came_back = other.state_dict()
+    for name, tensor in model.state_dict().items():
+        if tensor.dtype != came_back[name].dtype or not torch.equal(tensor, came_back[name]):
+            raise ResultError(f"{name} is not what it was after saving and loading the model")
+    return other, file_bytes

@@ -13,7 +13,7 @@ from torch import nn
 from pytest_energybench.compression.channel import Again, recalibrate
 from pytest_energybench.compression.plan import Goal, Plan, ResultError, Task
 from pytest_energybench.compression.registry import method
-from pytest_energybench.compression.run import prepare, reloaded_score
+from pytest_energybench.compression.run import prepare, reloaded
 from pytest_energybench.compression.steganographic import all_on_grid
 from pytest_energybench.training.evaluate import Score, evaluate
 from pytest_energybench.training.settings import TrainSettings
@@ -104,7 +104,7 @@ def test_trained_it_is_smaller_counted_on_the_module(name: str) -> None:
     assert facts["channels_removed_rate"] == 1 - sum(
         small.get_submodule(path).weight.shape[0] for path in ("0", "4", "9")
     ) / (16 + 32 + 10)
-    assert reloaded_score(small, DATA, 50)[0] == evaluate(small, DATA.test, 50)
+    assert evaluate(reloaded(small)[0], DATA.test, 50) == evaluate(small, DATA.test, 50)
     if plan.grid is not None:
         assert [search.parameter for search in plan.searches][1] == "zeroed bits"
         assert all_on_grid(small, plan.grid.zeroed)

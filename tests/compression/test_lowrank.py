@@ -15,7 +15,7 @@ from pytest_energybench.compression.layerwise import Prefix
 from pytest_energybench.compression.lowrank import Adjustment, LowRank, ranks_within
 from pytest_energybench.compression.plan import Goal, Plan, ResultError, Task
 from pytest_energybench.compression.registry import method
-from pytest_energybench.compression.run import prepare, reloaded_score
+from pytest_energybench.compression.run import prepare, reloaded
 from pytest_energybench.compression.steganographic import all_on_grid
 from pytest_energybench.training.evaluate import Score, evaluate
 from pytest_energybench.training.settings import TrainSettings
@@ -214,7 +214,7 @@ def test_trained_the_ranks_are_as_reported_and_saved(model: nn.Module, name: str
     candidates = [model.get_submodule(path) for path in ("0", "4")]
     weights = sum(p.numel() for m in candidates for p in m.parameters() if p.dim() > 1)
     assert facts["candidate_rate"] == pytest.approx(1 - weights / (16 * 27 + 32 * 144))
-    assert reloaded_score(model, DATA, 50)[0] == evaluate(model, DATA.test, 50)
+    assert evaluate(reloaded(model)[0], DATA.test, 50) == evaluate(model, DATA.test, 50)
     if plan.grid is not None:
         assert plan.searches[1].curve[0].level == 0
         assert all_on_grid(model, plan.grid.zeroed)

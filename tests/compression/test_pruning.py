@@ -13,7 +13,7 @@ from pytest_energybench.compression.number_format import number_format
 from pytest_energybench.compression.plan import BitGrid, Plan, ResultError, Task
 from pytest_energybench.compression.pruning import Levels
 from pytest_energybench.compression.registry import method
-from pytest_energybench.compression.run import prepare, reloaded_score
+from pytest_energybench.compression.run import prepare, reloaded
 from pytest_energybench.compression.steganographic import all_on_grid
 from pytest_energybench.compression.targets import compressed_weights
 from pytest_energybench.training.evaluate import evaluate
@@ -121,7 +121,7 @@ def test_zeros_are_still_there_after_training(model: nn.Module, name: str) -> No
     rates = [zeros[name] / weight.numel() for name, weight in weights.items()]
     assert (facts["layer_rate_min"], facts["layer_rate_max"]) == (min(rates), max(rates))
     assert not any(torch.equal(before[name], weight.float()) for name, weight in weights.items())
-    assert reloaded_score(model, DATA, 50)[0] == evaluate(model, DATA.test, 50)
+    assert evaluate(reloaded(model)[0], DATA.test, 50) == evaluate(model, DATA.test, 50)
     if plan.grid is not None:
         assert all_on_grid(model, plan.grid.zeroed)
 

@@ -15,7 +15,7 @@ from pytest_energybench.compression.factorized import Factorized, Spectrum
 from pytest_energybench.compression.layerwise import search_each_layer
 from pytest_energybench.compression.plan import Plan, Task
 from pytest_energybench.compression.registry import method
-from pytest_energybench.compression.run import prepare, reloaded_score
+from pytest_energybench.compression.run import prepare, reloaded
 from pytest_energybench.compression.search import Search
 from pytest_energybench.training.data import Data
 from pytest_energybench.training.digits import digits
@@ -81,7 +81,9 @@ def test_what_is_found_holds_after_a_step_of_training(
     prepared.train(task.data)
     facts = prepared.plan.verified()
     trained = prepared.plan.model
-    assert reloaded_score(trained, task.data, 60)[0] == evaluate(trained, task.data.test, 60)
+    assert evaluate(reloaded(trained)[0], task.data.test, 60) == evaluate(
+        trained, task.data.test, 60
+    )
     rate = facts["compression_rate"]
     assert isinstance(rate, float)
     assert 0 <= rate < 1

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from pytest_energybench.compression.bits import truncate
-from pytest_energybench.compression.plan import BitGrid, Plan, Task
+from pytest_energybench.compression.plan import BitGrid, Plan, ResultError, Task
 from pytest_energybench.compression.registry import method
-from pytest_energybench.compression.run import prepare, reloaded_score, warm_up
+from pytest_energybench.compression.run import prepare, reloaded, warm_up
 from pytest_energybench.compression.sizes import size
 from pytest_energybench.compression.steganographic import all_on_grid
 from pytest_energybench.compression.targets import compressed_weights
@@ -77,11 +77,19 @@ def test_trained_weights_are_on_the_grid_and_survive_saving(model: nn.Module, ze
     assert all_on_grid(model, zeroed)
     assert not torch.equal(model.get_parameter("4.weight"), before)
     assert not all_on_grid(small_net(), zeroed)
-    test = evaluate(model, DATA.test, 50)
-    reloaded, file_bytes = reloaded_score(model, DATA, 50)
-    assert reloaded == test
+    loaded, file_bytes = reloaded(model)
+    assert evaluate(loaded, DATA.test, 50) == evaluate(model, DATA.test, 50)
     assert file_bytes > size(model).bytes_stored
     assert training.epochs >= 4
+
+
+def test_a_model_that_comes_back_with_other_weights_is_refused(model: nn.Module) -> None:
+    def rounds(_: nn.Module, state: dict[str, torch.Tensor], *__: object) -> None:
+        state["4.weight"] = state["4.weight"].bfloat16().float()
+
+    model.register_load_state_dict_pre_hook(rounds)
+    with pytest.raises(ResultError, match=r"4\.weight is not what it was"):
+        reloaded(model)
 
 
 def test_on_the_grid_it_learns_as_in_float32_and_re_zeroing_does_not(model: nn.Module) -> None:
