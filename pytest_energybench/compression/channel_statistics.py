@@ -76,7 +76,7 @@ def collect(
         # The weights' own gradients would take a third of the time and are not looked at.
         model.requires_grad_(False)
         for images, labels in islice(split.ordered(batch_size), BATCHES):
-            _, loss = logits_and_loss(model, images.requires_grad_(), labels)
+            _, loss = logits_and_loss(model, images.detach().requires_grad_(), labels)
             loss.backward()  # type: ignore[no-untyped-call]
     finally:
         for parameter in trained:
