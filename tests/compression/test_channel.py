@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,11 @@ from pytest_energybench.compression.plan import Goal, Plan, ResultError, Task
 from pytest_energybench.compression.registry import method
 from pytest_energybench.compression.run import prepare, reloaded
 from pytest_energybench.compression.steganographic import all_on_grid
+from pytest_energybench.training.data import TensorSplit
 from pytest_energybench.training.evaluate import Score, evaluate
 from pytest_energybench.training.settings import TrainSettings
 from tests.compression.shrinking import shrink
-from tests.training.nets import CPU, small_data, small_net
+from tests.training.nets import CPU, small_data, small_net, trained_weights
 
 DATA = small_data()
 SETTINGS = TrainSettings(batch_size=16, max_epochs=3, evaluation_batch=50)
@@ -88,6 +90,19 @@ def test_recalibrating_takes_the_statistics_of_the_images() -> None:
     assert torch.allclose(model[1].running_var, entering.var((0, 2, 3)), rtol=1e-3)
     assert model[1].momentum == momentum
     assert not model[1].training
+
+
+def test_new_statistics_that_do_harm_are_not_taken() -> None:
+    model = small_net()
+    model.load_state_dict(trained_weights(SETTINGS, 8))
+    images, labels = next(DATA.train.ordered(128))
+    elsewhere = replace(DATA, train=TensorSplit(images + 5, labels))
+    start = evaluate(model, DATA.validation, 50)
+    plan = method("channel")(Plan(model), Task(elsewhere, CPU, 0.1, 50))
+    assert plan.searches[0].found > 0
+    assert evaluate(plan.model, DATA.validation, 50).accuracy >= start.accuracy - 0.1
+    recalibrate(plan.model, elsewhere.train, 50)
+    assert evaluate(plan.model, DATA.validation, 50).accuracy < start.accuracy - 0.1
 
 
 @pytest.mark.parametrize("name", ["channel", "steganographic+channel"])
