@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from pytest_energybench.compression.amp import amp
@@ -13,6 +13,7 @@ from pytest_energybench.compression.plan import Method, Plan, Task
 from pytest_energybench.compression.pruning import Pruning
 from pytest_energybench.compression.steganographic import Steganographic
 from pytest_energybench.training.errors import SettingError
+from pytest_energybench.training.evaluate import evaluate
 
 
 class Stage(IntEnum):
@@ -61,7 +62,9 @@ def register(name: str, method: Method, stage: Stage = Stage.STRUCTURE) -> None:
 def method(name: str) -> Method:
     """The method of this name; `a+b` applies both, by their stages, within a stage as written.
 
-    Raises SettingError naming the methods there are.
+    Together they may lose what one may: each but the last takes at most half of what is left of
+    `Task.max_drop`. If each lost all of it, models would be judged within a point that had been
+    sent off two points behind. Raises SettingError naming the methods there are.
     """
     parts = name.split("+")
     for part in parts:
@@ -72,8 +75,14 @@ def method(name: str) -> Method:
         return entries[0].method
 
     def combined(plan: Plan, task: Task) -> Plan:
-        for entry in entries:
-            plan = entry.method(plan, task)
-        return plan
+        start, left = _accuracy(plan, task), task.max_drop
+        for entry in entries[:-1]:
+            plan = entry.method(plan, replace(task, max_drop=left / 2))
+            left = task.max_drop - (start - _accuracy(plan, task))
+        return entries[-1].method(plan, replace(task, max_drop=left))
 
     return combined
+
+
+def _accuracy(plan: Plan, task: Task) -> float:
+    return evaluate(plan.model, task.data.validation, task.evaluation_batch).accuracy

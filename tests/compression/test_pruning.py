@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -14,6 +15,7 @@ from pytest_energybench.compression.plan import BitGrid, Plan, ResultError, Task
 from pytest_energybench.compression.pruning import Levels
 from pytest_energybench.compression.registry import method
 from pytest_energybench.compression.run import prepare, reloaded
+from pytest_energybench.compression.search import Search
 from pytest_energybench.compression.steganographic import all_on_grid
 from pytest_energybench.compression.targets import compressed_weights
 from pytest_energybench.training.evaluate import evaluate
@@ -156,6 +158,21 @@ def test_in_a_combination_the_capacity_is_that_of_the_pruned_model(model: nn.Mod
         at_found = next(probe for probe in pruned.curve if probe.level == pruned.found)
         assert capacity.curve[0].correct == at_found.correct
     assert plans[0].facts == plans[1].facts
+
+
+def test_a_combination_loses_in_all_what_one_method_may(model: nn.Module) -> None:
+    task = replace(TASK, max_drop=0.1)
+    start = evaluate(model, DATA.validation, 50)
+    alone = method("pruning")(Plan(copy.deepcopy(model)), task).searches[0]
+    pruned, capacity = method("steganographic+pruning")(Plan(model), task).searches
+
+    def lost(search: Search) -> float:
+        at_found = next(probe for probe in search.curve if probe.level == search.found)
+        return start.accuracy - at_found.accuracy
+
+    assert lost(pruned) <= 0.05 + 1e-9
+    assert lost(capacity) <= 0.1 + 1e-9
+    assert 0 < pruned.found <= alone.found
 
 
 def test_mixed_precision_alone_changes_the_type_and_no_bit(model: nn.Module) -> None:
