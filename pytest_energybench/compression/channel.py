@@ -16,14 +16,17 @@ from itertools import islice
 import torch
 from torch import nn
 
+from pytest_energybench.compression.bits import truncate
 from pytest_energybench.compression.channel_groups import channel_groups, remove
 from pytest_energybench.compression.channel_order import least, worths
 from pytest_energybench.compression.channel_repair import make_up
 from pytest_energybench.compression.channel_statistics import BATCHES, collect
 from pytest_energybench.compression.plan import Fact, Goal, Plan, ResultError, Task
+from pytest_energybench.compression.probing import score_changed
 from pytest_energybench.compression.search import Search, search
+from pytest_energybench.compression.targets import compressed_weights
 from pytest_energybench.training.data import Split
-from pytest_energybench.training.evaluate import Score, evaluate
+from pytest_energybench.training.evaluate import Score
 
 PER_LEVEL = 0.02
 """A level is two per cent of all channels."""
@@ -151,7 +154,11 @@ class _Pruned:
         return (anew, score_anew) if score_anew.correct >= score.correct else (model, score)
 
     def _score(self, model: nn.Module) -> Score:
-        return evaluate(model, self._task.data.validation, self._task.evaluation_batch)
+        """With the bits zeroed that will be: a model that only float32 holds would train in it, and
+        lose more than its channels save, as ResNet18 did with room for 15 bits of 16."""
+        zeroed = self._task.zeroed_after
+        weights = compressed_weights(model) if zeroed else {}
+        return score_changed(model, weights, lambda _, weight: truncate(weight, zeroed), self._task)
 
 
 def normalising(model: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:

@@ -101,6 +101,8 @@ class Task:
 
     `max_drop` is the accuracy it may lose on `data.validation`, absolute, 0 to 1.
     `trained_accuracy` is what the trained baseline reached there, where that is known.
+    `zeroed_after` low-order bits of every weight will be zeroed by a method that follows, so that
+    what this one leaves must do without them.
     """
 
     data: Data
@@ -110,6 +112,7 @@ class Task:
     strategy: str = "bisection"
     seed: int = 0
     trained_accuracy: float | None = None
+    zeroed_after: int = 0
 
     def goal(self, found: Search) -> Goal:
         """What a model that was compressed as `found` must reach on validation when it is trained:

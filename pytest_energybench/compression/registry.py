@@ -9,6 +9,7 @@ from pytest_energybench.compression.amp import amp
 from pytest_energybench.compression.baseline import baseline
 from pytest_energybench.compression.channel import Channel
 from pytest_energybench.compression.lowrank import LowRank
+from pytest_energybench.compression.number_format import FITS_BFLOAT16
 from pytest_energybench.compression.plan import Method, Plan, Task
 from pytest_energybench.compression.pruning import Pruning
 from pytest_energybench.compression.steganographic import Steganographic
@@ -76,8 +77,9 @@ def method(name: str) -> Method:
 
     def combined(plan: Plan, task: Task) -> Plan:
         start, left = _accuracy(plan, task), task.max_drop
+        zeroed = FITS_BFLOAT16 if entries[-1].stage is Stage.NUMBERS else 0
         for entry in entries[:-1]:
-            plan = entry.method(plan, replace(task, max_drop=left / 2))
+            plan = entry.method(plan, replace(task, max_drop=left / 2, zeroed_after=zeroed))
             left = task.max_drop - (start - _accuracy(plan, task))
         return entries[-1].method(plan, replace(task, max_drop=left))
 

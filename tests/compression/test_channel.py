@@ -125,6 +125,18 @@ def test_trained_it_is_smaller_counted_on_the_module(name: str) -> None:
         assert all_on_grid(small, plan.grid.zeroed)
 
 
+def test_before_a_capacity_channels_are_judged_with_the_bits_gone_that_will_be() -> None:
+    model = small_net()
+    model.load_state_dict(trained_weights(SETTINGS, 8))
+    task = Task(DATA, CPU, 0.2, 50)
+    channels, capacity = method("steganographic+channel")(Plan(model), task).searches
+    at_found = next(each for each in channels.curve if each.level == channels.found)
+    narrow = next(each for each in capacity.curve if each.level == 16)
+    assert channels.found > 0
+    assert narrow.correct == at_found.correct
+    assert capacity.found >= 16
+
+
 def test_a_trained_model_that_misses_its_goal_trains_once_more_in_float32() -> None:
     again = Again(Goal(0.96))
     model = small_net().bfloat16()
