@@ -23,7 +23,7 @@ from pytest_energybench.compression.channel_repair import make_up
 from pytest_energybench.compression.channel_statistics import BATCHES, collect
 from pytest_energybench.compression.plan import Fact, Goal, Plan, ResultError, Task
 from pytest_energybench.compression.probing import score_changed
-from pytest_energybench.compression.search import Search, search
+from pytest_energybench.compression.search import Search, passes, search
 from pytest_energybench.compression.targets import compressed_weights
 from pytest_energybench.training.data import Split
 from pytest_energybench.training.evaluate import Score
@@ -113,6 +113,8 @@ class _Pruned:
             },
         )
         self._worths = worths(model, self._groups, self._statistics)
+        self._images = self._of_training(BATCHES)
+        self._start = self._score(model)
 
     def score(self, level: int) -> Score:
         """The validation score at `level`, all images."""
@@ -123,42 +125,43 @@ class _Pruned:
         return self._best(level)[0]
 
     def with_all_images(self, found: Search) -> Search:
-        """The search with the images that all statistics were taken from."""
-        most = len(self._task.data.train)
-        looked = min(most, BATCHES * self._task.evaluation_batch)
-        if normalising(self._model):
-            recalibrations = sum(probe.level > 0 for probe in found.curve)
-            again = min(most, RECALIBRATION_BATCHES * self._task.evaluation_batch)
-            looked += recalibrations * (again + len(self._task.data.validation))
-        return replace(found, images=found.images + looked, reference_evaluations=None)
+        """The search with all images looked at so far, those of statistics among them."""
+        return replace(found, images=self._images, reference_evaluations=None)
 
     def _best(self, level: int) -> tuple[nn.Module, Score]:
-        """The model, its running statistics as they were or taken anew, whichever scores better.
+        """The model; its running statistics are taken anew where it fails with those it has and
+        does better with new ones.
 
-        Which it will be is not known before: with few channels gone ResNet101 lost 4 of 359 images
-        by new ones, and with many the old ones are another model's.
+        Either can be: with few channels gone ResNet101 lost 4 of 359 images by new ones, and with
+        many the old ones are another model's.
         """
         if level == 0:
-            return self._model, self._score(self._model)
+            return self._model, self._start
         model = copy.deepcopy(self._model)
         going = tuple(least(self._worths, level * PER_LEVEL))
         make_up(model, self._groups, going, self._statistics)
         remove(model, self._groups, going)
         model = model.to(memory_format=torch.channels_last)
         score = self._score(model)
-        if not normalising(model):
+        passed = passes(score.correct, score.total, self._start, self._task.max_drop)
+        if passed or not normalising(model):
             return model, score
         anew = copy.deepcopy(model)
         recalibrate(anew, self._task.data.train, self._task.evaluation_batch)
+        self._images += self._of_training(RECALIBRATION_BATCHES)
         score_anew = self._score(anew)
-        return (anew, score_anew) if score_anew.correct >= score.correct else (model, score)
+        return (anew, score_anew) if score_anew.correct > score.correct else (model, score)
 
     def _score(self, model: nn.Module) -> Score:
         """With the bits zeroed that will be: a model that only float32 holds would train in it, and
         lose more than its channels save, as ResNet18 did with room for 15 bits of 16."""
+        self._images += len(self._task.data.validation)
         zeroed = self._task.zeroed_after
         weights = compressed_weights(model) if zeroed else {}
         return score_changed(model, weights, lambda _, weight: truncate(weight, zeroed), self._task)
+
+    def _of_training(self, batches: int) -> int:
+        return min(len(self._task.data.train), batches * self._task.evaluation_batch)
 
 
 def normalising(model: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:

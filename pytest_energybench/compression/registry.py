@@ -78,6 +78,7 @@ def method(name: str) -> Method:
     def combined(plan: Plan, task: Task) -> Plan:
         start, left = _accuracy(plan, task), task.max_drop
         zeroed = FITS_BFLOAT16 if entries[-1].stage is Stage.NUMBERS else 0
+        task = replace(task, drop_in_all=task.max_drop)
         for entry in entries[:-1]:
             plan = entry.method(plan, replace(task, max_drop=left / 2, zeroed_after=zeroed))
             left = task.max_drop - (start - _accuracy(plan, task))
