@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from pytest_energybench.compression.bits import truncate
-from pytest_energybench.compression.channel_groups import channel_groups, remove
+from pytest_energybench.compression.channel_groups import channel_groups, inputs_per_channel, remove
 from pytest_energybench.compression.channel_order import least, worths
 from pytest_energybench.compression.channel_repair import make_up
 from pytest_energybench.compression.channel_statistics import BATCHES, collect
@@ -106,11 +106,7 @@ class _Pruned:
             model,
             task.data.train,
             task.evaluation_batch,
-            {
-                path: group.inputs_per_channel(path)
-                for group in self._groups
-                for path in group.heard_by()
-            },
+            inputs_per_channel(self._groups),
         )
         self._worths = worths(model, self._groups, self._statistics)
         self._images = self._of_training(BATCHES)

@@ -95,6 +95,11 @@ def channel_groups(model: nn.Module, examples: Tensor) -> tuple[Group, ...]:
     )
 
 
+def inputs_per_channel(groups: Sequence[Group]) -> dict[str, int]:
+    """`Group.inputs_per_channel` of every layer that hears one of `groups`, by path."""
+    return {path: group.inputs_per_channel(path) for group in groups for path in group.heard_by()}
+
+
 def remove(model: nn.Module, groups: Sequence[Group], going: Sequence[Tensor]) -> None:
     """Take the channels `going`, by group, out of `model` in place.
 

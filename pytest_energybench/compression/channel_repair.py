@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from pytest_energybench.compression.channel_groups import Group
+from pytest_energybench.compression.channel_groups import Group, inputs_per_channel
 from pytest_energybench.compression.channel_statistics import Statistics, by_channel
 
 RIDGE = 1e-2
@@ -33,19 +33,18 @@ def make_up(
     `model` still has all its channels, and `statistics` are those it has with them.
     """
     lost: dict[str, list[Tensor]] = defaultdict(list)
-    inputs_per_channel: dict[str, int] = {}
+    per_channel = inputs_per_channel(groups)
     for group, roots in zip(groups, going, strict=True):
         for path, channels in group.heard_by().items():
             if statistics[path].moments is not None:
                 lost[path].append(channels[roots])
-                inputs_per_channel[path] = group.inputs_per_channel(path)
     for path, parts in lost.items():
         # All that a layer after a concatenation loses at once: no lost channel can make up.
         channels = torch.cat(parts)
         if len(channels):
             layer = model.get_submodule(path)
             assert isinstance(layer, nn.Conv2d | nn.Linear)
-            weight = by_channel(layer, inputs_per_channel[path])
+            weight = by_channel(layer, per_channel[path])
             _fold(weight, channels, statistics[path])
             with torch.no_grad():
                 layer.weight.copy_(weight.view(layer.weight.shape))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from pytest_energybench.compression.channel_groups import channel_groups, remove
+from pytest_energybench.compression.channel_groups import channel_groups, inputs_per_channel, remove
 from pytest_energybench.compression.channel_order import least, worths
 from pytest_energybench.compression.channel_repair import make_up
 from pytest_energybench.compression.channel_statistics import collect
@@ -14,8 +14,7 @@ from pytest_energybench.training.data import Split
 def shrink(model: nn.Module, split: Split, share: float, *, repaired: bool = True) -> None:
     """Take `share` of all channels out of `model` in place."""
     groups = channel_groups(model, next(split.ordered(2))[0])
-    per_channel = {path: g.inputs_per_channel(path) for g in groups for path in g.heard_by()}
-    statistics = collect(model, split, 50, per_channel)
+    statistics = collect(model, split, 50, inputs_per_channel(groups))
     going = tuple(least(worths(model, groups, statistics), share))
     if repaired:
         make_up(model, groups, going, statistics)

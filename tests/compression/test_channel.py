@@ -11,11 +11,13 @@ import pytest
 import torch
 from torch import nn
 
+from pytest_energybench.compression import registry
 from pytest_energybench.compression.channel import Again, recalibrate
 from pytest_energybench.compression.plan import Goal, Plan, ResultError, Task
 from pytest_energybench.compression.registry import method
 from pytest_energybench.compression.run import prepare, reloaded
-from pytest_energybench.compression.steganographic import all_on_grid
+from pytest_energybench.compression.search import search
+from pytest_energybench.compression.steganographic import all_on_grid, truncated_accuracy
 from pytest_energybench.training.data import TensorSplit
 from pytest_energybench.training.evaluate import Score, evaluate
 from pytest_energybench.training.settings import TrainSettings
@@ -137,6 +139,39 @@ def test_before_a_capacity_channels_are_judged_with_the_bits_gone_that_will_be()
     assert capacity.found >= 16
 
 
+def test_a_level_s_score_is_that_with_the_bits_gone() -> None:
+    model = small_net()
+    model.load_state_dict(trained_weights(SETTINGS, 8))
+    task = replace(TASK, zeroed_after=24)
+    searched = method("channel")(Plan(model), task).searches[0]
+    assert searched.curve[0].correct == truncated_accuracy(model, task)(24).correct
+    assert searched.curve[0].correct != evaluate(model, DATA.validation, 50).correct
+
+
+@pytest.mark.parametrize(("last", "zeroed"), [("steganographic", 16), ("pruning", 0)])
+def test_the_first_of_two_is_told_its_part_and_what_follows(
+    monkeypatch: pytest.MonkeyPatch, last: str, zeroed: int
+) -> None:
+    told: list[Task] = []
+
+    def listening(plan: Plan, task: Task) -> Plan:
+        told.append(task)
+        return plan
+
+    entry = registry._Entry(listening, registry.Stage.STRUCTURE)
+    monkeypatch.setitem(registry._METHODS, "listening", entry)
+    method(f"{last}+listening")(Plan(small_net()), replace(TASK, max_drop=0.2))
+    assert (told[0].max_drop, told[0].drop_in_all, told[0].zeroed_after) == (0.1, 0.2, zeroed)
+
+
+def test_a_combination_is_judged_by_what_all_may_lose() -> None:
+    found = search("level", 1, lambda _: Score(90, 100, 0.1), 0.01)
+    alone = replace(TASK, max_drop=0.1)
+    assert alone.goal(found).accuracy == pytest.approx(0.8)
+    part = replace(alone, max_drop=0.05, drop_in_all=0.1)
+    assert part.goal(found) == alone.goal(found)
+
+
 def test_a_trained_model_that_misses_its_goal_trains_once_more_in_float32() -> None:
     again = Again(Goal(0.96))
     model = small_net().bfloat16()
@@ -167,7 +202,7 @@ OWN_METHOD = '''
 
 from dataclasses import replace
 
-from pytest_energybench.compression.plan import Goal, Plan, ResultError, Task
+from pytest_energybench.compression.plan import Plan, ResultError, Task
 from pytest_energybench.compression.registry import Stage, register
 from pytest_energybench.compression.targets import compressed_weights
 

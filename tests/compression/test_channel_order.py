@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
-from pytest_energybench.compression.channel_groups import MULTIPLE, channel_groups
+from pytest_energybench.compression.channel_groups import (
+    MULTIPLE,
+    channel_groups,
+    inputs_per_channel,
+)
 from pytest_energybench.compression.channel_order import least, worths
 from pytest_energybench.compression.channel_statistics import Statistics, collect
 from tests.compression.shrinking import shrink
 from tests.training.nets import small_data, small_net
 
 DATA = small_data()
-IMAGES, LABELS = next(DATA.train.ordered(100))
+IMAGES, _ = next(DATA.train.ordered(100))
 
 
 def worth_of_first_layer(model: nn.Module, **given: Statistics) -> torch.Tensor:
     groups = channel_groups(model, IMAGES[:2])
-    per_channel = {path: g.inputs_per_channel(path) for g in groups for path in g.heard_by()}
-    statistics = collect(model, DATA.train, 50, per_channel)
+    statistics = collect(model, DATA.train, 50, inputs_per_channel(groups))
     found = worths(model, groups, {**statistics, **given})
     first = next(i for i, g in enumerate(groups) if any(m.path == "0" for m in g.members))
     return found[first]
@@ -69,9 +74,7 @@ def test_a_channel_that_takes_more_time_goes_earlier() -> None:
     groups = channel_groups(model, IMAGES[:2])
     statistics = collect(model, DATA.train, 50, {})
     by_time = worths(model, groups, statistics)
-    same = {
-        path: type(each)(each.moments, each.sensitivity, 1) for path, each in statistics.items()
-    }
+    same = {path: replace(each, positions=1) for path, each in statistics.items()}
     by_weights = worths(model, groups, same)
     first = next(i for i, g in enumerate(groups) if any(m.path == "0" for m in g.members))
 
