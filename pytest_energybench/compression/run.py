@@ -23,9 +23,9 @@ from pytest_energybench.training.masters import Grid, LossScaler, Masters
 from pytest_energybench.training.progress import Joules
 from pytest_energybench.training.ranks import current
 from pytest_energybench.training.rules import SGDRule
-from pytest_energybench.training.seeds import generator, seeded
+from pytest_energybench.training.seeds import generator
 from pytest_energybench.training.settings import TrainSettings
-from pytest_energybench.training.trainer import Training, step, train
+from pytest_energybench.training.trainer import Training, in_training, step, train
 from pytest_energybench.training.updater import PlainSGD, Updater
 
 
@@ -134,14 +134,13 @@ def warm_up(plan: Plan, data: Data, settings: TrainSettings, device: torch.devic
     model = copied.model
     dtype = running_type(model)
     ranks = current()
-    with seeded(ranks.seed(settings.seed), device):
-        order = generator(settings.seed)
+    order = generator(settings.seed)
+    with in_training(model, settings.seed, device) as running:
         model.train()
-        with ranks.parallel(model) as running:
-            for images, labels in data.train.shuffled(
-                settings.batch_size, order, 2 * settings.batch_size, ranks.share
-            ):
-                step(running, prepared.updater, images.to(dtype), labels)
+        for images, labels in data.train.shuffled(
+            settings.batch_size, order, 2 * settings.batch_size, ranks.share
+        ):
+            step(running, prepared.updater, images.to(dtype), labels)
         model.eval()
         with torch.inference_mode():
             evaluated = data.validation.ordered(settings.evaluation_batch, ranks.share)

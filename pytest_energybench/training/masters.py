@@ -3,8 +3,8 @@
 The model itself holds and computes in the narrow type; what the optimizer changes are float32
 masters, and after each step the model gets a copy of them, rounded. Autocast is no substitute: it
 keeps float32 weights and casts all of them in every step, which made AlexNet on a CPU 1.5 times
-slower than float32. All weights of a kind lie in one flat buffer, updated in pieces that fit the
-cache.
+slower than float32. Small weights of a kind lie in one flat buffer, large ones each in its own, and
+all are updated in pieces that fit the cache.
 """
 
 from __future__ import annotations
@@ -64,25 +64,34 @@ class Masters:
         self._rule = rule
         self._scaler = scaler
         self._steps = 0
+        self._dirty = False
         if dtype == torch.bfloat16 and next(model.parameters()).device.type == "cpu":
             narrow_conv.convert(model)
-        groups: dict[tuple[torch.dtype, bool], list[_Place]] = {}
+        piece = PIECE.get(next(model.parameters()).device.type, PIECE["cpu"])
+        groups: dict[tuple[torch.dtype, bool, str], list[_Place]] = {}
         for path, module in model.named_modules():
             kept = _stays_float32(module)
             for name, parameter in module.named_parameters(recurse=False):
                 full = f"{path}.{name}" if path else name
-                key = (torch.float32 if kept else dtype, grid is not None and full in on_grid)
+                key = (
+                    torch.float32 if kept else dtype,
+                    grid is not None and full in on_grid,
+                    full if parameter.numel() > piece else "",
+                )
                 groups.setdefault(key, []).append((module, name, parameter))
         self._flats = [
-            _Flat(places, kind, grid if gridded else None, rule.states, keep_masters)
-            for (kind, gridded), places in groups.items()
+            _Flat(places, kind, grid if gridded else None, rule.states, keep_masters, piece)
+            for (kind, gridded, _), places in groups.items()
         ]
 
     def zero(self) -> None:
-        for flat in self._flats:
-            flat.gradient.zero_()
+        if self._dirty:
+            for flat in self._flats:
+                flat.gradient.zero_()
+            self._dirty = False
 
     def backward(self, loss: Tensor) -> None:
+        self._dirty = True
         scaled = loss if self._scaler is None else loss * self._scaler.scale
         scaled.backward()  # type: ignore[no-untyped-call]
 
@@ -95,6 +104,7 @@ class Masters:
         self._rule.advance()
         for flat in self._flats:
             flat.update(self._rule, factor)
+        self._dirty = False
         self._steps += 1
         if self._steps % CHECK_EVERY == 0:
             self.check()
@@ -154,6 +164,7 @@ class _Flat:
         grid: Grid | None,
         states: int,
         keep_masters: bool,
+        piece: int,
     ) -> None:
         device = places[0][2].device
         size = sum(parameter.numel() for _, _, parameter in places)
@@ -164,7 +175,7 @@ class _Flat:
         self._states = [torch.zeros(size, device=device) for _ in range(states)]
         self._grid = grid
         self._keep_masters = keep_masters
-        piece = min(size, PIECE.get(device.type, 1 << 20))
+        piece = min(size, piece)
         self._pieces = [slice(i, min(i + piece, size)) for i in range(0, size, piece)]
         self._scratch = torch.empty(piece, device=device)
         self._places = [(module, name) for module, name, _ in places]
@@ -185,9 +196,11 @@ class _Flat:
 
     @torch.no_grad()
     def update(self, rule: Rule, factor: float) -> None:
+        """Take a step, and leave the gradient zero: it is in the cache now, and later it is not."""
         for piece in self._pieces:
             gradient = self._scratch[: piece.stop - piece.start]
             gradient.copy_(self.gradient[piece])
+            self.gradient[piece].zero_()
             if factor != 1.0:
                 gradient.mul_(factor)
             rule(self.master[piece], gradient, [state[piece] for state in self._states])
@@ -207,7 +220,9 @@ class _Flat:
     def release(self) -> None:
         for module, name in self._places:
             parameter = getattr(module, name)
-            own = parameter.detach().clone(memory_format=torch.preserve_format)
+            own = parameter.detach()
+            if len(self._places) > 1:
+                own = own.clone(memory_format=torch.preserve_format)
             setattr(module, name, nn.Parameter(own, parameter.requires_grad))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +15,7 @@ from pytest_energybench.training.data import Data
 from pytest_energybench.training.early_stopping import EarlyStopping
 from pytest_energybench.training.errors import DivergedError
 from pytest_energybench.training.evaluate import Score, evaluate, logits_and_loss, running_type
+from pytest_energybench.training.kept_gradients import added_in_place
 from pytest_energybench.training.progress import Joules, Progress
 from pytest_energybench.training.ranks import current
 from pytest_energybench.training.seeds import generator, seeded
@@ -91,13 +94,14 @@ def train(
     history: list[Epoch] = []
     best: Epoch | None = None
     snapshot: dict[str, Tensor] = {}
-    images = stopped = 0
+    images = 0
+    stopped = False
     per_epoch = settings.images_per_epoch or len(data.train)
     ranks.check_batch(min(settings.batch_size, per_epoch))
     progress = Progress(label, per_epoch, joules, shown=ranks.leads)
     began = time.monotonic()
     try:
-        with seeded(ranks.seed(settings.seed), device), ranks.parallel(model) as running:
+        with in_training(model, settings.seed, device) as running:
             while not stopped and len(history) < settings.max_epochs:
                 number = len(history) + 1
                 trained, loss = _epoch(running, data, updater, settings, order, progress)
@@ -117,16 +121,31 @@ def train(
                 history.append(epoch)
                 images += trained
                 progress.epoch(number, score)
+                stopped = stopping.update(score.loss)
                 if best is None or score.loss < best.validation.loss:
                     best = epoch
-                    _copy_state(model, snapshot)
-                stopped = stopping.update(score.loss)
+                    if not stopped and number < settings.max_epochs:
+                        _copy_state(model, snapshot)
     finally:
         progress.close()
     if best is None:
         raise ValueError(f"max_epochs must be at least 1, not {settings.max_epochs}")
-    model.load_state_dict(snapshot)
+    if best is not history[-1]:
+        model.load_state_dict(snapshot)
     return Training(tuple(history), best, capped=not stopped, images=images)
+
+
+@contextmanager
+def in_training(model: nn.Module, seed: int, device: torch.device) -> Iterator[nn.Module]:
+    """Within, what it gives is to be trained in place of `model`, and what is random comes from
+    `seed`."""
+    ranks = current()
+    with (
+        seeded(ranks.seed(seed), device),
+        ranks.parallel(model) as running,
+        added_in_place(model) if running is model else nullcontext(),
+    ):
+        yield running
 
 
 def _epoch(

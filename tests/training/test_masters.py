@@ -141,6 +141,25 @@ def test_release_gives_each_weight_its_own_memory_and_keeps_its_value() -> None:
     assert model[0].weight.is_contiguous(memory_format=torch.channels_last)
 
 
+def test_weights_larger_than_a_piece_are_updated_the_same_and_are_not_copied_at_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    models, there = [], {}
+    for piece in (1 << 20, 40):
+        monkeypatch.setitem(masters.PIECE, "cpu", piece)
+        models.append(small_net())
+        updater = Masters(models[-1], torch.bfloat16, SGDRule(0.1, 0.9, 0.01))
+        steps(models[-1], updater, 3, torch.bfloat16)
+        there = {name: weight.data_ptr() for name, weight in models[-1].named_parameters()}
+        updater.release()
+    for (name, one), other in zip(
+        models[0].named_parameters(), models[1].parameters(), strict=True
+    ):
+        assert torch.equal(one, other)
+        assert (other.data_ptr() == there[name]) == (other.numel() > 40)
+        assert other.untyped_storage().nbytes() == other.numel() * other.element_size()
+
+
 def test_a_weight_that_is_no_number_is_found_even_where_the_grid_hides_it() -> None:
     layer = nn.Linear(4, 4)
     updater = Masters(
