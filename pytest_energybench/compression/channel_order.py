@@ -57,88 +57,105 @@ def least(worth: Sequence[Tensor], share: float) -> Iterator[Tensor]:
 def _rises(model: nn.Module, group: Group, statistics: Mapping[str, Statistics]) -> Tensor:
     """(channels,) the predicted rise of the loss when each goes, never less than one before it."""
     rises = torch.full((group.channels,), math.inf)
-    hearers = [
-        _Hearer(
-            by_channel(model.get_submodule(path), group.inputs_per_channel(path)),  # type: ignore[arg-type]
-            statistics[path],
-            channels,
-        )
+    heard_by = [
+        (path, channels)
         for path, channels in group.heard_by().items()
         if statistics[path].moments is not None
     ]
+    if not heard_by:
+        return rises
+    hearers = _Hearers(
+        torch.stack([_inverse(statistics[path], channels) for path, channels in heard_by]),
+        torch.stack(
+            [
+                _matters(
+                    by_channel(model.get_submodule(path), group.inputs_per_channel(path)),  # type: ignore[arg-type]
+                    statistics[path],
+                    channels,
+                )
+                for path, channels in heard_by
+            ]
+        ),
+    )
     staying = torch.arange(group.channels)
     bundle, highest = max(MULTIPLE, group.channels // BUNDLES), 0.0
-    while hearers and len(staying) > MULTIPLE:
-        going = _next(hearers, min(bundle, len(staying) - MULTIPLE)).cpu()
-        together = sum(hearer.remove(going) for hearer in hearers) / len(going)
-        highest = max(highest, together)
-        rises[staying[going]] = highest
-        staying = _without(staying, going)
+    while len(staying) > MULTIPLE:
+        going = hearers.next(min(bundle, len(staying) - MULTIPLE))
+        stay = torch.ones(len(staying), dtype=torch.bool)
+        stay[going.cpu()] = False
+        highest = max(highest, hearers.remove(going, stay.nonzero().flatten()) / len(going))
+        rises[staying[~stay]] = highest
+        staying = staying[stay]
     return rises
 
 
-def _next(hearers: Sequence[_Hearer], most: int) -> Tensor:
-    """Up to `most` channels that the loss rises least by, MULTIPLE of them in any case.
+def _inverse(statistics: Statistics, channels: Tensor) -> Tensor:
+    """(n, n) that of the moments of those `channels` (n,) of a layer."""
+    assert statistics.moments is not None
+    inverse: Tensor = torch.linalg.inv(damped(statistics.moments[channels][:, channels]))
+    return inverse
 
-    One that another of them speaks for waits, unless nobody hears it.
+
+def _matters(weight: Tensor, statistics: Statistics, channels: Tensor) -> Tensor:
+    """(n, n) W' S W of those `channels` (n,): `weight` (outputs, channels, weights a channel) and
+    the sensitivities of the outputs. The errors at different positions of a kernel are taken as
+    independent."""
+    weight = weight[:, channels]
+    weighed = weight * statistics.sensitivity[:, None, None]
+    matters: Tensor = torch.tensordot(weighed, weight, dims=([0, 2], [0, 2]))
+    return matters
+
+
+class _Hearers:
+    """The layers that a group's channels enter, as far as they do.
+
+    `inverse` (layers, channels, channels) are those of the moments of what enters, and `matters`,
+    of the same shape, tells how much each pair of channels matters to the loss: it rises by half of
+    `matters` at a channel over `inverse` there, when it goes and the others make up for it.
     """
-    rise = torch.stack([hearer.rises() for hearer in hearers]).sum(0)
-    least = rise.topk(min(2 * most, len(rise)), largest=False)
-    depend = torch.stack([hearer.dependence(least.indices) for hearer in hearers]).amax(0)
-    waits = (depend > DEPENDENT).tril(-1).any(1) & (least.values > 0)
-    count = min(most, max(MULTIPLE, int((~waits).sum())))
-    return torch.cat([least.indices[~waits], least.indices[waits]])[:count]
 
+    def __init__(self, inverse: Tensor, matters: Tensor) -> None:
+        self._inverse = inverse
+        self._matters = matters
 
-class _Hearer:
-    """A layer that a group's channels enter, as far as they do.
+    def next(self, most: int) -> Tensor:
+        """Up to `most` channels that the loss rises least by, MULTIPLE of them in any case.
 
-    With the moments C of what enters and the weights W, `inverse` is that of C, and `matters` is
-    W' S W with the sensitivities S of the outputs: the loss rises by half of `matters` at a channel
-    over `inverse` there, when it goes and the others make up for it. The errors at different
-    positions of a kernel are taken as independent.
-    """
+        One that another of them speaks for waits, unless nobody hears it: the partial correlation
+        is how much two say of each other that no third one does.
+        """
+        scale = self._inverse.diagonal(dim1=1, dim2=2)
+        rise = (self._matters.diagonal(dim1=1, dim2=2) / scale).sum(0) / 2
+        least = rise.topk(min(2 * most, len(rise)), largest=False)
+        among = least.indices
+        root = scale[:, among].sqrt()
+        partial = self._inverse[:, among][:, :, among] / root[:, :, None] / root[:, None, :]
+        waits = (partial.abs().amax(0) > DEPENDENT).tril(-1).any(1) & (least.values > 0)
+        count = min(most, max(MULTIPLE, int((~waits).sum())))
+        return torch.cat([among[~waits], among[waits]])[:count]
 
-    def __init__(self, weight: Tensor, statistics: Statistics, channels: Tensor) -> None:
-        assert statistics.moments is not None
-        moments = statistics.moments[channels][:, channels]
-        self._inverse: Tensor = torch.linalg.inv(damped(moments))
-        weight = weight[:, channels]
-        weighed = weight * statistics.sensitivity[:, None, None]
-        self._matters: Tensor = torch.tensordot(weighed, weight, dims=([0, 2], [0, 2]))
-
-    def rises(self) -> Tensor:
-        """(channels,) if each goes alone."""
-        alone: Tensor = self._matters.diagonal() / self._inverse.diagonal() / 2
-        return alone
-
-    def dependence(self, among: Tensor) -> Tensor:
-        """(n, n) how much each of `among` (n,) says of each other that no third one does, 0 to 1:
-        the partial correlation."""
-        inverse = self._inverse[among][:, among]
-        scale = inverse.diagonal().sqrt()
-        return (inverse / scale / scale[:, None]).abs()
-
-    def remove(self, going: Tensor) -> float:
-        """Take channels out and let the others make up for them; what the loss rises by."""
-        going = going.to(self._inverse.device)
-        joint = torch.linalg.inv(self._inverse[going][:, going])
-        between = self._matters[going][:, going]
-        rise = float((joint * between).sum()) / 2
-        made_up = joint @ self._inverse[going]
-        crossing = self._matters[:, going] @ made_up
-        matters = self._matters - crossing - crossing.T + made_up.T @ between @ made_up
-        inverse = self._inverse - self._inverse[:, going] @ made_up
-        self._matters, self._inverse = (
-            _without(_without(square, going).T, going).T for square in (matters, inverse)
+    def remove(self, going: Tensor, staying: Tensor) -> float:
+        """Take channels out and let those `staying` make up for them; what the loss rises by."""
+        staying = staying.to(going.device)
+        across, rows = self._inverse[:, going], self._matters[:, going]
+        joint = torch.linalg.inv(across[:, :, going])
+        between = rows[:, :, going]
+        made_up = joint @ across[:, :, staying]
+        crossing = rows[:, :, staying]
+        self._inverse = _square(self._inverse, staying).baddbmm_(
+            across[:, :, staying].mT, made_up, alpha=-1
         )
-        return rise
+        self._matters = (
+            _square(self._matters, staying)
+            .baddbmm_(crossing.mT, made_up, alpha=-1)
+            .baddbmm_(made_up.mT, crossing - between @ made_up, alpha=-1)
+        )
+        return float((joint * between).sum()) / 2
 
 
-def _without(tensor: Tensor, rows: Tensor) -> Tensor:
-    staying = torch.ones(len(tensor), dtype=torch.bool, device=tensor.device)
-    staying[rows.to(tensor.device)] = False
-    return tensor[staying]
+def _square(matrices: Tensor, of: Tensor) -> Tensor:
+    """Rows and columns `of` each matrix."""
+    return matrices[:, of][:, :, of]
 
 
 def _multiply_adds(model: nn.Module, group: Group, statistics: Mapping[str, Statistics]) -> float:

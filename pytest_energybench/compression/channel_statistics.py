@@ -19,7 +19,14 @@ from pytest_energybench.training.data import Split
 from pytest_energybench.training.evaluate import logits_and_loss
 from pytest_energybench.training.ranks import current
 
-BATCHES = 12
+BATCHES = 8
+"""480 images tell about as much as 719: with what they told, DenseNet121 without a third of its
+channels was right on 330 of 359 images, else on 331; ResNet18 without half of them on 337 and 333,
+ResNet50 without 60 % on 333 and 338."""
+
+ROWS = 16
+"""Positions looked at for each channel that enters a layer. More took as long as the rest of the
+pass together, and changed no more than another choice of images does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +107,7 @@ class _Sums:
         self._mixes = isinstance(layer, nn.Linear) or layer.groups == 1
         self._inputs_per_channel = inputs_per_channel
         self._moments = layer.weight.new_zeros(())
-        self._rows = 0
+        self._rows = self._batches = 0
         self._sensitivity = layer.weight.new_zeros(())
         self._positions = 0
         self.images = 0
@@ -114,9 +121,19 @@ class _Sums:
             entering = entering.movedim(1, -1)
         elif self._inputs_per_channel > 1:
             entering = entering.view(len(entering), -1, self._inputs_per_channel).mT
-        entering = entering.flatten(0, -2)
+        entering = self._some(entering.flatten(0, -2))
+        self._batches += 1
         self._moments = self._moments + entering.T @ entering
         self._rows += len(entering)
+
+    def _some(self, rows: Tensor) -> Tensor:
+        """(n, channels) not all of `rows`, where there are enough of them.
+
+        An odd step, and another first one in each batch, so that it is not always the same column
+        of an image.
+        """
+        step = len(rows) * BATCHES // (ROWS * rows.shape[1]) | 1
+        return rows[self._batches % step :: step]
 
     def leaves(self, layer: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
         # A hook on the tensor, not on the module: it holds when a ReLU changes the output in place.

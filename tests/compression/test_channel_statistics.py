@@ -6,14 +6,17 @@ import pytest
 import torch
 from torch import nn
 
+from pytest_energybench.compression import channel_statistics
 from pytest_energybench.compression.channel_statistics import BATCHES, collect
+from pytest_energybench.training.data import TensorSplit
 from tests.training.nets import small_data, small_net
 
 DATA = small_data()
 IMAGES = BATCHES * 10
 
 
-def test_moments_are_the_mean_products_of_what_enters() -> None:
+def test_moments_are_the_mean_products_of_what_enters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channel_statistics, "ROWS", 10_000)
     model = small_net().eval()
     statistics = collect(model, DATA.train, 10, {"9": 4})
     images, _ = next(DATA.train.ordered(IMAGES))
@@ -23,6 +26,16 @@ def test_moments_are_the_mean_products_of_what_enters() -> None:
     assert torch.allclose(statistics["4"].moments, entering.T @ entering / len(entering), atol=1e-5)
     pixels = flat.view(IMAGES, -1, 4).mT.flatten(0, 1)
     assert torch.allclose(statistics["9"].moments, pixels.T @ pixels / len(pixels), atol=1e-5)
+
+
+def test_of_many_positions_some_are_looked_at_from_every_column() -> None:
+    columns = torch.arange(16.0).expand(80, 3, 16, 16).contiguous()
+    model = nn.Sequential(nn.Conv2d(3, 6, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    split = TensorSplit(columns, torch.zeros(80, dtype=torch.long))
+    moments = collect(model, split, 10, {})["0"].moments
+    assert moments is not None
+    mean_square = float(torch.arange(16.0).square().mean())
+    assert moments.flatten().tolist() == pytest.approx([mean_square] * 9, rel=0.2)
 
 
 def test_sensitivity_is_the_squared_gradient_of_an_image_s_own_loss() -> None:
