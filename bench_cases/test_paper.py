@@ -40,4 +40,4 @@ def test_paper(
     with energy.heavy_work():
         record(energy, Measured.of(laboratory, prepared.plan, training, model))
     energy.assert_accuracy_within_baseline(max_drop=laboratory.options.max_drop)
-    assert_saves_energy(energy, method)
+    assert_saves_energy(energy, method, prepared.plan.lacks)

@@ -14,11 +14,15 @@ FITS_BFLOAT16 = 16
 
 @dataclass(frozen=True, slots=True)
 class NumberFormat:
-    """The type a model runs in; `scaled`: its loss must be scaled; `note` is for the report."""
+    """The type a model runs in; `scaled`: its loss must be scaled; `note` is for the report.
+
+    `lacking`: the weights fit a narrower type, and the device computes in none.
+    """
 
     dtype: torch.dtype
     scaled: bool = False
     note: str | None = None
+    lacking: bool = False
 
 
 def number_format(zeroed: int, device: torch.device) -> NumberFormat:
@@ -41,5 +45,7 @@ def number_format(zeroed: int, device: torch.device) -> NumberFormat:
         )
     return NumberFormat(
         torch.float32,
-        note="the CPU has no bfloat16: trained in float32, nothing can be saved",
+        note="the CPU computes in no 16-bit type (AVX512-BF16, AMX and Arm's BF16 do): trained in "
+        "float32, the bits save nothing",
+        lacking=True,
     )

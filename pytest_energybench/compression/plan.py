@@ -55,7 +55,8 @@ class Plan:
     a weight is removed and 1 elsewhere, by parameter name, shaped as the weight. `checks` are held
     against the trained module, `adjust` may send it into training again. `facts` are figures for
     the report by name, `headline` the names of those that are the methods' compression rates;
-    `notes` sentences for it.
+    `notes` sentences for it. `lacks` is one more, where the device has no type as narrow as the
+    weights: then less energy can't be asked of it.
     """
 
     model: nn.Module
@@ -68,6 +69,7 @@ class Plan:
     facts: Mapping[str, Fact] = field(default_factory=dict)
     headline: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    lacks: str | None = None
 
     def noted(self, *notes: str, **facts: Fact) -> Plan:
         """The same plan with more notes and facts."""

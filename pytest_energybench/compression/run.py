@@ -94,6 +94,10 @@ def _bound(plan: Plan, settings: TrainSettings, device: torch.device) -> tuple[P
     plan = plan.noted(
         *([chosen.note] if chosen.note else []), number_type=str(chosen.dtype).split(".")[-1]
     )
+    if chosen.lacking:
+        plan = replace(plan, lacks=chosen.note)
+    if plan.grid is None and chosen.dtype == torch.float32:
+        return plan, PlainSGD(plan.model, settings)
     updater = Masters(
         plan.model,
         chosen.dtype,

@@ -18,6 +18,9 @@ NO_METER = "energy not testable on this meter"
 IN_PART = "part of the energy is estimated"
 """Said of a claim about energy whose joules come from hardware only in part."""
 
+NO_NARROW_TYPE = "the device computes in no 16-bit type, so the models trained in float32"
+"""Said of a claim about what a narrow type saves where there is none."""
+
 Holds = Callable[[float], bool]
 """Whether one model's figure is as the claim says."""
 
@@ -49,6 +52,7 @@ class Claim:
         on_time: it is about energy, but was judged on time.
         in_part: it is about energy, some of which is estimated.
         needs: what did not run but must, model by model.
+        lacks: what the device lacks to test it, in words; empty where that is nothing.
     """
 
     text: str
@@ -58,10 +62,13 @@ class Claim:
     on_time: bool = False
     in_part: bool = False
     needs: tuple[Need, ...] = ()
+    lacks: str = ""
 
     @property
     def words(self) -> str:
         """The verdict as a sentence; models and methods that are missing are named."""
+        if self.lacks:
+            return f"{self.verdict}: {self.lacks}"
         if self.verdict == "not testable here":
             models: dict[str, list[str]] = {}
             for need in self.needs:
@@ -86,12 +93,14 @@ def judged(
     on_time: bool = False,
     in_part: bool = False,
     enough: Callable[[Iterable[bool]], bool] = all,
+    lacks: str = "",
 ) -> Claim:
     """Judge one figure of every model.
 
     Args:
         methods: those that each model must have run with.
         enough: which of the models' answers make the claim true.
+        lacks: what the device lacks, so that no figure can tell; empty where that is nothing.
     """
     findings, needs = [], []
     for model in models:
@@ -103,7 +112,7 @@ def judged(
             continue
         findings.append(Finding(name, show(model, value), holds(value)))
     verdict: Verdict = "not testable here"
-    if not needs:
+    if not needs and not lacks:
         true = enough(finding.holds for finding in findings)
         verdict = "reproduced" if true else "refuted"
-    return Claim(text, section, verdict, tuple(findings), on_time, in_part, tuple(needs))
+    return Claim(text, section, verdict, tuple(findings), on_time, in_part, tuple(needs), lacks)

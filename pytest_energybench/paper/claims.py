@@ -2,7 +2,8 @@
 
 A claim about energy needs joules from hardware. Where they are estimated from CPU time an energy
 ratio is a time ratio: then the claim is judged on time, and its verdict says so. A claim about
-several models needs all of them; until then the figures there are stand without a verdict.
+several models needs all of them; until then the figures there are stand without a verdict. Nor is
+there one on what a narrow number type saves where the device has none.
 
 How words without a number are read: "half the time" as at most 0.60 of the baseline's;
 "consistent saving" as less energy than the baseline on every model; a "significant" drop as more
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from pytest_energybench.paper.claim import Claim, Holds, judged
+from pytest_energybench.paper.claim import NO_NARROW_TYPE, Claim, Holds, judged
 from pytest_energybench.paper.matrix import (
     BASELINE,
     PAPER_METHODS,
@@ -21,6 +22,7 @@ from pytest_energybench.paper.matrix import (
     accuracy,
     duration_s,
     energy_j,
+    lacked_narrow_type,
     metric,
     per_epoch,
 )
@@ -210,6 +212,7 @@ def _ratio_claim(
         on_time=on_time,
         in_part=in_part,
         enough=enough,
+        lacks=_lacks(matrix, method, models),
     )
 
 
@@ -253,6 +256,7 @@ def _per_epoch_claim(run: Run, text: str, models: tuple[str, ...], holds: Holds)
         lambda _, value: f"{value:.2f} of the least other",
         on_time=on_time,
         in_part=matrix.energy_kind == "partly estimated",
+        lacks=_lacks(matrix, "steganographic", models),
     )
 
 
@@ -277,6 +281,12 @@ def _significant_drop(
         lambda change: change < -limit - _ROUNDING,
         lambda model, value: _points(value, published[model] - _baseline(model)),
     )
+
+
+def _lacks(matrix: Matrix, method: str, models: tuple[str, ...]) -> str:
+    """What the device lacked when these models were trained by the method."""
+    cases = [matrix.cases[model, method] for model in models if (model, method) in matrix.cases]
+    return NO_NARROW_TYPE if any(map(lacked_narrow_type, cases)) else ""
 
 
 def _all_models() -> tuple[str, ...]:

@@ -27,6 +27,10 @@ Figure = Callable[[Case], float | None]
 """One figure of a case."""
 
 
+NARROW_BITS = 16
+"""From so many zeroed bits on a weight fits a 16-bit type."""
+
+
 @dataclass(frozen=True, slots=True)
 class Matrix:
     """The cases of the paper's experiment in a run.
@@ -88,6 +92,12 @@ class Matrix:
         if any(figures.estimated_domains(case) for case in metered):
             return "partly estimated"
         return "measured"
+
+
+def lacked_narrow_type(case: Case) -> bool:
+    """Whether it trained in float32 though its bits fit a 16-bit type: the device has none."""
+    bits = metric("zeroed_bits")(case)
+    return case.metrics.get("number_type") == "float32" and (bits or 0) >= NARROW_BITS
 
 
 def _ordered(names: set[str], first: tuple[str, ...] | list[str]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -141,3 +142,30 @@ def test_waiting_threads_sleep_unless_the_user_has_said_how_they_wait(
         check=True,
     )
     assert done.stdout.splitlines()[-1] == then
+
+
+@pytest.mark.parametrize(("on_a_host", "said"), [(False, [{}]), (True, ["quick"])])
+def test_with_ray_in_the_ini_file_the_hosts_that_train_say_the_settings(
+    on_a_host: bool, said: list[object]
+) -> None:
+    script = f"""if True:
+        import json, sys, pytest
+
+        class Host:
+            @pytest.hookimpl(tryfirst=True)
+            def pytest_configure(self, config):
+                if {on_a_host}:
+                    config.option.energy_ray = ""  # as the plugin does in each of them
+
+        class Asking:
+            def pytest_collection_finish(self, session):
+                print(json.dumps(session.config.hook.pytest_energy_settings(config=session.config)))
+
+        arguments = ["--collect-only", "-q", "-p", "no:hypothesispytest", "-o", "energy_ray=auto"]
+        pytest.main([{CASES!r}, *arguments], plugins=[Host(), Asking()])
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("[{")]
+    assert [given.get("preset", given) for given in json.loads(line)] == said

@@ -19,25 +19,27 @@ def meter():
 
 @pytest.mark.energy_group("m")
 @pytest.mark.parametrize(
-    ("method", "seconds"),
+    ("method", "seconds", "lacks"),
     [
-        pytest.param("baseline", 10, marks=pytest.mark.energy_baseline),
-        ("steganographic", 8),
-        ("steganographic", 12),
-        ("pruning", 8),
-        ("pruning", 12),
-        ("lowrank", 12),
-        ("one-of-my-own", 12),
+        pytest.param("baseline", 10, None, marks=pytest.mark.energy_baseline),
+        ("steganographic", 8, None),
+        ("steganographic", 12, None),
+        ("steganographic", 8, "no narrow type"),
+        ("steganographic", 12, "no narrow type"),
+        ("pruning", 8, None),
+        ("pruning", 12, None),
+        ("lowrank", 12, None),
+        ("one-of-my-own", 12, None),
     ],
 )
-def test_method(energy, method, seconds):
+def test_method(energy, method, seconds, lacks):
     with energy.measure("train"):
         METER.clock.advance(seconds)
-    assert_saves_energy(energy, method)
+    assert_saves_energy(energy, method, lacks)
 """
 
 
-def test_only_where_the_paper_found_no_saving_a_missed_one_is_expected(
+def test_a_missed_saving_is_expected_where_the_paper_found_none_or_the_device_lacks_what_it_takes(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
@@ -48,11 +50,12 @@ def test_only_where_the_paper_found_no_saving_a_missed_one_is_expected(
     )
     pytester.makepyfile(suite=SUITE)
     result = pytester.runpytest_subprocess("suite.py", "-rx", "-p", "no:cacheprovider")
-    result.assert_outcomes(passed=3, failed=2, xfailed=2)
+    result.assert_outcomes(passed=4, failed=2, xfailed=3)
     result.stdout.fnmatch_lines_random(
         [
-            "*suite.py::test_method?pruning-12? - paper, Sections 3.3 and 3.5*",
-            "*suite.py::test_method?lowrank-12? - paper, Sections 3.4 and 3.5*",
+            "*suite.py::test_method?pruning-12-None? - paper, Sections 3.3 and 3.5*",
+            "*suite.py::test_method?lowrank-12-None? - paper, Sections 3.4 and 3.5*",
+            "*suite.py::test_method?steganographic-12-no narrow type? - no narrow type*",
             "*is above the baseline's 100 J*",
         ]
     )

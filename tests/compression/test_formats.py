@@ -13,7 +13,9 @@ from pytest_energybench.compression.run import prepare
 from pytest_energybench.compression.sizes import size
 from pytest_energybench.training.errors import SettingError
 from pytest_energybench.training.hardware import choose_device
+from pytest_energybench.training.masters import Masters
 from pytest_energybench.training.settings import TrainSettings
+from pytest_energybench.training.updater import PlainSGD
 from tests.training.nets import CPU, small_data, small_net
 
 CUDA = torch.device("cuda")
@@ -37,6 +39,7 @@ def test_from_16_zeroed_bits_bfloat16_where_the_hardware_has_it(
     assert fewer.note is not None
     assert "17 bits fit no narrow type" in fewer.note
     assert "nothing can be saved" in fewer.note
+    assert not fewer.lacking
 
 
 def test_older_gpus_get_float16_with_loss_scaling(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,8 +50,31 @@ def test_older_gpus_get_float16_with_loss_scaling(monkeypatch: pytest.MonkeyPatc
 def test_a_cpu_without_it_trains_in_float32_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     without = chosen(monkeypatch, 20, CPU, native=False)
     assert without.dtype == torch.float32
+    assert without.lacking
     assert without.note is not None
-    assert "the CPU has no bfloat16" in without.note
+    assert "the CPU computes in no 16-bit type" in without.note
+
+
+@pytest.mark.parametrize(
+    ("plan", "updater"),
+    [
+        (Plan(small_net(), mixed_precision=True), PlainSGD),
+        (Plan(small_net(), BitGrid(20)), Masters),
+    ],
+    ids=["amp", "grid"],
+)
+def test_what_a_plan_lacks_there_is_said_and_without_a_grid_it_trains_as_the_baseline(
+    monkeypatch: pytest.MonkeyPatch, plan: Plan, updater: type
+) -> None:
+    monkeypatch.setattr(formats, "has_bfloat16", lambda _: False)
+    prepared = prepare(plan, TrainSettings(max_epochs=1), CPU, "test")
+    assert prepared.plan.lacks in prepared.plan.notes
+    assert type(prepared.updater) is updater
+
+
+def test_a_grid_too_fine_for_narrow_types_lacks_nothing() -> None:
+    prepared = prepare(Plan(small_net(), BitGrid(15)), TrainSettings(max_epochs=1), CPU, "test")
+    assert prepared.plan.lacks is None
 
 
 def test_float16_keeps_the_grid(monkeypatch: pytest.MonkeyPatch) -> None:

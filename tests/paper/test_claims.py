@@ -49,6 +49,25 @@ def test_estimated_energy_is_judged_on_time_and_says_so(run, claim, holds, fails
     assert claim(bad).words == expected.format("refuted")
 
 
+@pytest.mark.parametrize(
+    "claim", [*(row[0] for row in SAVES), of.alexnet_not_least_per_epoch], ids=lambda c: c.__name__
+)
+def test_a_device_without_a_narrow_type_tells_nothing_of_what_it_saves(metered, claim):
+    run = samples.relative(metered, "steganographic", 1.3)
+    for model in samples.MODELS:
+        run = samples.recorded(run, model, "steganographic", number_type="float32")
+    told = claim(run)
+    assert told.words == (
+        "not testable here: the device computes in no 16-bit type, so the models trained in float32"
+    )
+    assert told.findings
+    for model in samples.MODELS:  # with so few bits zeroed it is not the device's fault
+        run = samples.recorded(run, model, "steganographic", zeroed_bits=15)
+    assert not claim(run).lacks
+    assert claim(run).verdict != "not testable here"
+    assert of.pruning_saves_nothing(run).verdict == "reproduced"
+
+
 def test_where_energy_is_estimated_only_time_counts(run):
     run = samples.relative(run, "steganographic", 0.4)
     odd = replace(run, cases=[replace(case, total_j=1.0) for case in run.cases])
