@@ -69,7 +69,12 @@ class Laboratory:
         return Plan(start.model, notes=start.notes)
 
     def compress(
-        self, plan: Plan, model: str, method: str, trained_accuracy: float | None = None
+        self,
+        plan: Plan,
+        model: str,
+        method: str,
+        trained_accuracy: float | None = None,
+        trained_loss: float | None = None,
     ) -> Plan:
         """Let the method decide, on validation, where the trained baseline reached that much."""
         task = Task(
@@ -80,6 +85,7 @@ class Laboratory:
             strategy=self.options.search,
             seed=self.options.seed,
             trained_accuracy=trained_accuracy,
+            trained_loss=trained_loss,
         )
         return registry.method(method)(plan, task)
 

@@ -121,9 +121,10 @@ def _dense_bytes(energy: Energy, size: Size) -> float:
     return _of_baseline(energy, "weight_bytes") or 4 * size.compressed_parameters
 
 
-def reached_by_baseline(energy: Energy) -> float | None:
-    """The validation accuracy that the trained baseline of this case reached, 0 to 1, if known."""
-    return _of_baseline(energy, "validation_accuracy")
+def reached_by_baseline(energy: Energy) -> tuple[float | None, float | None]:
+    """The accuracy, 0 to 1, and the loss in nats that the trained baseline of this case reached on
+    validation, where known."""
+    return _of_baseline(energy, "validation_accuracy"), _of_baseline(energy, "validation_loss")
 
 
 def _of_baseline(energy: Energy, metric: str) -> float | None:
@@ -135,7 +136,7 @@ def _of_baseline(energy: Energy, metric: str) -> float | None:
 def _record_level(energy: Energy, measured: Measured) -> None:
     """Epochs, seconds and joules until validation first was within `max_drop` of the baseline's
     accuracy there (paper, Sections 2.4 and 3.5)."""
-    reference = reached_by_baseline(energy)
+    reference, _ = reached_by_baseline(energy)
     if reference is None:
         reference = measured.training.best.validation.accuracy
     crossing = measured.training.first_crossing(reference - measured.max_drop)

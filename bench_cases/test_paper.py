@@ -30,7 +30,7 @@ def test_paper(
         plan = laboratory.start(model)
     if method != BASELINE:
         with energy.measure("search", counted=False):
-            plan = laboratory.compress(plan, model, method, reached_by_baseline(energy))
+            plan = laboratory.compress(plan, model, method, *reached_by_baseline(energy))
     with energy.heavy_work():
         prepared = laboratory.prepare(plan, model, method)
 

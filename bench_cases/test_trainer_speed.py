@@ -26,6 +26,7 @@ from pytest_energybench.compression.run import prepare
 from pytest_energybench.gates.statistics import Estimate, paired
 from pytest_energybench.training.data import Data
 from pytest_energybench.training.digits import digits
+from pytest_energybench.training.hardware import has_bfloat16
 from pytest_energybench.training.models import build
 from pytest_energybench.training.settings import TrainSettings, preset
 
@@ -84,6 +85,8 @@ def trainer(
 def test_the_trainer_is_as_fast_as_a_plain_loop(
     name: str, dtype: torch.dtype, pytestconfig: pytest.Config
 ) -> None:
+    if dtype == torch.bfloat16 and not has_bfloat16(CPU):
+        pytest.skip("needs a CPU that computes in bfloat16 (AVX512-BF16, AMX, Arm's BF16)")
     data = digits(preset("quick").input_size(name), CPU)
     model = build(name, data.classes, data.image_size)
     settings = replace(preset("quick").train_settings(name, seed=0), max_epochs=1)

@@ -8,6 +8,7 @@ stay.
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,15 +17,13 @@ from itertools import islice
 import torch
 from torch import nn
 
-from pytest_energybench.compression.bits import truncate
 from pytest_energybench.compression.channel_groups import channel_groups, inputs_per_channel, remove
 from pytest_energybench.compression.channel_order import least, worths
 from pytest_energybench.compression.channel_repair import make_up
 from pytest_energybench.compression.channel_statistics import BATCHES, collect
-from pytest_energybench.compression.plan import Fact, Goal, Plan, ResultError, Task
+from pytest_energybench.compression.plan import PART, Fact, Goal, Plan, ResultError, Task
 from pytest_energybench.compression.probing import score_changed
 from pytest_energybench.compression.search import Search, passes, search
-from pytest_energybench.compression.targets import compressed_weights
 from pytest_energybench.training.data import Split
 from pytest_energybench.training.evaluate import Score
 
@@ -44,20 +43,23 @@ class Channel:
     def __call__(self, plan: Plan, task: Task) -> Plan:
         """Search on validation, every level a copy of the original; return the last that passes.
 
-        Where the trained model misses its goal it trains once more. Needs torch-pruning.
+        Channels may take PART of what may be lost, alone as in a combination: training makes up for
+        the rest. Where the trained model misses its goal it trains once more. Needs torch-pruning.
         """
-        pruned = _Pruned(plan.model, task)
+        began = time.monotonic()
+        most = min(task.max_drop, PART * (task.drop_in_all or task.max_drop))
+        pruned = _Pruned(plan.model, replace(task, max_drop=most))
         found = search(
             "channels removed, steps of 2 %",
             LEVELS,
             pruned.score,
-            task.max_drop,
+            most,
             strategy=task.strategy,
         )
         model = pruned.at(found.found)
         before, after = Counts.of(plan.model), Counts.of(model)
         plan = replace(plan, model=model, adjust=Again(task.goal(found)))
-        plan = plan.found(pruned.with_all_images(found))
+        plan = plan.found(pruned.counted(found).since(began))
         return plan.checked(partial(check_channels, before, after), "channel_rate")
 
 
@@ -83,13 +85,16 @@ class Again:
     """Lets a trained model that misses its `goal` train a second time, as it is.
 
     Early stopping waits for steps of 0.05 nats; a model with few channels left also gains by less.
+    One whose loss is as low as the baseline's has learnt as much, whichever side the last image
+    falls to: ResNet50 trained for 9 epochs in place of 5 for one image, at a loss of 0.10 where its
+    baseline had 0.12.
     """
 
     goal: Goal
 
     def __call__(self, model: nn.Module, score: Score, done: int) -> bool:
         """Whether it trains again, which needs it in float32."""
-        again = done == 0 and self.goal.missed(score, done)
+        again = done == 0 and self.goal.missed(score, done) and not self.goal.as_good(score)
         if again:
             model.float()
         return again
@@ -113,6 +118,7 @@ class _Pruned:
         )
         self._worths = worths(model, self._groups, self._statistics)
         self._images = self._of_training(BATCHES)
+        self._evaluations = 0
         self._start = self._score(model)
         self._kept = 0, model
 
@@ -130,9 +136,15 @@ class _Pruned:
         kept, model = self._kept
         return model if kept == level else self._best(level)[0]
 
-    def with_all_images(self, found: Search) -> Search:
-        """The search with all images looked at so far, those of statistics among them."""
-        return replace(found, images=self._images, reference_evaluations=None)
+    def counted(self, found: Search) -> Search:
+        """The search with all that was done so far: a level may take two evaluations, and images
+        were looked at for statistics, too."""
+        return replace(
+            found,
+            evaluations=self._evaluations,
+            images=self._images,
+            reference_evaluations=None,
+        )
 
     def _best(self, level: int) -> tuple[nn.Module, Score]:
         """The model; its running statistics are taken anew where it fails with those it has and
@@ -159,12 +171,9 @@ class _Pruned:
         return passes(score.correct, score.total, self._start, self._task.max_drop)
 
     def _score(self, model: nn.Module) -> Score:
-        """With the bits zeroed that will be: a model that only float32 holds would train in it, and
-        lose more than its channels save, as ResNet18 did with room for 15 bits of 16."""
+        self._evaluations += 1
         self._images += len(self._task.data.validation)
-        zeroed = self._task.zeroed_after
-        weights = compressed_weights(model) if zeroed else {}
-        return score_changed(model, weights, lambda _, weight: truncate(weight, zeroed), self._task)
+        return score_changed(model, {}, lambda _, weight: weight, self._task)
 
     def _of_training(self, batches: int) -> int:
         return min(len(self._task.data.train), batches * self._task.evaluation_batch)

@@ -7,6 +7,7 @@ twice would compound. One sort serves every level.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -31,6 +32,7 @@ class Pruning:
 
     def __call__(self, plan: Plan, task: Task) -> Plan:
         """Search on validation; the removed weights of the model are zero afterwards."""
+        began = time.monotonic()
         weights = compressed_weights(plan.model)
         levels = Levels(weights)
 
@@ -48,7 +50,7 @@ class Pruning:
             for name, weight in weights.items():
                 weight.mul_(masks[name])
         # A layer whose rank were raised after training would outgrow its mask.
-        plan = replace(plan, masks=masks, adjust=None).found(found)
+        plan = replace(plan, masks=masks, adjust=None).found(found.since(began))
         return plan.checked(partial(check_masks, masks), "pruned_rate_prunable")
 
 

@@ -10,16 +10,11 @@ from pytest_energybench.compression.baseline import baseline
 from pytest_energybench.compression.channel import Channel
 from pytest_energybench.compression.lowrank import LowRank
 from pytest_energybench.compression.number_format import FITS_BFLOAT16
-from pytest_energybench.compression.plan import Method, Plan, Task
+from pytest_energybench.compression.plan import PART, Method, Plan, Task
 from pytest_energybench.compression.pruning import Pruning
 from pytest_energybench.compression.steganographic import Steganographic
 from pytest_energybench.training.errors import SettingError
 from pytest_energybench.training.evaluate import evaluate
-
-PART = 0.75
-"""What each method of a combination but the last may lose, of what is left to lose. With the whole,
-ConvNeXt-Base ended 10 of 719 images down, more than its training won back; with half, VGG16 saved
-less than it could."""
 
 
 class Stage(IntEnum):

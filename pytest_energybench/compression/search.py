@@ -67,8 +67,9 @@ class Search:
 
     `found` passes and `found + 1` fails, both evaluated; without a failing level `found` is the
     last one. `curve` holds the probed points by level. `evaluations` are full passes over
-    validation; `images` counts all that were looked at, on training too. `reference_evaluations`
-    is what the paper's linear scan takes to the same answer; None where the paper has none.
+    validation; `images` counts all that were looked at, on training too, and `seconds` all that had
+    to be done, what comes before the first level included. `reference_evaluations` is what the
+    paper's linear scan takes to the same answer; None where the paper has none.
     """
 
     parameter: str
@@ -78,6 +79,10 @@ class Search:
     images: int
     seconds: float
     reference_evaluations: int | None
+
+    def since(self, began: float) -> Search:
+        """The same search, as one that was begun at `began`, a time of `time.monotonic`."""
+        return replace(self, seconds=time.monotonic() - began)
 
 
 def passes(correct: float, total: int, reference: Count, max_drop: float) -> bool:

@@ -6,18 +6,20 @@ import copy
 import textwrap
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from pytest_energybench.compression import registry
+from pytest_energybench.compression import channel, registry
 from pytest_energybench.compression.channel import Again, recalibrate
-from pytest_energybench.compression.plan import Goal, Plan, ResultError, Task
+from pytest_energybench.compression.plan import PART, Goal, Plan, ResultError, Task
+from pytest_energybench.compression.probing import score_changed
 from pytest_energybench.compression.registry import method
 from pytest_energybench.compression.run import prepare, reloaded
-from pytest_energybench.compression.search import search
-from pytest_energybench.compression.steganographic import all_on_grid, truncated_accuracy
+from pytest_energybench.compression.search import Search, search
+from pytest_energybench.compression.steganographic import all_on_grid
 from pytest_energybench.training.data import TensorSplit
 from pytest_energybench.training.evaluate import Score, evaluate
 from pytest_energybench.training.settings import TrainSettings
@@ -139,13 +141,20 @@ def test_before_a_capacity_channels_are_judged_with_the_bits_gone_that_will_be()
     assert capacity.found >= 16
 
 
-def test_a_level_s_score_is_that_with_the_bits_gone() -> None:
+def test_every_evaluation_and_image_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluations = 0
+
+    def counting(*given: Any) -> Score:
+        nonlocal evaluations
+        evaluations += 1
+        return score_changed(*given)
+
+    monkeypatch.setattr(channel, "score_changed", counting)
     model = small_net()
     model.load_state_dict(trained_weights(SETTINGS, 8))
-    task = replace(TASK, zeroed_after=24)
-    searched = method("channel")(Plan(model), task).searches[0]
-    assert searched.curve[0].correct == truncated_accuracy(model, task)(24).correct
-    assert searched.curve[0].correct != evaluate(model, DATA.validation, 50).correct
+    found = method("channel")(Plan(model), replace(TASK, max_drop=0.01)).searches[0]
+    assert found.evaluations == evaluations > len(found.curve)
+    assert found.images > evaluations * len(DATA.validation)
 
 
 @pytest.mark.parametrize(("last", "zeroed"), [("steganographic", 16), ("pruning", 0)])
@@ -162,7 +171,22 @@ def test_the_first_of_two_is_told_its_part_and_what_follows(
     monkeypatch.setitem(registry._METHODS, "listening", entry)
     method(f"{last}+listening")(Plan(small_net()), replace(TASK, max_drop=0.2))
     assert (told[0].drop_in_all, told[0].zeroed_after) == (0.2, zeroed)
-    assert told[0].max_drop == pytest.approx(0.2 * registry.PART)
+    assert told[0].max_drop == pytest.approx(0.2 * PART)
+
+
+@pytest.mark.parametrize("name", ["channel", "steganographic+channel"])
+def test_channels_alone_or_first_of_two_take_one_part(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[float] = []
+
+    def listening(parameter: str, last: int, evaluate: Any, drop: float, **more: Any) -> Search:
+        given.append(drop)
+        return search(parameter, last, evaluate, drop, **more)
+
+    monkeypatch.setattr(channel, "search", listening)
+    method(name)(Plan(small_net()), replace(TASK, max_drop=0.2))
+    assert given == [pytest.approx(0.2 * PART)]
 
 
 def test_a_combination_is_judged_by_what_all_may_lose() -> None:
@@ -181,6 +205,13 @@ def test_a_trained_model_that_misses_its_goal_trains_once_more_in_float32() -> N
     assert again(model, Score(95, 100, 0.1), 0)
     assert model[0].weight.dtype == torch.float32
     assert not again(model, Score(95, 100, 0.1), 1)
+
+
+def test_one_that_has_learnt_as_much_as_the_baseline_does_not_train_again() -> None:
+    again = Again(Goal(0.96, loss=0.12))
+    assert not again(small_net(), Score(95, 100, 0.12), 0)
+    assert again(small_net(), Score(95, 100, 0.13), 0)
+    assert not again(small_net(), Score(96, 100, 0.13), 0)
 
 
 def test_the_search_leaves_the_original_as_it_was() -> None:

@@ -239,24 +239,30 @@ def test_a_row_unfolds_by_keyboard(reader, pages):
 
 
 def test_two_thousand_cases_answer_within_two_seconds(reader, pages):
-    """Seconds of the page's own thread, so that a busy machine does not fail it."""
-    reader.open("about:blank")
-    reader.cdp("Performance.enable", timeDomain="threadTicks")
+    """Seconds of the page's own thread, the least of three, so that a busy machine does not fail
+    it: what shares its core or its cache makes the thread slower, never faster."""
 
     def worked():
         metrics = reader.cdp("Performance.getMetrics")["metrics"]
         return next(m["value"] for m in metrics if m["name"] == "TaskDuration")
 
-    start = worked()
-    reader.open(pages["big"])
-    assert reader.run("return document.getElementById('shown').textContent").startswith("2,000 of")
-    opened = worked()
-    reader.click(head(2))
-    assert reader.run("return document.body.offsetHeight") > 0
-    ordered = worked()
-    reader.cdp("Performance.disable")
-    assert 0 < opened - start <= 2.0
-    assert 0 < ordered - opened <= 1.5
+    opening, ordering = [], []
+    for _ in range(3):
+        reader.open("about:blank")
+        reader.cdp("Performance.enable", timeDomain="threadTicks")
+        start = worked()
+        reader.open(pages["big"])
+        shown = reader.run("return document.getElementById('shown').textContent")
+        assert shown.startswith("2,000 of")
+        opened = worked()
+        reader.click(head(2))
+        assert reader.run("return document.body.offsetHeight") > 0
+        ordered = worked()
+        reader.cdp("Performance.disable")
+        opening.append(opened - start)
+        ordering.append(ordered - opened)
+    assert 0 < min(opening) <= 2.0
+    assert 0 < min(ordering) <= 1.5
 
 
 def test_print_shows_the_figures_and_no_controls(reader, pages):

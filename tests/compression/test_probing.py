@@ -1,0 +1,90 @@
+"""Scores of weights that a model does not have, and the model as it was afterwards."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from pytest_energybench.compression.bits import idle_bits
+from pytest_energybench.compression.plan import Plan, Task
+from pytest_energybench.compression.probing import score_changed
+from pytest_energybench.compression.registry import method
+from pytest_energybench.compression.search import Search, search
+from pytest_energybench.compression.steganographic import truncated_accuracy
+from pytest_energybench.compression.targets import compressed_weights
+from pytest_energybench.training.evaluate import evaluate
+from pytest_energybench.training.settings import TrainSettings
+from tests.training.nets import CPU, small_data, trained_weights
+
+DATA = small_data()
+TASK = Task(DATA, CPU, 0.5, 50)
+
+
+@pytest.fixture(scope="module")
+def trained() -> dict[str, Tensor]:
+    return trained_weights(TrainSettings(batch_size=16, evaluation_batch=50), 8)
+
+
+def test_a_change_is_scored_and_undone(model: nn.Module) -> None:
+    own = {name: weight.clone() for name, weight in model.state_dict().items()}
+    weights = {"0.weight": compressed_weights(model)["0.weight"]}
+    silent = score_changed(model, weights, lambda _, weight: weight * 0, TASK)
+    assert silent.correct < evaluate(model, DATA.validation, 50).correct
+    assert all(torch.equal(own[name], weight) for name, weight in model.state_dict().items())
+
+
+def test_it_is_undone_where_the_change_fails(model: nn.Module) -> None:
+    own = {name: weight.clone() for name, weight in model.state_dict().items()}
+
+    def failing(name: str, weight: Tensor) -> Tensor:
+        if name == "4.weight":
+            raise RuntimeError(name)
+        return weight * 0
+
+    with pytest.raises(RuntimeError, match=r"4\.weight"):
+        score_changed(model, compressed_weights(model), failing, replace(TASK, zeroed_after=16))
+    assert all(torch.equal(own[name], weight) for name, weight in model.state_dict().items())
+
+
+def test_bits_that_a_later_method_zeroes_are_gone_from_every_weight(model: nn.Module) -> None:
+    seen: list[int] = []
+    model.register_forward_pre_hook(
+        lambda *_: seen.extend(idle_bits(each) for each in compressed_weights(model).values())
+    )
+    first = {"0.weight": compressed_weights(model)["0.weight"]}
+    score_changed(model, first, lambda _, weight: weight / 3, replace(TASK, zeroed_after=20))
+    assert min(seen) >= 20
+
+
+@pytest.mark.parametrize("name", ["channel", "pruning", "lowrank"])
+def test_before_a_capacity_every_search_scores_with_the_bits_gone(
+    name: str, model: nn.Module
+) -> None:
+    narrow = truncated_accuracy(model, TASK)(24)
+    assert narrow.correct != evaluate(model, DATA.validation, 50).correct
+    searched = method(name)(Plan(model), replace(TASK, zeroed_after=24)).searches[0]
+    assert searched.curve[0].correct == narrow.correct
+
+
+@pytest.mark.parametrize("name", ["channel", "pruning", "lowrank"])
+def test_the_seconds_of_a_search_begin_before_its_first_level(
+    name: str, model: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(*given: Any, **more: Any) -> Search:
+        time.sleep(0.5)
+        return search(*given, **more)
+
+    monkeypatch.setattr(f"pytest_energybench.compression.{name}.search", late)
+    assert method(name)(Plan(model), TASK).searches[0].seconds >= 0.5
+
+
+def test_the_paper_s_search_for_ranks_knows_of_no_bits(model: nn.Module) -> None:
+    plain = evaluate(model, DATA.validation, 50)
+    task = replace(TASK, strategy="per-layer", zeroed_after=24)
+    searched = method("lowrank")(Plan(model), task).searches[0]
+    assert searched.curve[0].correct == plain.correct
