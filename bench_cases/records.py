@@ -109,8 +109,8 @@ def record(energy: Energy, measured: Measured) -> None:
         energy.flag(note)
     if training.trainings > 1:
         energy.flag(
-            f"trained {training.trainings} times: compressed less each time, since the one before"
-            " had lost too much; all of them count"
+            f"trained {training.trainings} times, as the one before had lost too much; all of them"
+            " count"
         )
     if training.capped:
         energy.flag(f"stopped by the cap of {training.epochs} epochs, not by early stopping")

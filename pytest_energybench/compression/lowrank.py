@@ -32,6 +32,7 @@ from pytest_energybench.compression.probing import score_changed
 from pytest_energybench.compression.search import Search, search
 from pytest_energybench.training.evaluate import Score
 from pytest_energybench.training.ranks import current
+from pytest_energybench.training.trainer import Enough, by_the_rules_alone
 
 BUDGETS = 127
 """Levels of the shared budget: seven probes find one of them."""
@@ -97,7 +98,7 @@ def search_jointly(
         ranks = ranks_at(level)
         weights = {path: layers[path].weight for path in ranks}
         return score_changed(
-            model, weights, lambda path, _: spectra[path].weight(ranks[path]), task
+            model, weights, lambda path, _: spectra[path].weight(ranks[path]), task.at(level)
         )
 
     found = search(
@@ -140,10 +141,10 @@ class Adjustment:
     spectra: Mapping[str, Spectrum]
     goal: Goal
 
-    def __call__(self, model: nn.Module, score: Score, done: int) -> bool:
+    def __call__(self, model: nn.Module, score: Score, done: int) -> Enough | None:
         """Extend the most squeezed layers by their next components; what is trained stays."""
         if not self.ranks or not self.goal.missed(score, done):
-            return False
+            return None
         model.float()
         squeezed = sorted(self.ranks, key=lambda path: self.ranks[path] / self.spectra[path].most)
         for path in squeezed[: -(-len(squeezed) // SQUEEZED)]:
@@ -154,7 +155,7 @@ class Adjustment:
             rank = min(max(int(self.ranks[path] * RAISE), self.ranks[path] + 1), spectrum.most)
             layer.extend(spectrum, rank)
             self.ranks[path] = rank
-        return True
+        return by_the_rules_alone
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from pytest_energybench.compression.search import Accuracy, Search, passes
 from pytest_energybench.training.data import Data
 from pytest_energybench.training.errors import TrainingError
 from pytest_energybench.training.evaluate import Score
+from pytest_energybench.training.trainer import Enough
 
 Fact = float | int | str
 """A figure or word for the report."""
@@ -21,9 +22,10 @@ Fact = float | int | str
 Check = Callable[[nn.Module], Mapping[str, Fact]]
 """Looks at the trained module itself: returns what it counted there, or raises ResultError."""
 
-Adjust = Callable[[nn.Module, Score, int], bool]
-"""Changes a trained model that lost too much, in place and back in float32, and says whether it
-did: then it trains again. Takes the model in the type it trained in, its validation score and how
+Adjust = Callable[[nn.Module, Score, int], Enough | None]
+"""Changes a trained model that lost too much, in place and back in float32, so that it trains
+again: until early stopping ends that, or an epoch's validation score is enough. Gives None where it
+leaves the model as it is. Takes the model in the type it trained in, its validation score and how
 often it was adjusted already."""
 
 
@@ -126,6 +128,10 @@ class Task:
     drop_in_all: float | None = None
     zeroed_after: int = 0
 
+    def at(self, level: int) -> Task:
+        """The task for one level of a search: its reference, level 0, keeps all bits."""
+        return self if level else replace(self, zeroed_after=0)
+
     def goal(self, found: Search) -> Goal:
         """What a model that was compressed as `found` must reach on validation when it is trained:
         within what all methods may lose of the trained baseline, or, where that is unknown, of the
@@ -145,13 +151,18 @@ class Goal:
 
     def missed(self, score: Score, done: int) -> bool:
         """Whether `score` falls short and there is an adjustment left after `done` ones."""
-        reached = passes(score.correct, score.total, Accuracy(self.accuracy), 0.0)
-        return not reached and done < MOST_ADJUSTMENTS
+        return not self._reached(score) and done < MOST_ADJUSTMENTS
 
-    def as_good(self, score: Score) -> bool:
-        """Whether the loss is no higher than the baseline's. It tells two models apart long before
-        the accuracy on a few hundred images does, of which each is a third of a point."""
-        return self.loss is not None and score.loss <= self.loss
+    def met(self, score: Score) -> bool:
+        """Whether `score` is there, with a loss no higher than the baseline's.
+
+        The accuracy alone would be of that epoch which chance favours: an image of a few hundred
+        is a third of a point.
+        """
+        return self._reached(score) and (self.loss is None or score.loss <= self.loss)
+
+    def _reached(self, score: Score) -> bool:
+        return passes(score.correct, score.total, Accuracy(self.accuracy), 0.0)
 
 
 class Method(Protocol):

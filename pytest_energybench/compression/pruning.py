@@ -39,7 +39,7 @@ class Pruning:
         def evaluate(level: int) -> Score:
             masks = levels.masks(level)
             return score_changed(
-                plan.model, weights, lambda name, weight: weight * masks[name], task
+                plan.model, weights, lambda name, weight: weight * masks[name], task.at(level)
             )
 
         found = search(

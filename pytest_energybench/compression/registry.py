@@ -11,10 +11,11 @@ from pytest_energybench.compression.channel import Channel
 from pytest_energybench.compression.lowrank import LowRank
 from pytest_energybench.compression.number_format import FITS_BFLOAT16
 from pytest_energybench.compression.plan import PART, Method, Plan, Task
+from pytest_energybench.compression.probing import score
 from pytest_energybench.compression.pruning import Pruning
+from pytest_energybench.compression.search import Accuracy, passes
 from pytest_energybench.compression.steganographic import Steganographic
 from pytest_energybench.training.errors import SettingError
-from pytest_energybench.training.evaluate import evaluate
 
 
 class Stage(IntEnum):
@@ -65,7 +66,8 @@ def method(name: str) -> Method:
 
     Together they may lose what one may: each but the last takes at most PART of what is left of
     `Task.max_drop`. If each lost all of it, models would be judged within a point that had been
-    sent off two points behind. Raises SettingError naming the methods there are.
+    sent off two points behind. Where a capacity comes last, the others leave room for a narrow
+    type, if the model has it to begin with. Raises SettingError naming the methods there are.
     """
     parts = name.split("+")
     for part in parts:
@@ -77,15 +79,20 @@ def method(name: str) -> Method:
 
     def combined(plan: Plan, task: Task) -> Plan:
         start, left = _accuracy(plan, task), task.max_drop
-        zeroed = FITS_BFLOAT16 if entries[-1].stage is Stage.NUMBERS else 0
         task = replace(task, drop_in_all=task.max_drop)
+        narrow = replace(task, zeroed_after=FITS_BFLOAT16)
+        before = task
+        if entries[-1].stage is Stage.NUMBERS and passes(
+            _accuracy(plan, narrow), 1, Accuracy(start), left * PART
+        ):
+            before = narrow
         for entry in entries[:-1]:
-            plan = entry.method(plan, replace(task, max_drop=left * PART, zeroed_after=zeroed))
-            left = task.max_drop - (start - _accuracy(plan, task))
+            plan = entry.method(plan, replace(before, max_drop=left * PART))
+            left = max(0.0, task.max_drop - (start - _accuracy(plan, task)))
         return entries[-1].method(plan, replace(task, max_drop=left))
 
     return combined
 
 
 def _accuracy(plan: Plan, task: Task) -> float:
-    return evaluate(plan.model, task.data.validation, task.evaluation_batch).accuracy
+    return score(plan.model, task).accuracy

@@ -25,7 +25,14 @@ from pytest_energybench.training.ranks import current
 from pytest_energybench.training.rules import SGDRule
 from pytest_energybench.training.seeds import generator
 from pytest_energybench.training.settings import TrainSettings
-from pytest_energybench.training.trainer import Training, in_training, step, train
+from pytest_energybench.training.trainer import (
+    Enough,
+    Training,
+    by_the_rules_alone,
+    in_training,
+    step,
+    train,
+)
 from pytest_energybench.training.updater import PlainSGD, Updater
 
 
@@ -49,15 +56,21 @@ class Prepared:
         """
         began = time.monotonic()
         training = self._train_once(data, joules)
-        adjust, done = self.plan.adjust, 0
-        while adjust is not None and adjust(self.plan.model, training.best.validation, done):
+        done = 0
+        while (enough := self._adjusted(training, done)) is not None:
             done += 1
             elapsed = time.monotonic() - began
             again = prepare(self.plan, self.settings, self.device, f"{self.label} ({done + 1})")
-            training = _joined(training, again._train_once(data, joules), elapsed)
+            training = _joined(training, again._train_once(data, joules, enough), elapsed)
         return training
 
-    def _train_once(self, data: Data, joules: Joules | None) -> Training:
+    def _adjusted(self, training: Training, done: int) -> Enough | None:
+        adjust = self.plan.adjust
+        return None if adjust is None else adjust(self.plan.model, training.best.validation, done)
+
+    def _train_once(
+        self, data: Data, joules: Joules | None, enough: Enough = by_the_rules_alone
+    ) -> Training:
         training = train(
             self.plan.model,
             data,
@@ -66,6 +79,7 @@ class Prepared:
             self.device,
             label=self.label,
             joules=joules,
+            enough=enough,
         )
         updater = self.updater.inner if isinstance(self.updater, Masked) else self.updater
         if isinstance(updater, Masters):

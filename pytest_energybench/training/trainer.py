@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
@@ -26,6 +26,15 @@ CHECK_EVERY = 100
 """Batches between looks at whether the loss still is a number; each look waits for the device."""
 
 
+Enough = Callable[[Score], bool]
+"""Whether an epoch's validation score is enough, so that a training need not go on."""
+
+
+def by_the_rules_alone(_: Score) -> bool:
+    """No score is enough: early stopping and the cap of epochs decide."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Epoch:
     """One epoch. Losses in nats; `seconds` and `joules` since training began, validation included.
@@ -42,7 +51,8 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """A finished training; the model holds the weights of `best`, the lowest validation loss.
+    """A finished training; the model holds the weights of `best`, the lowest validation loss or
+    the one that was enough.
 
     `trainings` is more than one where the model was changed in between, and the history is of all.
     """
@@ -79,9 +89,11 @@ def train(
     *,
     label: str = "train",
     joules: Joules | None = None,
+    enough: Enough = by_the_rules_alone,
 ) -> Training:
     """Train `model` in place until the validation loss stops falling; keep its best weights.
 
+    Also until an epoch is `enough`, whose weights are kept then.
     `updater` is bound to the model's parameters. `joules` gives joules since the window began; it
     is asked once an epoch, and by the progress bar. The same seed gives the same weights on the
     same machine, and torch's global random state is left as it was. Where several ranks train
@@ -121,8 +133,9 @@ def train(
                 history.append(epoch)
                 images += trained
                 progress.epoch(number, score)
-                stopped = stopping.update(score.loss)
-                if best is None or score.loss < best.validation.loss:
+                reached = enough(score)
+                stopped = stopping.update(score.loss) or reached
+                if best is None or reached or score.loss < best.validation.loss:
                     best = epoch
                     if not stopped and number < settings.max_epochs:
                         _copy_state(model, snapshot)

@@ -15,7 +15,7 @@ from torch import nn
 from pytest_energybench.compression import channel, registry
 from pytest_energybench.compression.channel import Again, recalibrate
 from pytest_energybench.compression.plan import PART, Goal, Plan, ResultError, Task
-from pytest_energybench.compression.probing import score_changed
+from pytest_energybench.compression.probing import score
 from pytest_energybench.compression.registry import method
 from pytest_energybench.compression.run import prepare, reloaded
 from pytest_energybench.compression.search import Search, search
@@ -147,9 +147,9 @@ def test_every_evaluation_and_image_is_counted(monkeypatch: pytest.MonkeyPatch) 
     def counting(*given: Any) -> Score:
         nonlocal evaluations
         evaluations += 1
-        return score_changed(*given)
+        return score(*given)
 
-    monkeypatch.setattr(channel, "score_changed", counting)
+    monkeypatch.setattr(channel, "score", counting)
     model = small_net()
     model.load_state_dict(trained_weights(SETTINGS, 8))
     found = method("channel")(Plan(model), replace(TASK, max_drop=0.01)).searches[0]
@@ -172,6 +172,38 @@ def test_the_first_of_two_is_told_its_part_and_what_follows(
     method(f"{last}+listening")(Plan(small_net()), replace(TASK, max_drop=0.2))
     assert (told[0].drop_in_all, told[0].zeroed_after) == (0.2, zeroed)
     assert told[0].max_drop == pytest.approx(0.2 * PART)
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[Task]:
+    """The tasks of two methods that only listen, `first` and, with the numbers, `last`."""
+    tasks: list[Task] = []
+
+    def listening(plan: Plan, task: Task) -> Plan:
+        tasks.append(task)
+        return plan
+
+    for name, stage in (("first", registry.Stage.STRUCTURE), ("last", registry.Stage.NUMBERS)):
+        monkeypatch.setitem(registry._METHODS, name, registry._Entry(listening, stage))
+    return tasks
+
+
+@pytest.mark.parametrize(("narrow", "zeroed"), [(0.90, 16), (0.75, 16), (0.74, 0)])
+def test_room_for_a_narrow_type_is_kept_where_the_model_has_it_to_begin_with(
+    narrow: float, zeroed: int, told: list[Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "_accuracy", lambda _, task: narrow if task.zeroed_after else 0.9)
+    method("last+first")(Plan(small_net()), replace(TASK, max_drop=0.2))
+    assert told[0].zeroed_after == zeroed
+
+
+@pytest.mark.parametrize(("after", "left"), [(0.9, 0.2), (0.8, 0.1), (0.5, 0.0)])
+def test_the_last_may_lose_what_the_first_has_left_and_never_less_than_nothing(
+    after: float, left: float, told: list[Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "_accuracy", lambda *_: after if told else 0.9)
+    method("last+first")(Plan(small_net()), replace(TASK, max_drop=0.2))
+    assert told[1].max_drop == pytest.approx(left)
 
 
 @pytest.mark.parametrize("name", ["channel", "steganographic+channel"])
@@ -197,21 +229,41 @@ def test_a_combination_is_judged_by_what_all_may_lose() -> None:
     assert part.goal(found) == alone.goal(found)
 
 
-def test_a_trained_model_that_misses_its_goal_trains_once_more_in_float32() -> None:
+def test_a_trained_model_that_misses_its_goal_trains_on_once_and_in_float32() -> None:
     again = Again(Goal(0.96))
     model = small_net().bfloat16()
-    assert not again(model, Score(96, 100, 0.1), 0)
+    assert again(model, Score(96, 100, 0.1), 0) is None
     assert model[0].weight.dtype == torch.bfloat16
-    assert again(model, Score(95, 100, 0.1), 0)
+    assert again(model, Score(95, 100, 0.1), 0) is not None
     assert model[0].weight.dtype == torch.float32
-    assert not again(model, Score(95, 100, 0.1), 1)
+    assert again(model, Score(95, 100, 0.1), 1) is None
 
 
-def test_one_that_has_learnt_as_much_as_the_baseline_does_not_train_again() -> None:
-    again = Again(Goal(0.96, loss=0.12))
-    assert not again(small_net(), Score(95, 100, 0.12), 0)
-    assert again(small_net(), Score(95, 100, 0.13), 0)
-    assert not again(small_net(), Score(96, 100, 0.13), 0)
+@pytest.mark.parametrize(
+    ("score", "loss", "met"),
+    [
+        (Score(96, 100, 0.12), 0.12, True),
+        (Score(96, 100, 0.13), 0.12, False),
+        (Score(95, 100, 0.11), 0.12, False),
+        (Score(96, 100, 9.0), None, True),
+    ],
+)
+def test_what_is_enough_has_the_accuracy_and_the_loss(
+    score: Score, loss: float | None, met: bool
+) -> None:
+    enough = Again(Goal(0.96, loss))(small_net(), Score(90, 100, 0.5), 0)
+    assert enough is not None
+    assert enough(score) == met
+
+
+def test_training_on_ends_with_the_epoch_that_is_enough() -> None:
+    plan = replace(
+        Plan(small_net()), adjust=lambda *given: (lambda _: True) if not given[2] else None
+    )
+    whole = prepare(Plan(small_net()), SETTINGS, CPU, "test").train(DATA)
+    training = prepare(plan, SETTINGS, CPU, "test").train(DATA)
+    assert (training.epochs, training.trainings) == (whole.epochs + 1, 2)
+    assert training.best is training.history[-1]
 
 
 def test_the_search_leaves_the_original_as_it_was() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from pytest_energybench.training.data import TensorSplit
 from pytest_energybench.training.early_stopping import EarlyStopping
 from pytest_energybench.training.errors import DivergedError
-from pytest_energybench.training.evaluate import evaluate
+from pytest_energybench.training.evaluate import Score, evaluate
 from pytest_energybench.training.settings import TrainSettings
 from pytest_energybench.training.trainer import Training, train
 from pytest_energybench.training.updater import PlainSGD
@@ -85,6 +85,36 @@ def test_torch_s_random_state_is_left_as_it_was() -> None:
     expected = torch.get_rng_state()
     run(model, replace(SETTINGS, max_epochs=1))
     assert torch.equal(torch.get_rng_state(), expected)
+
+
+def test_an_epoch_that_is_enough_is_the_last_and_its_weights_are_kept() -> None:
+    model = small_net()
+    whole = run(small_net())
+    wanted = whole.history[3].validation
+
+    def enough(score: Score) -> bool:
+        return score == wanted
+
+    training = run(model, enough=enough)
+    assert [e.validation for e in training.history] == [e.validation for e in whole.history[:4]]
+    assert not training.capped
+    assert training.best.number == 4
+    assert evaluate(model, DATA.validation, 50) == wanted
+
+
+def test_what_is_enough_is_kept_though_an_epoch_before_had_a_lower_loss() -> None:
+    model = small_net()
+    settings = replace(SETTINGS, learning_rate=0.3, max_epochs=20, patience=20)
+    losses: list[float] = []
+
+    def rises(score: Score) -> bool:
+        losses.append(score.loss)
+        return score.loss > min(losses)
+
+    training = run(model, settings, enough=rises)
+    assert training.best is training.history[-1]
+    assert training.best.validation.loss > min(losses)
+    assert evaluate(model, DATA.validation, 50) == training.best.validation
 
 
 def test_the_cap_is_told_and_early_stopping_is_not_taken_for_it() -> None:
