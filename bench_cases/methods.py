@@ -16,11 +16,13 @@ class Rule:
 
     `paper` is where the paper finds no saving: a missed energy assertion is then a finding
     reproduced and ends as xfail with this reason. None: the energy must fall. `reported_only`: the
-    energy is no claim of anybody's and stands in the report without an assertion.
+    energy is no claim of anybody's and stands in the report without an assertion. `by_type`: all
+    that it saves is a narrow number type's doing.
     """
 
     paper: str | None = None
     reported_only: bool = False
+    by_type: bool = False
 
 
 PAPER_METHODS: Final = (BASELINE, "amp", "steganographic", "pruning", "lowrank")
@@ -40,8 +42,9 @@ ABLATIONS: Final = ("naive-truncation",)
 
 RULES: Final[Mapping[str, Rule]] = MappingProxyType(
     {
-        "amp": Rule(reported_only=True),
-        "steganographic": Rule(),
+        "amp": Rule(reported_only=True, by_type=True),
+        "steganographic": Rule(by_type=True),
+        "naive-truncation": Rule(by_type=True),
         "pruning": Rule(paper="paper, Sections 3.3 and 3.5: pruning gives no consistent saving"),
         "lowrank": Rule(
             paper="paper, Sections 3.4 and 3.5: low-rank factorization gives no consistent saving"
@@ -53,3 +56,9 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
 def rule(method: str) -> Rule:
     """The rule of a method; one that is not in the table must save energy."""
     return RULES.get(method, Rule())
+
+
+def saves_by_type_alone(method: str) -> bool:
+    """Whether a narrow number type is all that a method or combination is known to save by: what
+    else is in it saves nothing in the paper."""
+    return all(each.by_type or each.paper for each in map(rule, method.split("+")))

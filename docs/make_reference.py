@@ -231,7 +231,7 @@ def methods() -> Iterator[str]:
     yield ""
     yield from function(registry.register, "register")
     yield from whole_class(registry.Stage)
-    for found in (plan.Plan, plan.BitGrid, plan.Task):
+    for found in (plan.Plan, plan.BitGrid, plan.Further, plan.Task, plan.Goal):
         yield from whole_class(found)
     yield from function(search.search, "search")
     yield from function(RollCall.of_torchrun.__func__, "RollCall.of_torchrun")

@@ -21,12 +21,19 @@ from pytest_energybench.compression.channel_groups import channel_groups, inputs
 from pytest_energybench.compression.channel_order import least, worths
 from pytest_energybench.compression.channel_repair import make_up
 from pytest_energybench.compression.channel_statistics import BATCHES, collect
-from pytest_energybench.compression.plan import PART, Fact, Goal, Plan, ResultError, Task
+from pytest_energybench.compression.plan import (
+    PART,
+    Fact,
+    Further,
+    Goal,
+    Plan,
+    ResultError,
+    Task,
+)
 from pytest_energybench.compression.probing import score
 from pytest_energybench.compression.search import Search, passes, search
 from pytest_energybench.training.data import Split
 from pytest_energybench.training.evaluate import Score
-from pytest_energybench.training.trainer import Enough
 
 PER_LEVEL = 0.02
 """A level is two per cent of all channels."""
@@ -45,7 +52,7 @@ class Channel:
         """Search on validation, every level a copy of the original; return the last that passes.
 
         Channels may take PART of what may be lost, alone as in a combination: training makes up for
-        the rest. Where the trained model misses its goal it trains on. Needs torch-pruning.
+        the rest. A trained model that misses its goal trains on, once. Needs torch-pruning.
         """
         began = time.monotonic()
         most = min(task.max_drop, PART * (task.drop_in_all or task.max_drop))
@@ -83,7 +90,8 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Lets a trained model that misses its `goal` train on, as it is, until it meets it.
+    """Lets a trained model that misses its `goal` train on, as it is: once, by the rules, or until
+    an epoch meets it.
 
     Early stopping waits for steps of 0.05 nats; a model with few channels left also gains by less.
     What it trains on is more than the rules ask of any model, so it ends where it is enough:
@@ -93,12 +101,12 @@ class Again:
 
     goal: Goal
 
-    def __call__(self, model: nn.Module, score: Score, done: int) -> Enough | None:
-        """What is enough where it trains on, once, which needs it in float32."""
+    def __call__(self, model: nn.Module, score: Score, done: int) -> Further | None:
+        """Put it back into float32 where it trains on."""
         if done or not self.goal.missed(score, done):
             return None
         model.float()
-        return self.goal.met
+        return Further(self.goal.met, changed=False)
 
 
 class _Pruned:

@@ -15,6 +15,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from pytest_energybench.compression.bits import truncate
+
 Layer = nn.Conv2d | nn.Linear
 
 
@@ -43,11 +45,13 @@ class Spectrum:
         rows, columns = len(self.left), self.right[0].numel()
         return (rows * columns - 1) // (rows + columns)
 
-    def weight(self, rank: int) -> Tensor:
-        """The weight truncated to `rank`, in the layer's shape."""
-        scaled = self.left[:, :rank] * self.values[:rank]
-        kept = self.right[:rank]
-        return (scaled @ kept.reshape(rank, -1)).reshape(-1, *kept.shape[1:])
+    def weight(self, rank: int, zeroed: int = 0) -> Tensor:
+        """The weight truncated to `rank`, in the layer's shape: what the two layers do together.
+
+        With their `zeroed` low-order bits zero.
+        """
+        inner, outer = (truncate(factor, zeroed) for factor in self.factors(0, rank))
+        return (outer.flatten(1) @ inner.flatten(1)).reshape(-1, *inner.shape[1:])
 
     def factors(self, first: int, last: int) -> tuple[Tensor, Tensor]:
         """The two layers' weights for components `first` to `last`, the latter excluded.

@@ -27,12 +27,11 @@ from pytest_energybench.compression.factorized import (
 )
 from pytest_energybench.compression.layer_losses import BATCHES, predicted_losses
 from pytest_energybench.compression.layerwise import search_each_layer
-from pytest_energybench.compression.plan import Fact, Goal, Plan, ResultError, Task
+from pytest_energybench.compression.plan import Fact, Further, Goal, Plan, ResultError, Task
 from pytest_energybench.compression.probing import score_changed
 from pytest_energybench.compression.search import Search, search
 from pytest_energybench.training.evaluate import Score
 from pytest_energybench.training.ranks import current
-from pytest_energybench.training.trainer import Enough, by_the_rules_alone
 
 BUDGETS = 127
 """Levels of the shared budget: seven probes find one of them."""
@@ -97,8 +96,9 @@ def search_jointly(
     def evaluate(level: int) -> Score:
         ranks = ranks_at(level)
         weights = {path: layers[path].weight for path in ranks}
+        at = task.at(level)
         return score_changed(
-            model, weights, lambda path, _: spectra[path].weight(ranks[path]), task.at(level)
+            model, weights, lambda path, _: spectra[path].weight(ranks[path], at.zeroed_after), at
         )
 
     found = search(
@@ -141,7 +141,7 @@ class Adjustment:
     spectra: Mapping[str, Spectrum]
     goal: Goal
 
-    def __call__(self, model: nn.Module, score: Score, done: int) -> Enough | None:
+    def __call__(self, model: nn.Module, score: Score, done: int) -> Further | None:
         """Extend the most squeezed layers by their next components; what is trained stays."""
         if not self.ranks or not self.goal.missed(score, done):
             return None
@@ -155,7 +155,7 @@ class Adjustment:
             rank = min(max(int(self.ranks[path] * RAISE), self.ranks[path] + 1), spectrum.most)
             layer.extend(spectrum, rank)
             self.ranks[path] = rank
-        return by_the_rules_alone
+        return Further()
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ def number_format(zeroed: int, device: torch.device) -> NumberFormat:
         )
     return NumberFormat(
         torch.float32,
-        note="the CPU computes in no 16-bit type (AVX512-BF16, AMX and Arm's BF16 do): trained in "
-        "float32, the bits save nothing",
+        note="no 16-bit type was found that the CPU computes in (AVX512-BF16, AMX, Arm's BF16): "
+        "trained in float32, the bits save nothing",
         lacking=True,
     )

@@ -66,8 +66,9 @@ def method(name: str) -> Method:
 
     Together they may lose what one may: each but the last takes at most PART of what is left of
     `Task.max_drop`. If each lost all of it, models would be judged within a point that had been
-    sent off two points behind. Where a capacity comes last, the others leave room for a narrow
-    type, if the model has it to begin with. Raises SettingError naming the methods there are.
+    sent off two points behind. Where bits go last, what comes before leaves room for a narrow type,
+    if the model has it within PART of the point to begin with. Looking at the model between two
+    methods belongs to no search. Raises SettingError naming the methods there are.
     """
     parts = name.split("+")
     for part in parts:
@@ -81,12 +82,11 @@ def method(name: str) -> Method:
         start, left = _accuracy(plan, task), task.max_drop
         task = replace(task, drop_in_all=task.max_drop)
         narrow = replace(task, zeroed_after=FITS_BFLOAT16)
-        before = task
-        if entries[-1].stage is Stage.NUMBERS and passes(
+        has_room = entries[-1].stage is Stage.NUMBERS and passes(
             _accuracy(plan, narrow), 1, Accuracy(start), left * PART
-        ):
-            before = narrow
+        )
         for entry in entries[:-1]:
+            before = narrow if has_room and entry.stage is not Stage.NUMBERS else task
             plan = entry.method(plan, replace(before, max_drop=left * PART))
             left = max(0.0, task.max_drop - (start - _accuracy(plan, task)))
         return entries[-1].method(plan, replace(task, max_drop=left))

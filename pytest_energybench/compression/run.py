@@ -15,7 +15,7 @@ from torch import nn
 from pytest_energybench.compression.bits import nearest_into, truncate_into
 from pytest_energybench.compression.masked import Masked
 from pytest_energybench.compression.number_format import FITS_BFLOAT16, number_format
-from pytest_energybench.compression.plan import BitGrid, Plan, ResultError
+from pytest_energybench.compression.plan import BitGrid, Further, Plan, ResultError
 from pytest_energybench.compression.targets import compressed_weights
 from pytest_energybench.training.data import Data
 from pytest_energybench.training.evaluate import running_type
@@ -27,6 +27,7 @@ from pytest_energybench.training.seeds import generator
 from pytest_energybench.training.settings import TrainSettings
 from pytest_energybench.training.trainer import (
     Enough,
+    Epoch,
     Training,
     by_the_rules_alone,
     in_training,
@@ -57,19 +58,25 @@ class Prepared:
         began = time.monotonic()
         training = self._train_once(data, joules)
         done = 0
-        while (enough := self._adjusted(training, done)) is not None:
+        while (further := self._adjusted(training, done)) is not None:
             done += 1
             elapsed = time.monotonic() - began
             again = prepare(self.plan, self.settings, self.device, f"{self.label} ({done + 1})")
-            training = _joined(training, again._train_once(data, joules, enough), elapsed)
+            best = None if further.changed else training.best
+            second = again._train_once(data, joules, further.enough, best)
+            training = _joined(training, second, elapsed)
         return training
 
-    def _adjusted(self, training: Training, done: int) -> Enough | None:
+    def _adjusted(self, training: Training, done: int) -> Further | None:
         adjust = self.plan.adjust
         return None if adjust is None else adjust(self.plan.model, training.best.validation, done)
 
     def _train_once(
-        self, data: Data, joules: Joules | None, enough: Enough = by_the_rules_alone
+        self,
+        data: Data,
+        joules: Joules | None,
+        enough: Enough = by_the_rules_alone,
+        best: Epoch | None = None,
     ) -> Training:
         training = train(
             self.plan.model,
@@ -80,6 +87,7 @@ class Prepared:
             label=self.label,
             joules=joules,
             enough=enough,
+            best=best,
         )
         updater = self.updater.inner if isinstance(self.updater, Masked) else self.updater
         if isinstance(updater, Masters):
@@ -135,7 +143,7 @@ def _joined(first: Training, second: Training, elapsed: float) -> Training:
     )
     return Training(
         history=(*first.history, *epochs),
-        best=epochs[second.best.number - 1],
+        best=first.best if second.best is first.best else epochs[second.best.number - 1],
         capped=first.capped or second.capped,
         images=first.images + second.images,
         trainings=first.trainings + second.trainings,

@@ -67,9 +67,10 @@ class Search:
 
     `found` passes and `found + 1` fails, both evaluated; without a failing level `found` is the
     last one. `curve` holds the probed points by level. `evaluations` are full passes over
-    validation; `images` counts all that were looked at, on training too, and `seconds` all that had
-    to be done, what comes before the first level included. `reference_evaluations` is what the
-    paper's linear scan takes to the same answer; None where the paper has none.
+    validation; `images` counts all that were looked at, on training too, and `seconds` all that the
+    method had to do to find it, what comes before the first level included.
+    `reference_evaluations` is what the paper's linear scan takes to the same answer; None where the
+    paper has none.
     """
 
     parameter: str

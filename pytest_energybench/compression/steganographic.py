@@ -8,6 +8,7 @@ nearest in every forward pass, from float32 master weights that keep what is rou
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -42,6 +43,7 @@ class Steganographic:
 
     def __call__(self, plan: Plan, task: Task) -> Plan:
         """Search on validation; the model keeps its float32 weights until it is trained."""
+        began = time.monotonic()
         idle = min(idle_bits(weight) for weight in compressed_weights(plan.model).values())
         evaluate = truncated_accuracy(plan.model, task)
         found = search(
@@ -59,7 +61,9 @@ class Steganographic:
         notes = []
         if zeroed > MANTISSA_BITS:
             notes.append(f"{zeroed} zeroed bits take {zeroed - MANTISSA_BITS} of the exponent, too")
-        plan = replace(plan, grid=BitGrid(zeroed, self.rounding, self.masters)).found(found)
+        plan = replace(plan, grid=BitGrid(zeroed, self.rounding, self.masters)).found(
+            found.since(began)
+        )
         return plan.checked(partial(check_grid, zeroed), "theoretical_rate").noted(
             *notes,
             zeroed_bits=zeroed,

@@ -18,7 +18,7 @@ NO_METER = "energy not testable on this meter"
 IN_PART = "part of the energy is estimated"
 """Said of a claim about energy whose joules come from hardware only in part."""
 
-NO_NARROW_TYPE = "the device computes in no 16-bit type, so the models trained in float32"
+NO_NARROW_TYPE = "the device was found to compute in no 16-bit type: the models trained in float32"
 """Said of a claim about what a narrow type saves where there is none."""
 
 Holds = Callable[[float], bool]
@@ -66,7 +66,8 @@ class Claim:
 
     @property
     def words(self) -> str:
-        """The verdict as a sentence; models and methods that are missing are named."""
+        """The verdict as a sentence; what the device lacks, or else models and methods that are
+        missing, are named."""
         if self.lacks:
             return f"{self.verdict}: {self.lacks}"
         if self.verdict == "not testable here":

@@ -90,10 +90,12 @@ def train(
     label: str = "train",
     joules: Joules | None = None,
     enough: Enough = by_the_rules_alone,
+    best: Epoch | None = None,
 ) -> Training:
     """Train `model` in place until the validation loss stops falling; keep its best weights.
 
-    Also until an epoch is `enough`, whose weights are kept then.
+    Also until an epoch is `enough`, whose weights are kept then. `best` is the epoch whose weights
+    the model has from a training before: it stays the best where no epoch of this one is better.
     `updater` is bound to the model's parameters. `joules` gives joules since the window began; it
     is asked once an epoch, and by the progress bar. The same seed gives the same weights on the
     same machine, and torch's global random state is left as it was. Where several ranks train
@@ -104,8 +106,9 @@ def train(
     stopping = EarlyStopping(settings.patience, settings.min_delta)
     order = generator(settings.seed)
     history: list[Epoch] = []
-    best: Epoch | None = None
     snapshot: dict[str, Tensor] = {}
+    if best is not None:
+        _copy_state(model, snapshot)
     images = 0
     stopped = False
     per_epoch = settings.images_per_epoch or len(data.train)
@@ -141,7 +144,7 @@ def train(
                         _copy_state(model, snapshot)
     finally:
         progress.close()
-    if best is None:
+    if not history or best is None:
         raise ValueError(f"max_epochs must be at least 1, not {settings.max_epochs}")
     if best is not history[-1]:
         model.load_state_dict(snapshot)

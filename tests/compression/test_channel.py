@@ -14,7 +14,16 @@ from torch import nn
 
 from pytest_energybench.compression import channel, registry
 from pytest_energybench.compression.channel import Again, recalibrate
-from pytest_energybench.compression.plan import PART, Goal, Plan, ResultError, Task
+from pytest_energybench.compression.plan import (
+    PART,
+    Adjust,
+    BitGrid,
+    Further,
+    Goal,
+    Plan,
+    ResultError,
+    Task,
+)
 from pytest_energybench.compression.probing import score
 from pytest_energybench.compression.registry import method
 from pytest_energybench.compression.run import prepare, reloaded
@@ -197,6 +206,15 @@ def test_room_for_a_narrow_type_is_kept_where_the_model_has_it_to_begin_with(
     assert told[0].zeroed_after == zeroed
 
 
+def test_a_method_that_decides_on_bits_itself_keeps_them_in_its_reference(
+    told: list[Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = replace(registry._METHODS["first"], stage=registry.Stage.NUMBERS)
+    monkeypatch.setitem(registry._METHODS, "first", entry)
+    method("first+last")(Plan(small_net()), TASK)
+    assert [task.zeroed_after for task in told] == [0, 0]
+
+
 @pytest.mark.parametrize(("after", "left"), [(0.9, 0.2), (0.8, 0.1), (0.5, 0.0)])
 def test_the_last_may_lose_what_the_first_has_left_and_never_less_than_nothing(
     after: float, left: float, told: list[Task], monkeypatch: pytest.MonkeyPatch
@@ -251,19 +269,41 @@ def test_a_trained_model_that_misses_its_goal_trains_on_once_and_in_float32() ->
 def test_what_is_enough_has_the_accuracy_and_the_loss(
     score: Score, loss: float | None, met: bool
 ) -> None:
-    enough = Again(Goal(0.96, loss))(small_net(), Score(90, 100, 0.5), 0)
-    assert enough is not None
-    assert enough(score) == met
+    further = Again(Goal(0.96, loss))(small_net(), Score(90, 100, 0.5), 0)
+    assert further is not None
+    assert further.enough(score) == met
+
+
+def once(further: Further) -> Adjust:
+    return lambda _model, _score, done: None if done else further
 
 
 def test_training_on_ends_with_the_epoch_that_is_enough() -> None:
-    plan = replace(
-        Plan(small_net()), adjust=lambda *given: (lambda _: True) if not given[2] else None
-    )
+    plan = replace(Plan(small_net()), adjust=once(Further(lambda _: True, changed=False)))
     whole = prepare(Plan(small_net()), SETTINGS, CPU, "test").train(DATA)
     training = prepare(plan, SETTINGS, CPU, "test").train(DATA)
     assert (training.epochs, training.trainings) == (whole.epochs + 1, 2)
     assert training.best is training.history[-1]
+
+
+@pytest.mark.parametrize("grid", [None, BitGrid(20)], ids=["float32", "grid"])
+@pytest.mark.parametrize("changed", [False, True])
+def test_training_on_keeps_the_weights_there_were_where_it_only_gets_worse(
+    changed: bool, grid: BitGrid | None
+) -> None:
+    settings = replace(SETTINGS, max_epochs=4)
+    plan = replace(Plan(small_net(), grid=grid), adjust=once(Further(changed=changed)))
+    rising = replace(settings, learning_rate=0.5, momentum=0.99)
+    prepared = prepare(plan, settings, CPU, "test")
+    training = replace(prepared, settings=rising).train(DATA)
+    first, second = (
+        min(part, key=lambda each: each.validation.loss)
+        for part in (training.history[:4], training.history[4:])
+    )
+    assert first.validation.loss < second.validation.loss
+    best = second if changed else first
+    assert training.best is best
+    assert evaluate(plan.model, DATA.validation, settings.evaluation_batch) == best.validation
 
 
 def test_the_search_leaves_the_original_as_it_was() -> None:

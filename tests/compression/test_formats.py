@@ -52,7 +52,7 @@ def test_a_cpu_without_it_trains_in_float32_and_says_so(monkeypatch: pytest.Monk
     assert without.dtype == torch.float32
     assert without.lacking
     assert without.note is not None
-    assert "the CPU computes in no 16-bit type" in without.note
+    assert "no 16-bit type was found that the CPU computes in" in without.note
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,8 @@ def test_what_a_plan_lacks_there_is_said_and_without_a_grid_it_trains_as_the_bas
     assert type(prepared.updater) is updater
 
 
-def test_a_grid_too_fine_for_narrow_types_lacks_nothing() -> None:
+def test_a_grid_too_fine_for_narrow_types_lacks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats, "has_bfloat16", lambda _: False)
     prepared = prepare(Plan(small_net(), BitGrid(15)), TrainSettings(max_epochs=1), CPU, "test")
     assert prepared.plan.lacks is None
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from pytest_energybench.compression.bits import idle_bits
+from pytest_energybench.compression.factorized import Spectrum
 from pytest_energybench.compression.plan import Plan, Task
 from pytest_energybench.compression.probing import score_changed
 from pytest_energybench.compression.registry import method
@@ -50,17 +51,22 @@ def test_it_is_undone_where_the_change_fails(model: nn.Module) -> None:
     assert all(torch.equal(own[name], weight) for name, weight in model.state_dict().items())
 
 
-def test_bits_that_a_later_method_zeroes_are_gone_from_every_weight(model: nn.Module) -> None:
+def test_bits_that_a_later_method_zeroes_are_gone_before_the_change(model: nn.Module) -> None:
     seen: list[int] = []
     model.register_forward_pre_hook(
         lambda *_: seen.extend(idle_bits(each) for each in compressed_weights(model).values())
     )
+
+    def halve(_: str, weight: Tensor) -> Tensor:
+        seen.append(idle_bits(weight))
+        return weight / 2
+
     first = {"0.weight": compressed_weights(model)["0.weight"]}
-    score_changed(model, first, lambda _, weight: weight / 3, replace(TASK, zeroed_after=20))
+    score_changed(model, first, halve, replace(TASK, zeroed_after=20))
     assert min(seen) >= 20
 
 
-@pytest.mark.parametrize("name", ["channel", "pruning", "lowrank"])
+@pytest.mark.parametrize("name", ["channel", "pruning"])
 def test_before_a_capacity_every_level_but_the_reference_is_scored_with_the_bits_gone(
     name: str, model: nn.Module
 ) -> None:
@@ -78,7 +84,29 @@ def test_before_a_capacity_every_level_but_the_reference_is_scored_with_the_bits
     assert min(idle[batches:]) >= 20
 
 
-@pytest.mark.parametrize("name", ["channel", "pruning", "lowrank"])
+def test_before_a_capacity_ranks_are_scored_with_the_bits_of_both_layers_gone(
+    model: nn.Module,
+) -> None:
+    convolution = model.get_submodule("4")
+    assert isinstance(convolution, nn.Conv2d)
+    spectrum = Spectrum.of(convolution)
+    products = [spectrum.weight(rank, zeroed=20) for rank in range(1, spectrum.most + 1)]
+    factorized: list[Tensor] = []
+
+    def look(module: nn.Module, _: object) -> None:
+        weight = module.get_parameter("4.weight")
+        if torch.is_inference_mode_enabled() and idle_bits(weight) < 20:
+            factorized.append(weight.detach().clone())
+
+    model.register_forward_pre_hook(look)
+    method("lowrank")(Plan(model), replace(TASK, zeroed_after=20))
+    batches = 2
+    assert len(factorized) > batches
+    for weight in factorized[batches:]:
+        assert any(torch.equal(weight, product) for product in products)
+
+
+@pytest.mark.parametrize("name", ["channel", "pruning", "lowrank", "steganographic"])
 def test_the_seconds_of_a_search_begin_before_its_first_level(
     name: str, model: nn.Module, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,7 +61,7 @@ def methods() -> Iterator[str]:
 
     yield f"register{signature(registry.register)}"
     yield f"Stage: {', '.join(registry.Stage.__members__)}"
-    for found in (plan.Plan, plan.BitGrid, plan.Task):
+    for found in (plan.Plan, plan.BitGrid, plan.Further, plan.Task, plan.Goal):
         yield f"{found.__name__}{signature(found)}"
         yield from members(found.__name__, found)
     yield f"search{signature(search.search)}"
@@ -121,6 +121,7 @@ def signature(found: Callable[..., Any]) -> str:
     plain = inspect.signature(found)
     inner = [each for each in plain.parameters.values() if each.name not in ("self", "cls")]
     text = str(plain.replace(parameters=inner)).replace("''", '""')
+    text = re.sub(r"<function ([\w.]+) at 0x\w+>", r"\1", text)
     text = re.sub(r"ForwardRef\('([^']*)'[^)]*\)", r"\1", text).replace("'", "")
     return re.sub(r"<([\w.]+) object at 0x\w+>", r"\1()", text)
 

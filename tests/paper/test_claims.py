@@ -58,7 +58,8 @@ def test_a_device_without_a_narrow_type_tells_nothing_of_what_it_saves(metered, 
         run = samples.recorded(run, model, "steganographic", number_type="float32")
     told = claim(run)
     assert told.words == (
-        "not testable here: the device computes in no 16-bit type, so the models trained in float32"
+        "not testable here: the device was found to compute in no 16-bit type:"
+        " the models trained in float32"
     )
     assert told.findings
     for model in samples.MODELS:  # with so few bits zeroed it is not the device's fault
