@@ -238,6 +238,29 @@ def test_a_row_unfolds_by_keyboard(reader, pages):
     assert reader.run("return document.querySelector('#table details').open")
 
 
+def test_a_big_page_unpacks_a_panel_when_it_is_opened(reader, pages):
+    panel = "document.querySelectorAll('.panel')[arguments[0]]"
+    parts = f"return {panel}.querySelectorAll('figure').length"
+    reader.open(pages["big"])
+    assert reader.run(parts, 7) == 0
+    reader.run(f"{panel}.closest('tbody').rows[0].click()", 7)
+    reader.chrome.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0]))")
+    assert reader.run(parts, 7) > 1
+    key = reader.run(f"return {panel}.id", 1500)
+    assert reader.run(parts, 1500) == 0
+    reader.open(f"{pages['big']}#{key}")
+    assert reader.run(parts, 1500) > 1
+    assert reader.run(f"return {panel}.querySelector('dl').offsetHeight", 1500) > 0
+
+
+def test_a_big_page_without_scripts_holds_every_panel(reader, pages):
+    reader.cdp("Emulation.setScriptExecutionDisabled", value=True)
+    reader.open(pages["big"])
+    assert reader.run(
+        "return [...document.querySelectorAll('.panel')].every(p => p.querySelector('figure dl'))"
+    )
+
+
 def test_two_thousand_cases_answer_within_two_seconds(reader, pages):
     """Seconds of the page's own thread, the least of three, so that a busy machine does not fail
     it: what shares its core or its cache makes the thread slower, never faster."""

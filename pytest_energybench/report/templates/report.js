@@ -128,13 +128,22 @@
       : "The browser refused to copy";
   });
 
+  // A big page's panels come packed, as what is shown without scripts, and are unpacked when opened
+  const unpack = (details) => {
+    const packed = details.querySelector("noscript");
+    if (packed) packed.outerHTML = packed.textContent;
+  };
+  table.addEventListener("toggle", (event) => unpack(event.target), true);
+
   // A link to a case unfolds it, also where a filter hides it
   const follow = () => {
     const panel = document.getElementById(decodeURIComponent(location.hash.slice(1)));
     const body = panel?.closest("tbody");
     if (!body || !panel.classList.contains("panel")) return;
     body.hidden = false;
-    panel.closest("details").open = true;
+    const details = panel.closest("details");
+    unpack(details);
+    details.open = true;
     body.querySelector("summary").focus({ preventScroll: true });
     body.scrollIntoView({ block: "start" });
   };
