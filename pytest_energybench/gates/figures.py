@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from pytest_energybench.results.model import Case, Provenance
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Figures:
     """One side of a comparison.
 
@@ -36,7 +37,7 @@ class Figures:
             nodeid=case.nodeid,
         )
 
-    @property
+    @cached_property
     def samples(self) -> tuple[float, ...]:
         """Joules of the rounds, one at least; empty where any of them is not known."""
         rounds = self.rounds_j or (self.total_j,)
@@ -61,6 +62,8 @@ def unlike(candidate: Mapping[str, Provenance], reference: Mapping[str, Provenan
 
     Domains are compared by kind: `gpu:0` on one worker and `gpu:1` on another are both a GPU.
     """
+    if candidate == reference:
+        return None
     ours, theirs = _by_kind(candidate), _by_kind(reference)
     absent = "not metered"
     differences = [

@@ -4,6 +4,9 @@ Energy is in joules, durations are in seconds, times are UTC in ISO 8601. Domain
 ``gpu:0``, ``cpu:0``, ``dram:0`` (counters) or ``cpu`` and ``ram`` (estimates); a mapping called
 ``energy_j`` always goes from domain to joules. ``None`` as an energy means that it is not known
 (a domain was lost), never that it was zero.
+
+A run is a tree, as its file is: no struct is ever part of a cycle, so the garbage collector does
+not follow them (``gc=False``), which reads 10^5 cases in half the time.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ SEVERITY: tuple[VerdictKind, ...] = ("improved", "within", "inconclusive", "regr
 """Verdict kinds from best to worst; a case's verdict is the worst of its comparisons."""
 
 
-class Verdict(Struct, frozen=True, kw_only=True):
+class Verdict(Struct, frozen=True, kw_only=True, gc=False):
     """A judgement and what it rests on.
 
     Attributes:
@@ -53,7 +56,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     n: Count = 1
 
 
-class Comparison(Struct, frozen=True, kw_only=True):
+class Comparison(Struct, frozen=True, kw_only=True, gc=False):
     """One case against one thing it is compared with.
 
     Attributes:
@@ -74,7 +77,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
     margin: Annotated[float, Meta(ge=0)] | None = None
 
 
-class Window(Struct, frozen=True, kw_only=True):
+class Window(Struct, frozen=True, kw_only=True, gc=False):
     """A bracketed piece of work inside a case.
 
     Attributes:
@@ -98,7 +101,7 @@ class Window(Struct, frozen=True, kw_only=True):
     errors: list[str] = field(default_factory=list)
 
 
-class Round(Struct, frozen=True, kw_only=True):
+class Round(Struct, frozen=True, kw_only=True, gc=False):
     """One independent repetition of a case.
 
     Attributes:
@@ -115,7 +118,7 @@ class Round(Struct, frozen=True, kw_only=True):
     flags: list[str] = field(default_factory=list)
 
 
-class Search(Struct, frozen=True, kw_only=True):
+class Search(Struct, frozen=True, kw_only=True, gc=False):
     """What was spent before training to find how far a method can go (paper, Sections 3.2-3.4).
 
     Attributes:
@@ -144,7 +147,7 @@ class Search(Struct, frozen=True, kw_only=True):
     earlier: list[Search] = field(default_factory=list)
 
 
-class Series(Struct, frozen=True, kw_only=True):
+class Series(Struct, frozen=True, kw_only=True, gc=False):
     """Points of a curve that belongs to a case: loss over epochs, power over time."""
 
     name: str
@@ -153,7 +156,7 @@ class Series(Struct, frozen=True, kw_only=True):
     unit: str = ""
 
 
-class Case(Struct, frozen=True, kw_only=True):
+class Case(Struct, frozen=True, kw_only=True, gc=False):
     """One test's figures. Energies and duration are medians over the rounds.
 
     Attributes:
@@ -192,7 +195,7 @@ class Case(Struct, frozen=True, kw_only=True):
     verdict: Verdict | None = None
 
 
-class MeterInfo(Struct, frozen=True, kw_only=True):
+class MeterInfo(Struct, frozen=True, kw_only=True, gc=False):
     """One domain of the run's meter and how far its figures can be trusted.
 
     Attributes:
@@ -211,7 +214,7 @@ class MeterInfo(Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
-class Machine(Struct, frozen=True, kw_only=True):
+class Machine(Struct, frozen=True, kw_only=True, gc=False):
     """The machine as far as its energy figures depend on it; no host or user name.
 
     Attributes:
@@ -230,7 +233,7 @@ class Machine(Struct, frozen=True, kw_only=True):
     hostname: str | None = None
 
 
-class Commit(Struct, frozen=True, kw_only=True):
+class Commit(Struct, frozen=True, kw_only=True, gc=False):
     """The commit the run was made at; `dirty` when tracked files differed from it."""
 
     id: str
@@ -239,7 +242,7 @@ class Commit(Struct, frozen=True, kw_only=True):
     subject: str = ""
 
 
-class Shard(Struct, frozen=True, kw_only=True):
+class Shard(Struct, frozen=True, kw_only=True, gc=False):
     """The share of a session's cases that one run took over.
 
     Attributes:
@@ -253,7 +256,7 @@ class Shard(Struct, frozen=True, kw_only=True):
     planned: list[str] = field(default_factory=list)
 
 
-class Host(Struct, frozen=True, kw_only=True):
+class Host(Struct, frozen=True, kw_only=True, gc=False):
     """One of several machines that a run's cases ran on; the fields are those of `Run`.
 
     Attributes:
@@ -267,7 +270,7 @@ class Host(Struct, frozen=True, kw_only=True):
     settings: dict[str, Scalar] = field(default_factory=dict)
 
 
-class Run(Struct, frozen=True, kw_only=True):
+class Run(Struct, frozen=True, kw_only=True, gc=False):
     """A session's cases with machine, meters, settings and commit.
 
     Attributes:

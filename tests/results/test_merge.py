@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from math import inf
 
 import msgspec
 import pytest
@@ -126,19 +125,14 @@ def test_a_hundred_thousand_cases_are_merged_in_twenty_seconds_and_a_gigabyte(tm
                 )
         paths.append(tmp_path / f"{part}.json")
         write_run(make_run(*cases, shard=Shard(index=part + 1, count=8)), paths[-1])
-    tries = []
-    while len(tries) < 5 and min(tries, default=inf) > 20:
-        # What shares the processor makes it slower, never faster.
-        done = subprocess.run(
-            [sys.executable, "-c", MERGE_MANY, tmp_path / "whole.json", *paths],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        count, seconds, gigabytes = map(float, done.stdout.split())
-        tries.append(seconds)
-        # docs/scale.md
-        print(f"{count:,.0f} cases merged in {seconds:.1f} s and {gigabytes:.2f} GiB")
-        assert count == 100_000
-        assert gigabytes <= 1
-    assert min(tries) <= 20
+    done = subprocess.run(
+        [sys.executable, "-c", MERGE_MANY, tmp_path / "whole.json", *paths],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    count, seconds, gigabytes = map(float, done.stdout.split())
+    print(f"{count:,.0f} cases merged in {seconds:.1f} s and {gigabytes:.2f} GiB")  # docs/scale.md
+    assert count == 100_000
+    assert seconds <= 20
+    assert gigabytes <= 1
