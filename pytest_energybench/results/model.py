@@ -4,9 +4,6 @@ Energy is in joules, durations are in seconds, times are UTC in ISO 8601. Domain
 ``gpu:0``, ``cpu:0``, ``dram:0`` (counters) or ``cpu`` and ``ram`` (estimates); a mapping called
 ``energy_j`` always goes from domain to joules. ``None`` as an energy means that it is not known
 (a domain was lost), never that it was zero.
-
-A run is a tree, as its file is: no struct is ever part of a cycle, so the garbage collector does
-not follow them (``gc=False``), which reads 10^5 cases in half the time.
 """
 
 from __future__ import annotations
@@ -33,6 +30,9 @@ Count = Annotated[int, Meta(ge=0)]
 
 SEVERITY: tuple[VerdictKind, ...] = ("improved", "within", "inconclusive", "regressed", "error")
 """Verdict kinds from best to worst; a case's verdict is the worst of its comparisons."""
+
+# A run is a tree, as its file is: no struct is ever part of a cycle, so the garbage collector need
+# not follow them (gc=False), which reads 10^5 cases in half the time.
 
 
 class Verdict(Struct, frozen=True, kw_only=True, gc=False):
