@@ -25,7 +25,7 @@ def assert_saves_energy(energy: Energy, method: str, lacks: str | None = None) -
     __tracebackhide__ = True
     if rule(method).reported_only:
         return
-    reason = rule(method).paper or (lacks if saves_by_type_alone(method) else None)
+    reason = rule(method).paper or (lacks if lacks and saves_by_type_alone(method) else None)
     before = len(energy.case().comparisons)
     try:
         energy.assert_below_baseline(margin=0.0)

@@ -16,13 +16,11 @@ class Rule:
 
     `paper` is where the paper finds no saving: a missed energy assertion is then a finding
     reproduced and ends as xfail with this reason. None: the energy must fall. `reported_only`: the
-    energy is no claim of anybody's and stands in the report without an assertion. `by_type`: all
-    that it saves is a narrow number type's doing.
+    energy is no claim of anybody's and stands in the report without an assertion.
     """
 
     paper: str | None = None
     reported_only: bool = False
-    by_type: bool = False
 
 
 PAPER_METHODS: Final = (BASELINE, "amp", "steganographic", "pruning", "lowrank")
@@ -42,9 +40,7 @@ ABLATIONS: Final = ("naive-truncation",)
 
 RULES: Final[Mapping[str, Rule]] = MappingProxyType(
     {
-        "amp": Rule(reported_only=True, by_type=True),
-        "steganographic": Rule(by_type=True),
-        "naive-truncation": Rule(by_type=True),
+        "amp": Rule(reported_only=True),
         "pruning": Rule(paper="paper, Sections 3.3 and 3.5: pruning gives no consistent saving"),
         "lowrank": Rule(
             paper="paper, Sections 3.4 and 3.5: low-rank factorization gives no consistent saving"
@@ -59,6 +55,9 @@ def rule(method: str) -> Rule:
 
 
 def saves_by_type_alone(method: str) -> bool:
-    """Whether a narrow number type is all that a method or combination is known to save by: what
-    else is in it saves nothing in the paper."""
-    return all(each.by_type or each.paper for each in map(rule, method.split("+")))
+    """Whether a narrow number type is all that a method or combination can save by: it decides on
+    numbers only, and what else is in it saves nothing in the paper."""
+    from pytest_energybench.compression.registry import Stage, stage
+
+    parts = method.split("+")
+    return all(stage(part) is Stage.NUMBERS or rule(part).paper for part in parts)

@@ -61,6 +61,11 @@ def register(name: str, method: Method, stage: Stage = Stage.STRUCTURE) -> None:
     _METHODS[name] = _Entry(method, stage)
 
 
+def stage(name: str) -> Stage:
+    """When the method of this name, a single one, has its turn; raises SettingError for others."""
+    return _entry(name).stage
+
+
 def method(name: str) -> Method:
     """The method of this name; `a+b` applies both, by their stages, within a stage as written.
 
@@ -70,11 +75,7 @@ def method(name: str) -> Method:
     if the model has it within PART of the point to begin with. Looking at the model between two
     methods belongs to no search. Raises SettingError naming the methods there are.
     """
-    parts = name.split("+")
-    for part in parts:
-        if part not in _METHODS:
-            raise SettingError(f"unknown method {part!r}: choose from {', '.join(_METHODS)}")
-    entries = sorted((_METHODS[part] for part in parts), key=lambda entry: entry.stage)
+    entries = sorted(map(_entry, name.split("+")), key=lambda entry: entry.stage)
     if len(entries) == 1:
         return entries[0].method
 
@@ -92,6 +93,12 @@ def method(name: str) -> Method:
         return entries[-1].method(plan, replace(task, max_drop=left))
 
     return combined
+
+
+def _entry(name: str) -> _Entry:
+    if name not in _METHODS:
+        raise SettingError(f"unknown method {name!r}: choose from {', '.join(_METHODS)}")
+    return _METHODS[name]
 
 
 def _accuracy(plan: Plan, task: Task) -> float:

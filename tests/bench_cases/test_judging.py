@@ -10,7 +10,11 @@ SUITE = """
 import pytest
 from pytest_energybench.metering.fake import FakeMeter
 from bench_cases.judging import assert_saves_energy
+from pytest_energybench.compression.baseline import baseline
+from pytest_energybench.compression.registry import Stage, register
 
+register("fewer-bits-of-my-own", baseline, Stage.NUMBERS)
+register("fewer-layers-of-my-own", baseline, Stage.STRUCTURE)
 METER = FakeMeter({"cpu:0": 10.0})
 
 @pytest.fixture(autouse=True)
@@ -32,7 +36,9 @@ def meter():
         ("pruning", 8, None),
         ("pruning", 12, None),
         ("lowrank", 12, None),
-        ("one-of-my-own", 12, None),
+        ("fewer-bits-of-my-own", 12, None),
+        ("fewer-bits-of-my-own", 12, "no narrow type"),
+        ("fewer-layers-of-my-own", 12, "no narrow type"),
     ],
 )
 def test_method(energy, method, seconds, lacks):
@@ -53,13 +59,14 @@ def test_a_missed_saving_is_expected_where_the_paper_found_none_or_the_device_la
     )
     pytester.makepyfile(suite=SUITE)
     result = pytester.runpytest_subprocess("suite.py", "-rx", "-p", "no:cacheprovider")
-    result.assert_outcomes(passed=4, failed=4, xfailed=4)
+    result.assert_outcomes(passed=4, failed=5, xfailed=5)
     result.stdout.fnmatch_lines_random(
         [
             "*suite.py::test_method?pruning-12-None? - paper, Sections 3.3 and 3.5*",
             "*suite.py::test_method?lowrank-12-None? - paper, Sections 3.4 and 3.5*",
             "*suite.py::test_method?steganographic-12-no narrow type? - no narrow type*",
             "*suite.py::test_method?steganographic+pruning-12-no narrow type? - no narrow type*",
+            "*suite.py::test_method?fewer-bits-of-my-own-12-no narrow type? - no narrow type*",
             "*energy is 0 J in a round, below what the meter resolves*",
             "*is above the baseline's 100 J*",
         ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 import torch
@@ -34,10 +33,10 @@ def task() -> Task:
 
 
 @pytest.fixture(scope="module")
-def starts(task: Task, tmp_path_factory: pytest.TempPathFactory) -> dict[str, nn.Module]:
-    folder: Path = tmp_path_factory.mktemp("weights")
+def starts(task: Task) -> dict[str, nn.Module]:
+    """From the user's cache, where the paper's cases have theirs: made once for all tests."""
     return {
-        name: starting_model(name, task.data, "warm", 0, CPU, folder).model
+        name: starting_model(name, task.data, "warm", 0, CPU).model
         for name in ("resnet18", "alexnet")
     }
 

@@ -64,6 +64,8 @@ def train(energy, method="plain", every_epoch=lambda: 0.0):
     energy.record(correct=score.correct, total=score.total, pid=os.getpid())
 """
 
+SHORT = TRAINING.replace("max_epochs=4", "max_epochs=1")
+
 GROUP = """
 @pytest.mark.parametrize("method", [
     pytest.param("plain", marks=pytest.mark.energy_baseline), "narrow"])
@@ -149,7 +151,7 @@ def test_two_ranks_report_as_one_and_spend_for_two(project: Project) -> None:
 def test_a_rank_that_raises_ends_the_case_for_all_and_the_next_one_runs(project: Project) -> None:
     project.write(
         "test_net.py",
-        TRAINING
+        SHORT
         + """
 def test_raises(energy):
     def every_epoch():
@@ -229,7 +231,7 @@ def test_a_rank_that_is_killed_ends_the_run_with_its_name(
 ) -> None:
     project.write(
         "test_net.py",
-        TRAINING
+        SHORT
         + f"""
 def test_before(energy):
     train(energy)
