@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 import msgspec
 import pytest
 
+from pytest_energybench.report import html
 from pytest_energybench.report.attachments import Table
 from pytest_energybench.report.html import render_html, write_html
 from pytest_energybench.results.model import (
@@ -28,7 +29,10 @@ from pytest_energybench.results.model import (
 )
 from tests.report import samples
 
-EVIL = "</script></style><script>alert(1)</script><img src=x onerror=alert(1)>\"'><b>&{{7*7}}"
+EVIL = (
+    "</noscript></script></style><script>alert(1)</script><img src=x onerror=alert(1)>"
+    "\"'><b>&{{7*7}}"
+)
 VOID = {"meta", "img", "input", "br", "link", "hr"}
 SVG_LEAVES = {"path", "line", "circle", "rect", "polyline"}
 
@@ -176,6 +180,17 @@ def test_nothing_from_outside_becomes_markup():
         assert not [name for _, name, _ in page.attributes if name.startswith("on")]
         said += "".join(page.text) + "".join(str(value) for _, _, value in page.attributes)
     assert {field for field in FIELDS if f"{field}{EVIL}" in said} == FIELDS
+
+
+@pytest.mark.parametrize("make", [evil_run, samples.ci_run])
+def test_a_packed_panel_is_the_same_panel(make, monkeypatch):
+    """A browser that runs scripts reads what is packed up to its end as text, and parses it once
+    it is opened: the same markup, and nothing in it that would end it sooner."""
+    plain = render_html(make())
+    monkeypatch.setattr(html, "PACKED_FROM", 1)
+    packed = render_html(make())
+    assert packed.count("<noscript>") == packed.count("</noscript") == len(make().cases)
+    assert packed.replace("<noscript>", "").replace("</noscript>", "") == plain
 
 
 @pytest.mark.parametrize("make", [samples.paper_run, samples.ci_run, samples.empty_run])
