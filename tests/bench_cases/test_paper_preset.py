@@ -56,7 +56,7 @@ def test_the_paper_s_preset_trains_on_imagenet_from_published_weights(
         [
             *(sys.executable, "-m", "pytest", "bench_cases/test_paper.py", "-k", "resnet18"),
             *("--bench-preset=paper", f"--bench-data=imagenet:{imagenet}", "--bench-device=cpu"),
-            *("--bench-methods=steganographic", "--bench-max-drop=1"),
+            *("--bench-methods=amp,steganographic", "--bench-max-drop=1"),
             *(f"--energy-report-dir={tmp_path}", f"--energy-json={tmp_path / 'run.json'}"),
             *("-p", "no:cacheprovider"),
         ],
@@ -72,7 +72,7 @@ def test_the_paper_s_preset_trains_on_imagenet_from_published_weights(
     assert run["settings"]["data"] == "imagenet:imagenet"
     assert run["settings"]["weights"] == "imagenet"
     metrics = {case["params"]["method"]: case["metrics"] for case in run["cases"]}
-    assert set(metrics) == {"baseline", "steganographic"}, done.stdout + done.stderr
+    assert set(metrics) == {"baseline", "amp", "steganographic"}, done.stdout + done.stderr
     for figures in metrics.values():
         assert figures["total"] == 4, done.stdout
         assert figures["images_trained"] == 16 * figures["epochs"]
