@@ -1,13 +1,39 @@
-"""For all tests of this repository: pytester, and the options of `bench_cases`.
+"""For all tests of this repository: pytester, workers, and the options of `bench_cases`.
 
 The options stand here and not beside the cases, so that they exist wherever pytest starts.
 """
 
 from __future__ import annotations
 
+import compileall
+from pathlib import Path
+
 import pytest
 
 pytest_plugins = ["pytester"]
+
+TESTS = Path(__file__).parent / "tests"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the package, once for all the processes that tests start: where Python is told to
+    write no bytecode, each of them would compile it anew, for half of its time."""
+    if not hasattr(config, "workerinput"):
+        compileall.compile_dir(TESTS.with_name("pytest_energybench"), quiet=2)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """How many workers `-n auto` of `pyproject.toml` means: as many as cores where folders of
+    `tests/` are run, and none for anything else.
+
+    What runs beside a metered case is in its figures, so `bench_cases` and examples run alone.
+    A single file is one unit of work, and done sooner than a second worker has loaded torch.
+    """
+    paths = [config.invocation_params.dir / arg.partition("::")[0] for arg in config.args]
+    if all(path.is_dir() and path.resolve().is_relative_to(TESTS) for path in paths):
+        return None  # xdist counts the cores, or reads PYTEST_XDIST_AUTO_NUM_WORKERS
+    return 0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,7 +55,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--bench-data",
         metavar="SOURCE",
-        help="digits (default), imagefolder:PATH, cifar10:PATH or imagenet:PATH",
+        help="mnist (default), digits, imagefolder:PATH, cifar10:PATH or imagenet:PATH",
     )
     group.addoption(
         "--bench-weights",

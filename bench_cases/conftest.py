@@ -3,41 +3,41 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from bench_cases.methods import BASELINE, PAPER_METHODS, RULES
 from bench_cases.options import BenchOptions
-from pytest_energybench.peers import ranks_of
-from pytest_energybench.settings import EnergyOptions
-from pytest_energybench.training.errors import SettingError, TrainingError
-from pytest_energybench.training.settings import MODELS
+from pytest_energybench.experiment.cases import case
+from pytest_energybench.experiment.rules import MATRIX_METHODS, RULES
+from pytest_energybench.experiment.training.errors import SettingError
+from pytest_energybench.experiment.training.model_names import model_names
+from pytest_energybench.session.role import ranks_of, role_of
+from pytest_energybench.session.screen import progress_of
 
 if TYPE_CHECKING:
-    from bench_cases.laboratory import Laboratory
-    from pytest_energybench.peers import Ranks
-    from pytest_energybench.report.attachments import Table
+    from bench_cases.experiments import Experiments
+    from pytest_energybench.experiment import Experiment
+    from pytest_energybench.report.attachments import Attachment
     from pytest_energybench.results.model import Run
+    from pytest_energybench.session.fixture import Energy
+    from pytest_energybench.session.role import Ranks
 
 PAPER_PUE = 1.58
 """The data-centre factor of the paper (Section 2.3): facility energy = 1.58 x IT energy."""
 
 SPINS = "20000"
-"""How often a waiting OpenMP thread looks before it sleeps; GNU's runtime looks 300,000 times.
+"""How often a waiting OpenMP thread looks before it sleeps; GNU's default is 300,000 times.
 
-That spinning is CPU time which an estimate takes for work, and where other processes run it is most
-of it: three epochs of ResNet18 took 18 to 48 CPU-seconds beside them, and 19 to 22 with this
-value, which costs nothing on a quiet machine. It has to be set before torch is loaded; what the
-user has set stays.
+An estimate counts that spinning as work, and on a busy machine it is most of the CPU time. This
+value costs nothing on a quiet machine (docs/measuring.md, Foreign load). It is set before torch is
+loaded, unless the user has set it.
 """
 
 OPTIONS = pytest.StashKey[BenchOptions]()
-LABORATORY = pytest.StashKey["Laboratory"]()
+EXPERIMENTS = pytest.StashKey["Experiments"]()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -49,27 +49,27 @@ def pytest_configure(config: pytest.Config) -> None:
     options = BenchOptions.from_config(config)
     config.stash[OPTIONS] = options
     parts = [part for method in options.methods for part in _parts(method)]
-    for name in dict.fromkeys((*MODELS, *PAPER_METHODS, *RULES, *options.methods, *parts)):
-        kind = "model" if name in MODELS else "method"
+    for name in dict.fromkeys((*model_names(), *MATRIX_METHODS, *RULES, *options.methods, *parts)):
+        kind = "model" if name in model_names() else "method"
         config.addinivalue_line("markers", f"{name}: a case of this {kind}")
 
 
 def pytest_energy_settings(config: pytest.Config) -> dict[str, str | int | float | bool]:
-    if EnergyOptions.from_config(config).ray is not None:
+    if not role_of(config).meters_here():
         return {}  # the hosts that train say theirs; this machine may have no such device
-    return _laboratory(config).settings()
+    return _experiments(config).settings()
 
 
 def pytest_energy_ranks(config: pytest.Config) -> Ranks:  # noqa: ARG001 - the hook's signature
     """Under torchrun every case is one training of all ranks."""
-    from pytest_energybench.training.rollcall import RollCall
+    from pytest_energybench.experiment.training.rank_coordinator import RankCoordinator
 
-    return RollCall.of_torchrun()
+    return RankCoordinator.of_torchrun()
 
 
 def pytest_energy_attachments(
     config: pytest.Config, run: Run, folder: Path
-) -> Sequence[Path | Table]:
+) -> Sequence[Attachment]:
     from bench_cases.attachments import paper_attachments
 
     return paper_attachments(config, run, folder)
@@ -81,7 +81,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     options = metafunc.config.stash[OPTIONS]
     metafunc.parametrize(
         ("model", "method"),
-        [_case(model, method, options.device) for model in MODELS for method in options.methods],
+        [
+            _case(model, method, options.device)
+            for model in model_names()
+            for method in options.methods
+        ],
     )
 
 
@@ -89,45 +93,42 @@ def _case(model: str, method: str, device: str) -> object:
     asked = {"num_gpus": 1} if device == "cuda" else {}  # of Ray, with --energy-ray
     marks = [pytest.mark.energy_group(model, **asked), getattr(pytest.mark, model)]
     marks += [getattr(pytest.mark, part) for part in (method, *_parts(method))]
-    if method == BASELINE:
-        marks.append(pytest.mark.energy_baseline)
-    return pytest.param(model, method, id=f"{model}-{method}", marks=marks)
+    return case(method, model, marks=marks)
 
 
 def _parts(method: str) -> list[str]:
     return method.split("+") if "+" in method else []
 
 
-def _laboratory(config: pytest.Config) -> Laboratory:
-    """The laboratory of this run; torch is imported here and not before."""
-    if LABORATORY not in config.stash:
-        from bench_cases.laboratory import Laboratory
+def _experiments(config: pytest.Config) -> Experiments:
+    """The experiments of this run; torch is imported here and not before."""
+    if EXPERIMENTS not in config.stash:
+        with progress_of(config).phase("imports"):
+            from bench_cases.experiments import Experiments
 
         try:
-            config.stash[LABORATORY] = Laboratory(config.stash[OPTIONS], ranks_of(config))
+            config.stash[EXPERIMENTS] = Experiments(config.stash[OPTIONS], ranks_of(config))
         except SettingError as error:
             raise pytest.UsageError(str(error)) from None
-    return config.stash[LABORATORY]
+    return config.stash[EXPERIMENTS]
 
 
-@pytest.fixture(scope="session")
-def laboratory(pytestconfig: pytest.Config) -> Laboratory:
-    return _laboratory(pytestconfig)
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
+) -> None:
+    """Say which names there are if `-k` matched none."""
+    if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and config.option.keyword:
+        methods = ", ".join(config.stash[OPTIONS].methods)
+        terminalreporter.write_line(
+            f"no case matches -k {config.option.keyword!r}; models: {', '.join(model_names())};"
+            f" methods: {methods}"
+        )
 
 
 @pytest.fixture
-def terminal(pytestconfig: pytest.Config) -> Callable[[], AbstractContextManager[None]]:
-    """A context in which the progress bar reaches the terminal, if there is one."""
-    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
-    if capture is None or not sys.__stderr__ or not sys.__stderr__.isatty():
-        return nullcontext
-    return capture.global_and_fixture_disabled  # type: ignore[no-any-return]
+def experiment(pytestconfig: pytest.Config, model: str, energy: Energy) -> Experiment:
+    experiments = _experiments(pytestconfig)
+    from pytest_energybench.experiment.experiment import failing_in_a_line
 
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:  # noqa: ARG001
-    """End a case whose data, weights or training went wrong with the message, no traceback."""
-    try:
-        return (yield)
-    except TrainingError as error:
-        pytest.fail(f"{type(error).__name__}: {error}", pytrace=False)
+    with failing_in_a_line(), energy.heavy_work("data"):
+        return experiments.of(model, energy.progress)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from bench_cases.methods import ABLATIONS, BASELINE, BEYOND_METHODS, PAPER_METHODS
-from pytest_energybench.compression.search import STRATEGIES
-from pytest_energybench.training.errors import SettingError
-from pytest_energybench.training.settings import (
+from pytest_energybench.experiment.cases import with_baseline
+from pytest_energybench.experiment.compression.search import STRATEGIES
+from pytest_energybench.experiment.rules import ABLATIONS, BEYOND_METHODS, LISTS, MATRIX_METHODS
+from pytest_energybench.experiment.training.errors import SettingError
+from pytest_energybench.experiment.training.settings import (
     PRESETS,
     Preset,
     check_weights,
@@ -19,12 +20,12 @@ from pytest_energybench.training.settings import (
 )
 
 INSTALL = "pip install 'pytest-energybench[bench]'"
-NEEDED = ("torch", "torchvision", "sklearn", "tqdm")
+NEEDED = ("torch", "torchvision", "sklearn", "mlxtend")
 
 
 @dataclass(frozen=True, slots=True)
 class BenchOptions:
-    """What the user asked for. `preset_name` is None where the machine decides.
+    """What the user asked for. `preset_name` is None if the machine decides.
 
     `methods` begins with the baseline, which every other one is compared with.
     """
@@ -49,9 +50,9 @@ class BenchOptions:
                 data_given=_checked_data(config.getoption("bench_data")),
                 weights_given=_checked_weights(config.getoption("bench_weights")),
                 device=config.getoption("bench_device"),
-                max_drop=_number(config, "max_drop", float, 0.0, 1.0),
+                max_drop=_drop(config.getoption("bench_max_drop")),
                 search=_one_of("search", config.getoption("bench_search"), STRATEGIES),
-                seed=int(_number(config, "seed", int, 0, 2**31)),
+                seed=_seed(config.getoption("bench_seed")),
             )._consistent()
         except SettingError as error:
             raise pytest.UsageError(str(error)) from None
@@ -69,7 +70,7 @@ class BenchOptions:
 
     def data(self, chosen: Preset) -> str:
         """The data asked for, else the preset's own."""
-        return self.data_given or chosen.data or "digits"
+        return self.data_given or chosen.data or "mnist"
 
     def weights(self, chosen: Preset) -> str:
         """The starting weights asked for, else the preset's own."""
@@ -97,18 +98,23 @@ def _optional(config: pytest.Config, option: str, allowed: object) -> str | None
     return None if value is None else _one_of(option, value, tuple(allowed))  # type: ignore[call-overload]
 
 
-def _number(
-    config: pytest.Config, option: str, kind: type[int] | type[float], low: float, high: float
-) -> float:
-    text = config.getoption(f"bench_{option}")
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) > 2**31:
+        raise SettingError(f"--bench-seed={text}: give a number from 0 to {2**31}")
+    return int(text)
+
+
+def _drop(text: str) -> float:
+    from pytest_energybench.gates.parse import QuantityError, parse_drop
+
     try:
-        value = kind(text)
+        plain: str | float = float(text)
     except ValueError:
-        value = kind(-1)
-    if not low <= value <= high:
-        name = option.replace("_", "-")
-        raise SettingError(f"--bench-{name}={text}: give a number from {low:g} to {high:g}")
-    return value
+        plain = text
+    try:
+        return parse_drop(plain)
+    except QuantityError as error:
+        raise SettingError(f"--bench-max-drop={text}: {error}") from None
 
 
 def _checked_data(spec: str | None) -> str | None:
@@ -128,17 +134,16 @@ def _methods(text: str) -> tuple[str, ...]:
     words = [word.strip() for word in text.split(",") if word.strip()]
     if not words:
         raise SettingError("--bench-methods is empty: give paper, beyond, all or names")
-    lists = {"paper": PAPER_METHODS, "beyond": BEYOND_METHODS}
-    if not set(words) <= {*lists, *PAPER_METHODS, *BEYOND_METHODS}:
+    extra: tuple[str, ...] = ()
+    if not set(words) <= {*LISTS, *MATRIX_METHODS, *BEYOND_METHODS}:
         # Only here the methods themselves are imported, and torch with them.
-        from pytest_energybench.compression import registry
+        from pytest_energybench.experiment.compression import registry
 
-        meant = (name for name in registry.names() if name not in ABLATIONS)
-        lists["all"] = (*PAPER_METHODS, *BEYOND_METHODS, *meant)
+        extra = tuple(name for name in registry.names() if name not in ABLATIONS)
         try:
-            for word in set(words) - lists.keys():
+            for word in set(words) - {*LISTS, "all"}:
                 registry.method(word)
         except SettingError as error:
             raise SettingError(f"{error}; or the lists paper, beyond, all") from None
-    chosen = (name for word in words for name in lists.get(word, (word,)))
-    return tuple(dict.fromkeys((BASELINE, *chosen)))
+    everything = ("paper", "beyond", *extra)
+    return with_baseline([n for word in words for n in (everything if word == "all" else (word,))])

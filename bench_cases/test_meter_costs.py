@@ -20,9 +20,9 @@ from pathlib import Path
 import pytest
 from tabulate import tabulate
 
-from bench_cases.peers.counters import RANGE_UJ, Replay, make_tree
-from bench_cases.peers.starts import added_cpu_ms
-from bench_cases.peers.tools import Probe, figure, started
+from bench_cases.tool_comparison.counters import RANGE_UJ, Replay, make_tree
+from bench_cases.tool_comparison.starts import added_cpu_ms
+from bench_cases.tool_comparison.tools import Probe, figure, started
 from pytest_energybench.metering.meter import Meter
 from pytest_energybench.metering.power import PowerIntegral
 from pytest_energybench.metering.rapl import RaplSource

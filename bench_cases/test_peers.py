@@ -1,7 +1,7 @@
 """Ours beside codecarbon, zeus, pyJoules, carbontracker and two plugins: one run, one table.
 
-    pytest bench_cases/test_peers.py -m peers          # some 8 minutes, and 1.3 GB of environments
-    python -m bench_cases.peers.page                   # reports/peers.json -> docs/peers.md
+    pytest bench_cases/test_peers.py -m peers  # some 8 minutes, and 1.3 GB of environments
+    python -m bench_cases.tool_comparison.page  # reports/peers.json -> docs/peers.md
 
 Each tool is installed into an environment of its own, in `--peers-envs`, and asked in fresh
 processes. What a peer can't do here is told in its own words. Only ours must not fail; what ours
@@ -22,11 +22,11 @@ import platformdirs
 import pytest
 from tabulate import tabulate
 
-from bench_cases.peers.counters import make_tree
-from bench_cases.peers.environments import Environment, InstallError, last_line
-from bench_cases.peers.starts import added_cpu_ms
-from bench_cases.peers.table import Row, Table, cells, failures
-from bench_cases.peers.tools import (
+from bench_cases.tool_comparison.counters import make_tree
+from bench_cases.tool_comparison.environments import Environment, InstallError, last_line
+from bench_cases.tool_comparison.starts import added_cpu_ms
+from bench_cases.tool_comparison.table import Row, Table, cells, failures
+from bench_cases.tool_comparison.tools import (
     HERE,
     OURS,
     TOOLS,
@@ -38,7 +38,7 @@ from bench_cases.peers.tools import (
     quiet_environment,
     started,
 )
-from bench_cases.peers.workloads import LOADS
+from bench_cases.tool_comparison.workloads import LOADS
 from pytest_energybench.metering.machine import machine_facts
 
 pytestmark = pytest.mark.peers

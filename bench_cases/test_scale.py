@@ -88,13 +88,13 @@ def run(*arguments: str) -> tuple[float, str]:
 
 
 def test_bytes_of_a_case(project: Path) -> None:
-    from pytest_energybench.cluster.task import Job, run_job
+    from pytest_energybench.parallel.ray.task import TaskSpec, run_job
 
     number = 200
     (project / "test_it.py").write_text(SUITE.format(number=number))
     nodeids = tuple(f"test_it.py::test_case[{each}]" for each in range(number))
     files = (str(project / "test_it.py"),)
-    job = Job((), str(project), files, nodeids, {}, safe_path=True, basetemp="")
+    job = TaskSpec((), str(project), files, nodeids, {}, safe_path=True, basetemp="")
     answer = run_job(job, "node")
     run("--energy-json=run.json")
     rows = [

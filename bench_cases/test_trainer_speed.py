@@ -21,14 +21,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pytest_energybench.compression.plan import Plan
-from pytest_energybench.compression.run import prepare
+from pytest_energybench.experiment.compression.plan import CompressionPlan
+from pytest_energybench.experiment.compression.run import prepare
+from pytest_energybench.experiment.training.datasets.data import Data
+from pytest_energybench.experiment.training.datasets.embedded import digits
+from pytest_energybench.experiment.training.hardware import has_bfloat16
+from pytest_energybench.experiment.training.models import build
+from pytest_energybench.experiment.training.settings import TrainSettings, preset
 from pytest_energybench.gates.statistics import Estimate, paired
-from pytest_energybench.training.data import Data
-from pytest_energybench.training.digits import digits
-from pytest_energybench.training.hardware import has_bfloat16
-from pytest_energybench.training.models import build
-from pytest_energybench.training.settings import TrainSettings, preset
 
 pytestmark = pytest.mark.slow
 
@@ -76,7 +76,7 @@ def trainer(
     model: nn.Module, data: Data, dtype: torch.dtype, settings: TrainSettings
 ) -> Callable[[], object]:
     """The same by the trainer that the cases use."""
-    plan = Plan(model, mixed_precision=dtype == torch.bfloat16)
+    plan = CompressionPlan(model, mixed_precision=dtype == torch.bfloat16)
     return partial(prepare(plan, settings, CPU, "speed").train, data)
 
 
@@ -87,7 +87,7 @@ def test_the_trainer_is_as_fast_as_a_plain_loop(
 ) -> None:
     if dtype == torch.bfloat16 and not has_bfloat16(CPU):
         pytest.skip("needs a CPU that computes in bfloat16 (AVX512-BF16, AMX, Arm's BF16)")
-    data = digits(preset("quick").input_size(name), CPU)
+    data = digits(preset("quick").size_of(name).image, CPU)
     model = build(name, data.classes, data.image_size)
     settings = replace(preset("quick").train_settings(name, seed=0), max_epochs=1)
     plain, ours = (

@@ -1,7 +1,7 @@
 """Write docs/reference.md from docstrings, options and the command line's own descriptions.
 
 python docs/make_reference.py            # write it
-python docs/make_reference.py --check    # exit status 1 where it is out of date
+python docs/make_reference.py --check    # exit status 1 if it is out of date
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ from typing import Any
 
 import msgspec
 
-from pytest_energybench import cli, hookspec, options, plugin
-from pytest_energybench.cases.abtest import ABTest
-from pytest_energybench.fixture import Energy
+from pytest_energybench import cli, plugin
+from pytest_energybench.exceptions import EnergyBenchError
+from pytest_energybench.measurement.abtest import ABTest
 from pytest_energybench.metering import custom, fake, meter, source, window
 from pytest_energybench.results import model
+from pytest_energybench.session import hookspecs as hookspec
+from pytest_energybench.session import options
+from pytest_energybench.session.fixture import Energy
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "docs" / "reference.md"
@@ -40,7 +43,7 @@ ENVIRONMENT: Mapping[str, str] = {
 OTHERS_ENVIRONMENT: Mapping[str, str] = {
     "CUDA_VISIBLE_DEVICES": "which GPUs are metered, as indices or UUIDs; empty means none",
     "GITHUB_STEP_SUMMARY": "where set, the run's table is appended to that file as Markdown",
-    "GITHUB_ACTIONS": "`true`: regressions and errors are printed as annotations",
+    "GITHUB_ACTIONS": "`true`: failed and undecided cases are printed as annotations",
     "XDG_CACHE_HOME": "where warm-started weights of `bench_cases` are cached",
 }
 SECTION = re.compile(r"^(Args|Attributes|Raises|Returns):$")
@@ -73,7 +76,7 @@ def reference() -> Iterator[str]:
         "[Fixtures](#fixtures) · [Windows and meters](#windows-and-meters) · [Markers](#markers) ·",
         "[Options](#options) · [Budgets file](#budgets-file) · [Hooks](#hooks) ·",
         "[Command line](#command-line) · [Run file](#run-file) ·",
-        "[Environment variables](#environment-variables)",
+        "[Environment variables](#environment-variables) · [Errors](#errors)",
         "",
     )
     yield from fixtures()
@@ -90,10 +93,13 @@ def reference() -> Iterator[str]:
     for name in sorted(vars(hookspec)):
         if name.startswith("pytest_"):
             yield from function(getattr(hookspec, name), name)
+    yield from own_models()
     yield from methods()
     yield from command_line()
     yield from run_file()
     yield from environment()
+    yield from ("", "## Errors", "", "In `pytest_energybench.exceptions`.", "")
+    yield from whole_class(EnergyBenchError)
 
 
 def fixtures() -> Iterator[str]:
@@ -131,7 +137,7 @@ def windows_and_meters() -> Iterator[str]:
         yield from whole_class(found)
     for found in (source.Source, source.Reading, source.Loss):
         yield from whole_class(found)
-    for found in (source.Ticking, source.Judging, source.Sampling):
+    for found in (source.Ticking, source.Judging, source.Sampling, source.Bounding):
         yield from whole_class(found)
 
 
@@ -220,21 +226,33 @@ def docstring(text: str) -> Iterator[str]:
             yield line
 
 
+def own_models() -> Iterator[str]:
+    from pytest_energybench import experiment
+
+    yield from ("## Models of your own", "")
+    yield "Needs the extra `torch`. All are in `pytest_energybench.experiment`."
+    yield ""
+    yield from whole_class(experiment.Experiment)
+    yield from function(experiment.methods, "methods")
+    yield from function(experiment.register_model, "register_model")
+
+
 def methods() -> Iterator[str]:
-    from pytest_energybench.compression import plan, registry, search
-    from pytest_energybench.training.rollcall import RollCall
+    from pytest_energybench.experiment.compression import plan, registry, search
+    from pytest_energybench.experiment.training.rank_coordinator import RankCoordinator
 
     yield from ("## Methods and ranks of your own", "")
     yield "Needs the extra `bench`. `register` and `Stage` are in"
-    yield "`pytest_energybench.compression.registry`, `search` in `.search`, the classes and"
-    yield "`ResultError` in `.plan`; `RollCall` is in `pytest_energybench.training.rollcall`."
+    yield "`pytest_energybench.experiment.compression.registry`, `search` in `.search`, the classes"
+    yield "and `ResultError` in `.plan`; `RankCoordinator` is in"
+    yield "`pytest_energybench.experiment.training.rank_coordinator`."
     yield ""
     yield from function(registry.register, "register")
     yield from whole_class(registry.Stage)
-    for found in (plan.Plan, plan.BitGrid, plan.Further, plan.Task, plan.Goal):
+    for found in (plan.CompressionPlan, plan.BitGrid, plan.Retrain, plan.Task, plan.AccuracyTarget):
         yield from whole_class(found)
     yield from function(search.search, "search")
-    yield from function(RollCall.of_torchrun.__func__, "RollCall.of_torchrun")
+    yield from function(RankCoordinator.of_torchrun.__func__, "RankCoordinator.of_torchrun")
 
 
 def option_table() -> Iterator[str]:
@@ -320,16 +338,16 @@ def sentence(text: str) -> str:
 def run_file() -> Iterator[str]:
     yield from ("## Run file", "")
     yield f"`schema_version` {model.SCHEMA_VERSION}. Its JSON Schema ships in the package as"
-    yield "`pytest_energybench/results/schema/`. Readers accept unknown fields and refuse an"
-    yield "unknown version by name."
+    yield "`pytest_energybench/results/schema/`. Readers skip unknown fields, take unknown words as"
+    yield "text, and refuse an unknown version by name."
     yield from ("", *inspect.cleandoc(model.__doc__ or "").splitlines()[2:], "")
     for name in (
         "Run",
         "Case",
         "Round",
         "Window",
+        "Result",
         "Comparison",
-        "Verdict",
         "Search",
         "Series",
         "MeterInfo",

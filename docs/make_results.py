@@ -1,7 +1,7 @@
 """Write the figures of docs/paper-results.md from a run file; the words around them stay.
 
 python docs/make_results.py                     # from the committed run
-python docs/make_results.py --check             # exit status 1 where the page says otherwise
+python docs/make_results.py --check             # exit status 1 if the page says otherwise
 """
 
 from __future__ import annotations
@@ -11,10 +11,8 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from pytest_energybench.paper.claims import claims
-from pytest_energybench.paper.matrix import (
-    BASELINE,
-    PAPER_METHODS,
+from pytest_energybench.experiment.paper.claims import claims
+from pytest_energybench.experiment.paper.matrix import (
     Figure,
     Matrix,
     accuracy,
@@ -24,8 +22,9 @@ from pytest_energybench.paper.matrix import (
     metric,
     per_epoch,
 )
-from pytest_energybench.paper.render import markdown_table
-from pytest_energybench.report.units import UNKNOWN
+from pytest_energybench.experiment.paper.render import markdown_table
+from pytest_energybench.experiment.rules import BASELINE, PAPER_METHODS
+from pytest_energybench.gates.quantities import UNKNOWN
 from pytest_energybench.results.files import read_run
 from pytest_energybench.results.model import Case
 

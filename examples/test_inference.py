@@ -16,13 +16,13 @@ import pytest
 import torch
 from torch import nn
 
-from pytest_energybench.compression import registry
-from pytest_energybench.compression.plan import Plan, Task
-from pytest_energybench.compression.run import prepare
-from pytest_energybench.training.data import Data
-from pytest_energybench.training.digits import digits
-from pytest_energybench.training.evaluate import running_type
-from pytest_energybench.training.settings import TrainSettings
+from pytest_energybench.experiment.compression import registry
+from pytest_energybench.experiment.compression.plan import CompressionPlan, Task
+from pytest_energybench.experiment.compression.run import prepare
+from pytest_energybench.experiment.training.datasets.data import Data
+from pytest_energybench.experiment.training.datasets.embedded import digits
+from pytest_energybench.experiment.training.evaluate import running_type
+from pytest_energybench.experiment.training.settings import TrainSettings
 
 torch.set_num_threads(1)  # on a busy machine several would wait for each other
 
@@ -53,7 +53,7 @@ def network() -> nn.Module:
     ).to(memory_format=torch.channels_last)
 
 
-def trained(plan: Plan, data: Data, epochs: int) -> nn.Module:
+def trained(plan: CompressionPlan, data: Data, epochs: int) -> nn.Module:
     prepared = prepare(plan, TrainSettings(max_epochs=epochs, patience=epochs), CPU, "")
     prepared.train(data)
     return prepared.plan.model.eval()
@@ -68,7 +68,7 @@ def data() -> Data:
 def baseline(data: Data, energy_meter) -> nn.Module:
     # Hard work that is not metered: it must not spoil another process's window meanwhile.
     with energy_meter.heavy_work():
-        return trained(Plan(network()), data, epochs=5)
+        return trained(CompressionPlan(network()), data, epochs=5)
 
 
 METHODS = [
@@ -84,7 +84,7 @@ METHODS = [
 @pytest.mark.parametrize("method", METHODS)
 def test_inference(energy, data, baseline, method):
     with energy.heavy_work():
-        plan = Plan(copy.deepcopy(baseline))
+        plan = CompressionPlan(copy.deepcopy(baseline))
         task = Task(data, CPU, MAX_DROP, evaluation_batch=120)
         model = trained(registry.method(method)(plan, task), data, epochs=2)
     batches = [(images.to(running_type(model)), right) for images, right in data.test.ordered(60)]

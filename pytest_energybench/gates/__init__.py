@@ -1,1 +1,1 @@
-"""Pure functions from figures to a verdict: budgets, accuracy, statistics."""
+"""Pure functions from figures to findings and results: budgets, accuracy, statistics."""

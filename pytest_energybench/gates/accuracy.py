@@ -5,12 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import NormalDist
+from statistics import NormalDist, fmean
 from typing import TypeGuard
 
-from pytest_energybench.gates.quantity import format_points
-from pytest_energybench.gates.statistics import CONFIDENCE
-from pytest_energybench.results.model import Comparison, Scalar, Verdict, VerdictKind
+from msgspec.structs import replace
+
+from pytest_energybench.gates.figures import known_as
+from pytest_energybench.gates.message import conclude
+from pytest_energybench.gates.quantities import drop, in_points
+from pytest_energybench.gates.statistics import CONFIDENCE, mean_bounds
+from pytest_energybench.results.model import (
+    ACCURACY_LOST,
+    NOT_MEASURED,
+    TOO_NOISY,
+    Case,
+    Comparison,
+    Finding,
+    Reference,
+    Scalar,
+)
 
 _ROUNDING = 1e-9
 """Slack at a limit: 0.985 - 0.975 is a hair above 0.01 in floating point, and passes at 0.01."""
@@ -24,11 +37,22 @@ class Score:
         accuracy: fraction of right answers, 0 to 1.
         correct: right answers.
         total: answers asked for.
+        rounds: the accuracy of each independent round, where there are several.
     """
 
     accuracy: float
     correct: int | None = None
     total: int | None = None
+    rounds: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, case: Case) -> Score | None:
+        """What a case recorded: of several rounds their mean, of one its counts, too; or None."""
+        found = [cls.recorded(each.metrics) for each in case.rounds]
+        each_round = tuple(score.accuracy for score in found if score is not None)
+        if len(each_round) > 1 and len(each_round) == len(found):
+            return cls(fmean(each_round), rounds=each_round)
+        return cls.recorded(case.metrics)
 
     @classmethod
     def of_counts(cls, correct: int, total: int) -> Score:
@@ -62,47 +86,111 @@ def _is_count(value: Scalar) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def judge_group_accuracy(case: Case, reference: Case, max_drop: float) -> Comparison:
+    """A case's accuracy against that of its group's reference; see `judge_accuracy`."""
+    return judge_accuracy(
+        Score.of(case),
+        Score.of(reference),
+        max_drop,
+        name=known_as(reference, case),
+        nodeid=reference.nodeid,
+    )
+
+
 def judge_accuracy(
     candidate: Score | None,
-    baseline: Score | None,
+    reference: Score | None,
     max_drop: float,
     *,
+    name: str = "",
     nodeid: str | None = None,
+    against: Reference = "group",
 ) -> Comparison:
-    """The point rule: the accuracy may drop by `max_drop` (absolute; 0.01 is one point).
+    """The accuracy may drop by `max_drop` (absolute; 0.01 is one point).
 
-    The verdict's `delta` is the difference of the accuracies; its `interval`, where the counts of
-    both are known, the one-sided 95 % bounds of that difference, which are told and don't gate.
+    Two rounds or more of both, as many of each: one-sided 95 % t bounds of the mean difference.
+    Else the point rule; bounds are then told beside it where the counts of both are known, and
+    don't gate.
 
     Args:
-        nodeid: the baseline's case.
+        name: what the reference is called, empty where it is a stated number; `nodeid` is its case.
     """
-    return Comparison(
-        origin="baseline",
+    owner = f"{name}'s" if name else "the stated"
+    made = Comparison(
+        reference=against,
+        name=name,
         nodeid=nodeid,
         quantity="accuracy",
-        limit=max_drop,
-        verdict=_against(candidate, baseline, max_drop),
+        finding="undecided",
+        margin=max_drop,
+    )
+    for score, whose in ((candidate, "the case's"), (reference, owner)):
+        if score is None or not score.valid:
+            judged = conclude(NOT_MEASURED, f"{whose} accuracy is not known")
+            return replace(made, judged=judged)
+    assert candidate is not None
+    assert reference is not None
+    lower = upper = change = candidate.accuracy - reference.accuracy
+    n, method, bounds = 1, "threshold", difference_bounds(candidate, reference)
+    if len(candidate.rounds) == len(reference.rounds) > 1:
+        pairs = zip(candidate.rounds, reference.rounds, strict=True)
+        lower, upper = bounds = mean_bounds([ours - theirs for ours, theirs in pairs])
+        n, method = len(candidate.rounds), "paired"
+    finding, rule, reason = "undecided", "can't be told to keep within {} of", TOO_NOISY
+    if upper < -max_drop - _ROUNDING:
+        finding, rule, reason = "lost", "drops by more than {} from", ACCURACY_LOST
+    elif lower >= -max_drop - _ROUNDING:
+        is_better = bounds is not None and bounds[0] > 0
+        finding, rule, reason = "better" if is_better else "kept", "keeps within {} of", ""
+    text = (
+        f"accuracy {candidate.accuracy:.4f} {rule.format(drop(max_drop))} {owner}"
+        f" {reference.accuracy:.4f}: {in_points(change)}"
+    )
+    return replace(
+        made,
+        finding=finding,
+        limit=reference.accuracy - max_drop,
+        estimate=change,
+        interval=bounds,
+        method=method,
+        n=n,
+        judged=conclude(reason, text),
     )
 
 
 def judge_accuracy_floor(
     candidate: Score | None, minimum: float, *, source: str = ""
 ) -> Comparison:
-    """An accuracy against a stated minimum, a fraction; `within` at or above it.
+    """An accuracy against a stated minimum, a fraction: it holds at or above it.
 
     Args:
-        source: where the minimum is stated, for the message.
+        source: where the minimum is stated.
     """
+    change = None
+    finding: Finding = "undecided"
+    if candidate is None or not candidate.valid:
+        judged = conclude(NOT_MEASURED, "the case's accuracy is not known")
+    else:
+        finding = "kept" if candidate.accuracy >= minimum - _ROUNDING else "lost"
+        change = candidate.accuracy - minimum
+        judged = conclude(
+            "" if finding == "kept" else ACCURACY_LOST,
+            f"accuracy {candidate.accuracy:.4f} "
+            f"{'reaches' if finding == 'kept' else 'is below'} the minimum of {minimum:.4f}"
+            f"{f' ({source})' if source else ''}: {in_points(change)}",
+        )
     return Comparison(
-        origin="budget",
+        reference="budget",
+        name=source,
         quantity="accuracy",
+        finding=finding,
         limit=minimum,
-        verdict=_above(candidate, minimum, source),
+        estimate=change,
+        judged=judged,
     )
 
 
-def difference_bounds(candidate: Score, baseline: Score) -> tuple[float, float] | None:
+def difference_bounds(candidate: Score, reference: Score) -> tuple[float, float] | None:
     """One-sided 95 % lower and upper bound of the difference of two accuracies, or None.
 
     Newcombe's hybrid of Wilson score limits for two independent samples (method 10 in "Interval
@@ -110,14 +198,14 @@ def difference_bounds(candidate: Score, baseline: Score) -> tuple[float, float] 
     1998). Both models see the same images, so the true bounds are tighter: these err on the safe
     side. None where a count is not known.
     """
-    if candidate.total is None or baseline.total is None:
+    if candidate.total is None or reference.total is None:
         return None
     low_c, high_c = _wilson(candidate.accuracy, candidate.total)
-    low_b, high_b = _wilson(baseline.accuracy, baseline.total)
-    difference = candidate.accuracy - baseline.accuracy
+    low_r, high_r = _wilson(reference.accuracy, reference.total)
+    difference = candidate.accuracy - reference.accuracy
     return (
-        difference - math.hypot(candidate.accuracy - low_c, high_b - baseline.accuracy),
-        difference + math.hypot(high_c - candidate.accuracy, baseline.accuracy - low_b),
+        difference - math.hypot(candidate.accuracy - low_c, high_r - reference.accuracy),
+        difference + math.hypot(high_c - candidate.accuracy, reference.accuracy - low_r),
     )
 
 
@@ -128,32 +216,3 @@ def _wilson(p: float, total: int) -> tuple[float, float]:
     reach = z * math.sqrt(p * (1 - p) / total + z * z / (4 * total * total))
     scale = 1 + z * z / total
     return (centre - reach) / scale, (centre + reach) / scale
-
-
-def _against(candidate: Score | None, baseline: Score | None, max_drop: float) -> Verdict:
-    if candidate is None or not candidate.valid:
-        return Verdict(kind="error", reason="the case's accuracy is not known")
-    if baseline is None or not baseline.valid:
-        return Verdict(kind="error", reason="the baseline's accuracy is not known")
-    delta = candidate.accuracy - baseline.accuracy
-    passed = -delta <= max_drop + _ROUNDING
-    kind: VerdictKind = "regressed" if not passed else "improved" if delta > 0 else "within"
-    rule = "keeps within {} points of" if passed else "drops by more than {} points from"
-    reason = (
-        f"accuracy {candidate.accuracy:.4f} {rule.format(f'{100 * max_drop:.4g}')} "
-        f"the baseline's {baseline.accuracy:.4f}: {format_points(delta)}"
-    )
-    interval = difference_bounds(candidate, baseline)
-    return Verdict(kind=kind, reason=reason, delta=delta, interval=interval)
-
-
-def _above(candidate: Score | None, minimum: float, source: str) -> Verdict:
-    if candidate is None or not candidate.valid:
-        return Verdict(kind="error", reason="the case's accuracy is not known")
-    passed = candidate.accuracy >= minimum - _ROUNDING
-    delta = candidate.accuracy - minimum
-    reason = (
-        f"accuracy {candidate.accuracy:.4f} {'reaches' if passed else 'is below'} "
-        f"the minimum of {minimum:.4f}{f' ({source})' if source else ''}: {format_points(delta)}"
-    )
-    return Verdict(kind="within" if passed else "regressed", reason=reason, delta=delta)

@@ -1,7 +1,7 @@
 """The reviewed budgets of a project, `energy-budgets.toml`.
 
     [budget."*"]                               # for every case
-    margin = "5 %"                             # a regression exceeds this ...
+    margin = "5 %"                             # an increase that fails exceeds this ...
     floor = "2 J"                              # ... and this
 
     [budget."tests/test_train.py::*"]
@@ -23,13 +23,20 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from pytest_energybench.exceptions import EnergyBenchError
 from pytest_energybench.gates.accuracy import Score, judge_accuracy_floor
 from pytest_energybench.gates.energy import judge_budget, judge_duration
-from pytest_energybench.gates.quantity import parse_duration, parse_energy, parse_fraction
+from pytest_energybench.gates.parse import (
+    parse_accuracy,
+    parse_duration,
+    parse_energy,
+    parse_margin,
+)
 from pytest_energybench.results.model import Case, Comparison
+from pytest_energybench.results.strict import likely_cause
 
 
-class BudgetsError(ValueError):
+class BudgetsError(EnergyBenchError, ValueError):
     """A budgets file that can't be taken as it is; names file, table and key, in one line."""
 
 
@@ -41,8 +48,8 @@ class Limits:
         max_energy: IT energy in joules.
         max_duration: seconds.
         min_accuracy: fraction.
-        margin: relative increase over a baseline that is tolerated.
-        floor: joules that a regression must exceed beside the margin.
+        margin: relative increase over a stored run that is tolerated.
+        floor: joules that an increase must exceed, beside the margin, to fail.
         sources: limit -> file and pattern that state it.
     """
 
@@ -94,14 +101,19 @@ class Budgets:
 
     def unmatched_cases(self, nodeids: Collection[str]) -> list[str]:
         """Cases for which no table states a maximum or minimum."""
-        return [nodeid for nodeid in nodeids if not self._limited(nodeid)]
+        return [nodeid for nodeid in nodeids if not self.has_limits(nodeid)]
 
-    def _limited(self, nodeid: str) -> bool:
+    def has_limits(self, nodeid: str) -> bool:
+        """Whether a table states a maximum or minimum for a case."""
         limits = self.limits(nodeid)
         return any(
             limit is not None
             for limit in (limits.max_energy, limits.max_duration, limits.min_accuracy)
         )
+
+
+MOST_BYTES = 2**24
+"""What a budgets file may hold: more than a table for each of 10^5 cases."""
 
 
 def parse_budgets(content: str | bytes, file: str = "energy-budgets.toml") -> Budgets:
@@ -116,12 +128,12 @@ def parse_budgets(content: str | bytes, file: str = "energy-budgets.toml") -> Bu
     try:
         text = content.decode("utf-8") if isinstance(content, bytes) else content
         document = tomllib.loads(text.replace("\r\n", "\n"))
-    except UnicodeDecodeError as error:
-        raise BudgetsError(_line(f"{file}: is not UTF-8 text")) from error
     except RecursionError as error:
         raise BudgetsError(_line(f"{file}: is nested too deeply")) from error
     except ValueError as error:
-        raise BudgetsError(_line(f"{file}: {error}")) from error
+        what = "is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
+        raw = content if isinstance(content, bytes) else content.encode("utf-8", "replace")
+        raise BudgetsError(_line(f"{file}: {likely_cause(raw) or what}")) from error
     for key in document:
         if key != "budget":
             raise BudgetsError(
@@ -144,6 +156,7 @@ def judge_budgets(case: Case, limits: Limits) -> list[Comparison]:
                 provenance=case.provenance,
                 n=n,
                 source=limits.sources.get("max_energy", ""),
+                flags=[each.flags for each in case.rounds],
             )
         )
     if limits.max_duration is not None:
@@ -151,23 +164,16 @@ def judge_budgets(case: Case, limits: Limits) -> list[Comparison]:
         found.append(judge_duration(case.duration_s, limits.max_duration, n=n, source=source))
     if limits.min_accuracy is not None:
         source = limits.sources.get("min_accuracy", "")
-        score = Score.recorded(case.metrics)
+        score = Score.of(case)
         found.append(judge_accuracy_floor(score, limits.min_accuracy, source=source))
     return found
-
-
-def _accuracy(value: Any) -> float:
-    accuracy = parse_fraction(value)
-    if accuracy > 1:
-        raise ValueError(f"{value!r} is not an accuracy: it is above 1 (a fraction, or 95 %)")
-    return accuracy
 
 
 _KEYS: Mapping[str, Callable[[Any], float]] = {
     "max_energy": parse_energy,
     "max_duration": parse_duration,
-    "min_accuracy": _accuracy,
-    "margin": parse_fraction,
+    "min_accuracy": parse_accuracy,
+    "margin": parse_margin,
     "floor": parse_energy,
 }
 

@@ -3,38 +3,46 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from statistics import median
+from collections.abc import Callable, Collection, Mapping, Sequence
+from statistics import geometric_mean, median
 
-from pytest_energybench.gates.figures import Figures, is_energy, provenance_word, unlike
-from pytest_energybench.gates.quantity import (
-    format_change,
-    format_durations,
-    format_energies,
-    format_energy,
-    format_percentage,
+from msgspec.structs import replace
+
+from pytest_energybench.base.flags import SHORT
+from pytest_energybench.gates.disturbance import Disturbance, disturbances
+from pytest_energybench.gates.figures import Figures, is_energy, known_as, provenance_word, unlike
+from pytest_energybench.gates.message import conclude
+from pytest_energybench.gates.quantities import change_of, durations, energies, energy, share
+from pytest_energybench.gates.statistics import (
+    Estimate,
+    bounds_among,
+    decide,
+    paired,
+    relative,
+    welch,
 )
-from pytest_energybench.gates.statistics import Estimate, decide, paired, relative, welch
 from pytest_energybench.results.model import (
+    MORE_THAN,
+    NOT_COMPARABLE,
+    NOT_MEASURED,
+    OVER_BUDGET,
+    TOO_NOISY,
+    Case,
     Comparison,
-    Origin,
+    Finding,
     Provenance,
-    Verdict,
-    VerdictKind,
+    Reference,
 )
 
 _ROUNDING = 1e-9
 """Relative slack at a limit, so that a sum of floats that equals it is not above it."""
 
-_LARGEST_MARGIN = 1e12
-"""A floor over a baseline of next to nothing is a margin of any size; this one is still finite."""
+SHORT_OFF_BY = 10.0
+"""A figure of a window that is too short for its counter may be as many times too small: a window
+of one update can lie between two steps of it but for a tenth."""
 
-_PLACE: Mapping[VerdictKind, str] = {
-    "improved": "is below",
-    "within": "is within",
-    "regressed": "is above",
-    "inconclusive": "is neither clearly above nor within",
-}
+_LARGEST_MARGIN = 1e12
+"""A floor over a reference of next to nothing is a margin of any size; this one is still finite."""
 
 
 def judge_budget(
@@ -44,21 +52,30 @@ def judge_budget(
     provenance: Mapping[str, Provenance] | None = None,
     n: int = 1,
     source: str = "",
+    flags: Sequence[Sequence[str]] = (),
 ) -> Comparison:
-    """A case's IT energy against a limit: `within` at or below it, `regressed` above.
+    """A case's IT energy against a limit: it holds at or below it.
+
+    A busy machine only adds joules, so what is within the limit stays so, and what is above it is
+    `unclear`. A window too short for its counter shows either only if the limit is far off.
 
     Args:
-        total_j: joules, the median over the rounds; None (not known) is an `error`.
+        total_j: joules, the median over the rounds; None (not known) does not hold.
         limit_j: joules.
         provenance: domain -> where its joules come from.
         n: rounds behind `total_j`.
-        source: where the limit is stated, for the message.
+        source: where the limit is stated.
+        flags: what was said of each round.
     """
-    word = provenance_word(provenance or {})
-    return Comparison(
-        origin="budget",
-        limit=limit_j,
-        verdict=_limited("energy", total_j, limit_j, format_energies, f" ({word})", n, source),
+    return _limited(
+        "energy",
+        total_j,
+        limit_j,
+        energies,
+        f" ({provenance_word(provenance or {})})",
+        n,
+        source,
+        disturbances(flags),
     )
 
 
@@ -66,12 +83,7 @@ def judge_duration(
     duration_s: float, limit_s: float, *, n: int = 1, source: str = ""
 ) -> Comparison:
     """A case's duration in seconds against a limit in seconds, judged like an energy budget."""
-    return Comparison(
-        origin="budget",
-        quantity="duration",
-        limit=limit_s,
-        verdict=_limited("duration", duration_s, limit_s, format_durations, "", n, source),
-    )
+    return _limited("duration", duration_s, limit_s, durations, "", n, source, ())
 
 
 def _limited(
@@ -82,61 +94,159 @@ def _limited(
     note: str,
     n: int,
     source: str,
-) -> Verdict:
+    spoiled: Sequence[Disturbance],
+) -> Comparison:
+    finding: Finding = "unclear"
+    change = None
     if figure is None or not is_energy(figure):
-        return Verdict(kind="error", reason=f"{name} is not known, so no budget holds", n=n)
-    passed = figure <= limit * (1 + _ROUNDING)
-    delta = _change(figure, limit)
-    ours, theirs = write(figure, limit)
-    reason = f"{name} {ours}{note} {'is within' if passed else 'is above'} the budget of {theirs}"
-    if source:
-        reason += f" ({source})"
-    if delta is not None:
-        reason += f": {format_change(delta)}"
-    return Verdict(kind="within" if passed else "regressed", reason=reason, delta=delta, n=n)
+        judged = conclude(NOT_MEASURED, f"{name} is not known, so no budget holds")
+    else:
+        is_within = figure <= limit * (1 + _ROUNDING)
+        change = _change(figure, limit)
+        reason = _why(is_within, figure * SHORT_OFF_BY, limit, spoiled)
+        if reason in ("", OVER_BUDGET):
+            finding = _threshold(figure, limit)
+        ours, theirs = write(figure, limit)
+        words = [
+            f"{name} {ours}{note} {'is within' if is_within else 'is above'} the budget of {theirs}"
+            + (f" ({source})" if source else "")
+            + (f": {change_of(change, 'the budget')}" if change is not None else ""),
+            *(each.caution for each in spoiled),
+        ]
+        judged = conclude(reason, "; ".join(words))
+    return Comparison(
+        reference="budget",
+        name=source,
+        quantity=name,
+        finding=finding,
+        limit=limit,
+        estimate=change,
+        n=n,
+        judged=judged,
+    )
 
 
-def judge_baseline(
+def _why(is_within: bool, at_most: float, limit: float, spoiled: Sequence[Disturbance]) -> str:
+    """Why a limit does not hold; empty where it does."""
+    is_short = any(each.word == SHORT for each in spoiled)
+    if is_within:
+        return SHORT if is_short and not 0 < at_most <= limit else ""
+    return spoiled[0].word if spoiled else OVER_BUDGET
+
+
+def judge_group(
+    case: Case, reference: Case, *, margin: float, interleaved: bool, allow_mismatch: bool = False
+) -> Comparison:
+    """A case's energy against that of its group's reference; see `judge_change`."""
+    return judge_change(
+        Figures.of(case),
+        Figures.of(reference),
+        name=known_as(reference, case),
+        margin=margin,
+        interleaved=interleaved,
+        allow_mismatch=allow_mismatch,
+    )
+
+
+def judge_change(
     candidate: Figures,
-    baseline: Figures,
+    reference: Figures,
     *,
+    name: str,
+    against: Reference = "group",
     margin: float = 0.0,
     floor_j: float = 0.0,
     interleaved: bool = True,
     allow_mismatch: bool = False,
-    origin: Origin = "baseline",
+    must_fall: bool = False,
+    among: tuple[float, float] | None = None,
+    fails: Collection[str] | None = None,
 ) -> Comparison:
-    """A case's energy against another's.
+    """A case's energy against another's: it holds where it is shown not to be above the margin.
 
     Two rounds or more of both: the paired test where both ran in the same rounds, Welch's
     otherwise, decided on one-sided 95 % bounds. One round of either: a `threshold` between the
     two figures, which knows nothing of noise.
 
     Args:
+        name: what the reference is called.
         margin: relative increase that is tolerated (0.03 is 3 %).
-        floor_j: joules; a regression must exceed the margin and this.
+        floor_j: joules; what is above must exceed the margin and this.
         interleaved: both ran in the same rounds, so that the i-th of each make a pair.
-        allow_mismatch: judge figures of unlike provenance, e.g. estimated against measured;
-            otherwise they are `inconclusive`.
-        origin: `baseline` of this run, or `stored`.
+        allow_mismatch: judge figures of unlike provenance, e.g. estimated against measured.
+        must_fall: the claim is that the case needs less, so as much doesn't hold.
+        among: the bounds, where the case is one of many.
+        fails: reasons that fail; see `conclude`.
     """
-    verdict = _refusal(candidate, baseline, allow_mismatch, origin)
-    if verdict is None:
-        verdict = _compare(candidate, baseline, margin, floor_j, interleaved, origin)
-    base_j = median(baseline.samples) if baseline.samples else 0.0
+    base_j = median(reference.samples) if reference.samples else 0.0
     tolerated = effective_margin(base_j, margin, floor_j) if base_j else margin
-    return Comparison(
-        origin=origin,
-        nodeid=baseline.nodeid,
+    made = Comparison(
+        reference=against,
+        name=name,
+        nodeid=reference.nodeid,
+        finding="unclear",
         limit=base_j * (1 + tolerated) if base_j else None,
         margin=tolerated,
-        verdict=verdict,
+        n=min(len(candidate.samples), len(reference.samples)),
+        reference_j=list(reference.samples),
     )
+    reason, text = _obstacle(candidate, reference, allow_mismatch, name)
+    if reason:
+        return replace(made, judged=conclude(reason, text, fails))
+    found = estimate(candidate, reference, interleaved=interleaved)
+    if found is None:
+        ours_j, theirs_j = median(candidate.samples), base_j
+        change = _change(ours_j, theirs_j)
+        lower = upper = math.inf if change is None else change
+        made = replace(made, finding=_threshold(ours_j, theirs_j), estimate=change, n=1)
+    else:
+        # The sentence shows what was compared: the ratio of these two is the estimate.
+        ours_j, theirs_j = geometric_mean(candidate.samples), geometric_mean(reference.samples)
+        lower, upper = among or bounds_among([found], [tolerated])[0]
+        made = replace(
+            made,
+            finding=decide(lower, upper, tolerated),
+            estimate=relative(found.log_ratio),
+            interval=(lower, upper),
+            method=found.method if among is None else f"{found.method}, holm",
+            n=found.n,
+        )
+    spoiled = [
+        (each.word, f"{each.caution}{whose}")
+        for side, whose in ((candidate, ""), (reference, f" of {name}"))
+        for each in disturbances(side.flags)
+    ]
+    falls = made.finding in ("less", "lower")
+    if spoiled:
+        made = replace(made, finding="unclear")
+        reason, place = spoiled[0][0], "against"
+    elif falls or (upper <= tolerated + _ROUNDING and not must_fall):
+        place = "is below" if falls else "is within"
+    elif lower > tolerated + _ROUNDING:
+        reason, place = f"{MORE_THAN}{name}", "is above"
+    else:
+        reason = TOO_NOISY
+        place = "is not clearly below" if must_fall else "is neither clearly above nor within"
+    ours, theirs = energies(ours_j, theirs_j)
+    text = (
+        f"energy {ours} ({provenance_word(candidate.provenance)}) {place} {name}'s {theirs}"
+        f" ({provenance_word(reference.provenance)})"
+    )
+    if not (falls or must_fall or spoiled):
+        text += f" +{share(margin)} margin"
+        text += f" or +{energy(floor_j).text}" if tolerated > margin else ""
+    if made.estimate is not None:
+        text += f": {change_of(made.estimate, name)}"
+    if spoiled:
+        text += f"; {spoiled[0][1]}"
+    return replace(made, judged=conclude(reason, text, fails))
 
 
-def estimate(candidate: Figures, baseline: Figures, *, interleaved: bool = True) -> Estimate | None:
-    """The log ratio of two cases' rounds; None where a figure is unknown, 0 J or a single round."""
-    ours, theirs = candidate.samples, baseline.samples
+def estimate(
+    candidate: Figures, reference: Figures, *, interleaved: bool = True
+) -> Estimate | None:
+    """Log ratio of two cases' rounds; None where a figure is unknown, 0 J or a single round."""
+    ours, theirs = candidate.samples, reference.samples
     if min(len(ours), len(theirs)) < 2 or not all(ours + theirs):
         return None
     if interleaved and len(ours) == len(theirs):
@@ -144,79 +254,40 @@ def estimate(candidate: Figures, baseline: Figures, *, interleaved: bool = True)
     return welch(ours, theirs)
 
 
-def effective_margin(baseline_j: float, margin: float, floor_j: float) -> float:
+def effective_margin(reference_j: float, margin: float, floor_j: float) -> float:
     """The relative margin that says the same as "above the margin and above the floor".
 
     Args:
-        baseline_j: joules, above 0.
+        reference_j: joules, above 0.
         margin: relative increase that is tolerated.
         floor_j: increase in joules that is tolerated.
     """
-    return max(margin, min(floor_j / baseline_j, _LARGEST_MARGIN))
+    return max(margin, min(floor_j / reference_j, _LARGEST_MARGIN))
 
 
-def _refusal(
-    candidate: Figures, baseline: Figures, allow_mismatch: bool, origin: Origin
-) -> Verdict | None:
-    """Why two figures can't be compared, or None where they can."""
-    for figures, owner in ((candidate, "the case's"), (baseline, f"the {_named(origin)}")):
+def _obstacle(
+    candidate: Figures, reference: Figures, allow_mismatch: bool, name: str
+) -> tuple[str, str]:
+    """Why two figures can't be compared, as reason and sentence; empty where they can."""
+    sides = ((candidate, "the case's"), (reference, f"{name}'s"))
+    for figures, owner in sides:
         if not figures.samples:
-            return Verdict(kind="error", reason=f"{owner} energy is not known")
-    difference = unlike(candidate.provenance, baseline.provenance)
+            return NOT_MEASURED, f"{owner} energy is not known"
+    difference = unlike(candidate.provenance, reference.provenance)
     if difference and not allow_mismatch:
-        return Verdict(
-            kind="inconclusive",
-            reason=f"not comparable: {difference}",
-            n=min(len(candidate.samples), len(baseline.samples)),
-        )
-    for figures, owner in ((candidate, "the case's"), (baseline, f"the {_named(origin)}")):
+        return NOT_COMPARABLE, difference
+    for figures, owner in sides:
         if not all(figures.samples):
-            return Verdict(
-                kind="inconclusive",
-                reason=f"{owner} energy is 0 J in a round, below what the meter resolves",
-                n=min(len(candidate.samples), len(baseline.samples)),
-            )
-    return None
+            why = "energy is 0 J in a round, below what the meter resolves"
+            return SHORT, f"{owner} {why}"
+    return "", ""
 
 
-def _compare(
-    candidate: Figures,
-    baseline: Figures,
-    margin: float,
-    floor_j: float,
-    interleaved: bool,
-    origin: Origin,
-) -> Verdict:
-    ours_j, theirs_j = median(candidate.samples), median(baseline.samples)
-    limit = effective_margin(theirs_j, margin, floor_j)
-    found = estimate(candidate, baseline, interleaved=interleaved)
-    kind: VerdictKind
-    if found is None:
-        kind = _threshold(ours_j, theirs_j, limit)
-        delta, interval, method, n = _change(ours_j, theirs_j), None, "threshold", 1
-    else:
-        kind = decide(found, limit)
-        lower, upper = found.bounds
-        delta, interval = relative(found.log_ratio), (relative(lower), relative(upper))
-        method, n = found.method, found.n
-    ours, theirs = format_energies(ours_j, theirs_j)
-    reason = (
-        f"energy {ours} ({provenance_word(candidate.provenance)}) {_PLACE[kind]} the "
-        f"{_named(origin)} {theirs} ({provenance_word(baseline.provenance)})"
-    )
-    if kind != "improved":
-        reason += f" +{format_percentage(margin)} margin"
-        if limit > margin:
-            reason += f" or +{format_energy(floor_j)}"
-    if delta is not None:
-        reason += f": {format_change(delta)}"
-    return Verdict(kind=kind, reason=reason, delta=delta, interval=interval, method=method, n=n)
-
-
-def _threshold(ours_j: float, theirs_j: float, limit: float) -> VerdictKind:
-    if ours_j < theirs_j * (1 - _ROUNDING):
-        return "improved"
-    return "within" if ours_j <= theirs_j * (1 + limit) * (1 + _ROUNDING) else "regressed"
+def _threshold(figure: float, reference: float) -> Finding:
+    """What two figures alone can say."""
+    if abs(figure - reference) <= reference * _ROUNDING:
+        return "same"
+    return "lower" if figure < reference else "higher"
 
 
 def _change(figure: float, reference: float) -> float | None:
@@ -225,7 +296,3 @@ def _change(figure: float, reference: float) -> float | None:
         return None
     change = figure / reference - 1
     return change if math.isfinite(change) else None
-
-
-def _named(origin: Origin) -> str:
-    return "stored run's" if origin == "stored" else "baseline's"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -20,12 +21,14 @@ class Figures:
             read as one round of `total_j`.
         provenance: domain -> where its joules come from.
         nodeid: the case it belongs to, where it is a whole case.
+        flags: what was said of each round.
     """
 
     total_j: float | None
     rounds_j: tuple[float | None, ...] = ()
     provenance: Mapping[str, Provenance] = field(default_factory=dict)
     nodeid: str | None = None
+    flags: tuple[Sequence[str], ...] = ()
 
     @classmethod
     def of(cls, case: Case) -> Figures:
@@ -35,6 +38,7 @@ class Figures:
             rounds_j=tuple(each.total_j for each in case.rounds),
             provenance=case.provenance,
             nodeid=case.nodeid,
+            flags=tuple(each.flags for each in case.rounds),
         )
 
     @cached_property
@@ -43,6 +47,18 @@ class Figures:
         rounds = self.rounds_j or (self.total_j,)
         known = tuple(joules for joules in rounds if joules is not None and is_energy(joules))
         return known if len(known) == len(rounds) else ()
+
+
+def known_as(reference: Case, case: Case) -> str:
+    """What a case calls its group's reference: by the words among the parameters in which they
+    differ, else by other such parameters, else by name."""
+    other = [
+        value
+        for name, value in reference.params.items()
+        if name in case.params and case.params[name] != value
+    ]
+    words = [value for value in other if isinstance(value, str)]
+    return "-".join(map(str, words or other)) or reference.name
 
 
 def is_energy(joules: float | None) -> bool:
@@ -60,7 +76,8 @@ def provenance_word(provenance: Mapping[str, Provenance]) -> str:
 def unlike(candidate: Mapping[str, Provenance], reference: Mapping[str, Provenance]) -> str | None:
     """What makes two sums of domains incomparable, in a few words; None where they are alike.
 
-    Domains are compared by kind: `gpu:0` on one worker and `gpu:1` on another are both a GPU.
+    Domains are compared by kind and number: `gpu:0` on one worker and `gpu:1` on another are both a
+    GPU, two GPUs are more than one.
     """
     if candidate == reference:
         return None
@@ -75,7 +92,11 @@ def unlike(candidate: Mapping[str, Provenance], reference: Mapping[str, Provenan
 
 
 def _by_kind(provenance: Mapping[str, Provenance]) -> dict[str, str]:
-    words: dict[str, set[str]] = {}
+    words: dict[str, Counter[str]] = {}
     for domain, word in provenance.items():
-        words.setdefault(domain.rpartition("/")[2].partition(":")[0], set()).add(word)
-    return {kind: " + ".join(sorted(found)) for kind, found in words.items()}
+        kind = domain.rpartition("/")[2].partition(":")[0]
+        words.setdefault(kind, Counter())[word] += 1
+    return {
+        kind: " + ".join(word if n == 1 else f"{n} x {word}" for word, n in sorted(found.items()))
+        for kind, found in words.items()
+    }

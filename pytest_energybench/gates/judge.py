@@ -1,20 +1,21 @@
-"""A whole run judged again: after a merge, or with other budgets."""
+"""A whole run judged: what a case comes to, and all again after a merge or by other budgets."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import msgspec
 
-from pytest_energybench.gates.accuracy import Score, judge_accuracy
+from pytest_energybench.gates.accuracy import judge_group_accuracy
 from pytest_energybench.gates.budgets import Budgets, judge_budgets
-from pytest_energybench.gates.energy import judge_baseline
-from pytest_energybench.gates.figures import Figures
-from pytest_energybench.results.model import SEVERITY, Case, Comparison, Run, Verdict
+from pytest_energybench.gates.energy import judge_group
+from pytest_energybench.gates.message import condoned, passes
+from pytest_energybench.results.model import NOT_JUDGED, NOT_MEASURED, Case, Comparison, Result, Run
+
+SEVERITY = ("pass", "unknown", "fail")
+"""Kinds of a rule's result from best to worst; the worst is the case's."""
 
 
 def judge_run(run: Run, *, budgets: Budgets | None = None, allow_mismatch: bool = False) -> Run:
-    """Each case against its group's baseline and its budgets, on the figures as they stand.
+    """Each case against its group's reference and its budgets, on the figures as they stand.
 
     A comparison with another case of the run is made again, with the margin or drop it was made
     with and by the method it was made by. What was judged inside a test, against a limit or a
@@ -27,52 +28,119 @@ def judge_run(run: Run, *, budgets: Budgets | None = None, allow_mismatch: bool 
     cases = {case.nodeid: case for case in run.cases}
     judged = []
     for case in run.cases:
-        comparisons = [_again(case, each, cases, allow_mismatch) for each in case.comparisons]
+        comparisons = []
+        for made in case.comparisons:
+            reference = cases.get(made.nodeid or "", case)
+            if made.reference != "group" or reference is case:
+                comparisons.append(made)
+            elif made.judged is not None:  # what was only shown is added anew below
+                again = _again(case, reference, made, allow_mismatch)
+                caught = made.judged.kind == "pass" and made.judged.reason
+                comparisons.append(condoned(again) if caught else again)
         if budgets is not None:
             fresh = judge_budgets(case, budgets.limits(case.nodeid))
-            comparisons = [
-                *(each for each in comparisons if not _same_limit(each, fresh)),
-                *fresh,
-            ]
-        if comparisons != case.comparisons:
-            case = with_comparisons(case, comparisons)
-        judged.append(case)
-    return msgspec.structs.replace(run, cases=judged)
+            comparisons = [*(each for each in comparisons if not _same_limit(each, fresh)), *fresh]
+        judged.append(with_comparisons(case, comparisons))
+    return with_changes(msgspec.structs.replace(run, cases=judged), allow_mismatch=allow_mismatch)
+
+
+def with_changes(run: Run, *, interleaved: bool = True, allow_mismatch: bool = False) -> Run:
+    """The run with every case of a group held against the group's reference, asked for or not.
+
+    What nobody asked for is shown and not judged. A figure that can't be compared is left out.
+    """
+    references = {case.group or "": case for case in run.cases if case.baseline}
+    cases = []
+    for case in run.cases:
+        reference = references.get(case.group) if case.group is not None else None
+        if reference is None or reference is case or broke_off(case) or broke_off(reference):
+            cases.append(case)
+            continue
+        there = {each.quantity for each in case.comparisons if each.nodeid == reference.nodeid}
+        added = []
+        if "energy" not in there:
+            added.append(
+                judge_group(
+                    case,
+                    reference,
+                    margin=0.0,
+                    interleaved=interleaved,
+                    allow_mismatch=allow_mismatch,
+                )
+            )
+        if "accuracy" not in there:
+            added.append(judge_group_accuracy(case, reference, 0.0))
+        shown = [_shown(each) for each in added if each.estimate is not None]
+        cases.append(msgspec.structs.replace(case, comparisons=[*case.comparisons, *shown]))
+    return msgspec.structs.replace(run, cases=cases)
+
+
+def _shown(comparison: Comparison) -> Comparison:
+    """A comparison that no rule asked for. How far an accuracy may drop nobody said, so that only
+    its bounds say anything."""
+    finding, bounds = comparison.finding, comparison.interval
+    if comparison.quantity == "accuracy" and finding != "better":
+        finding = "lost" if bounds is not None and bounds[1] < 0 else "undecided"
+    return msgspec.structs.replace(
+        comparison, finding=finding, limit=None, margin=None, judged=None
+    )
 
 
 def with_comparisons(case: Case, comparisons: list[Comparison]) -> Case:
-    """The case with these comparisons and the verdict that follows from them.
+    """The case with these comparisons and the result that follows from them."""
+    case = msgspec.structs.replace(case, comparisons=comparisons)
+    return msgspec.structs.replace(case, result=_result(case))
 
-    It is the worst of them, and `error` where the case's own energy went wrong (a lost domain).
-    """
-    verdicts = [each.verdict for each in comparisons]
+
+def judged(case: Case) -> Case:
+    """The case with the result that follows from its comparisons as they stand."""
+    return with_comparisons(case, case.comparisons)
+
+
+def broke_off(case: Case) -> bool:
+    """Whether a test failed, or skipped itself, by something else than a gate, so that it did not
+    come to its end."""
+    return case.outcome in ("failed", "error", "skipped") and all(map(passes, case.comparisons))
+
+
+def _result(case: Case) -> Result:
+    """The worst of what a case's rules came to; a test that failed otherwise fails, too."""
+    found = [each.judged for each in case.comparisons if each.judged is not None]
     if case.errors:
-        verdicts.append(Verdict(kind="error", reason=case.errors[0], n=len(case.rounds)))
-    verdict = max(verdicts, key=lambda each: SEVERITY.index(each.kind), default=None)
-    return msgspec.structs.replace(case, comparisons=comparisons, verdict=verdict)
+        found.append(Result(kind="unknown", reason=NOT_MEASURED, text=case.errors[0]))
+    worst = max(found, key=_severity, default=Result(kind="pass", reason=NOT_JUDGED))
+    if case.outcome == "xfailed":
+        return msgspec.structs.replace(worst, kind="xfail")
+    if case.outcome in ("failed", "error") and worst.kind != "fail":
+        if case.errors:
+            return msgspec.structs.replace(worst, kind="fail")
+        return Result(kind="fail", reason=NOT_JUDGED, text=f"the test ended as {case.outcome}")
+    if case.outcome == "skipped" and not found:
+        return Result(kind="unknown", reason=NOT_JUDGED, text="the test was skipped")
+    return worst
 
 
-def _again(
-    case: Case, made: Comparison, cases: Mapping[str, Case], allow_mismatch: bool
-) -> Comparison:
-    baseline = cases.get(made.nodeid) if made.nodeid is not None else None
-    if made.origin != "baseline" or baseline is None or baseline is case:
-        return made
-    if made.quantity == "accuracy" and made.limit is not None:
-        ours, theirs = Score.recorded(case.metrics), Score.recorded(baseline.metrics)
-        return judge_accuracy(ours, theirs, made.limit, nodeid=baseline.nodeid)
-    if made.quantity == "energy" and made.margin is not None:
-        return judge_baseline(
-            Figures.of(case),
-            Figures.of(baseline),
+def _severity(result: Result) -> tuple[int, bool]:
+    """What is not known here is as bad as can be."""
+    place = SEVERITY.index(result.kind) if result.kind in SEVERITY else len(SEVERITY)
+    return place, bool(result.reason)
+
+
+def _again(case: Case, reference: Case, made: Comparison, allow_mismatch: bool) -> Comparison:
+    if made.margin is not None and made.quantity == "accuracy":
+        return judge_group_accuracy(case, reference, made.margin)
+    if made.margin is not None and made.quantity == "energy":
+        return judge_group(
+            case,
+            reference,
             margin=made.margin,
-            interleaved=made.verdict.method == "paired",
+            interleaved=made.method == "paired",
             allow_mismatch=allow_mismatch,
         )
     return made
 
 
 def _same_limit(comparison: Comparison, fresh: list[Comparison]) -> bool:
-    return comparison.origin == "budget" and any(
+    return comparison.reference == "budget" and any(
         comparison.quantity == each.quantity and comparison.limit == each.limit for each in fresh
     )

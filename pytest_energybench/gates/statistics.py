@@ -1,4 +1,4 @@
-"""The statistics behind a verdict: two tests on log ratios, their bounds, Holm, the decision.
+"""The statistics behind a finding: two tests on log ratios, their bounds, Holm, the decision.
 
 Energies of repeated rounds are compared on the log scale, where a relative change is a shift and
 a machine's noise, which grows with the figure, is even. One sample is one independent round.
@@ -13,10 +13,12 @@ from functools import lru_cache
 from statistics import NormalDist
 from typing import Literal
 
-from pytest_energybench.results.model import VerdictKind
+from pytest_energybench.results.model import Finding
 
 CONFIDENCE = 0.95
 """Confidence of each one-sided bound; 1 - CONFIDENCE is the risk of a false alarm."""
+
+RISK = 1 - CONFIDENCE
 
 
 def student_t_tail(t: float, df: float) -> float:
@@ -103,13 +105,16 @@ class Estimate:
     @property
     def bounds(self) -> tuple[float, float]:
         """One-sided 95 % lower and upper bound of `log_ratio`."""
-        reach = student_t_quantile(CONFIDENCE, self.df) * self.error
-        return self.log_ratio - reach, self.log_ratio + reach
+        return self.log_ratio - self.reach(), self.log_ratio + self.reach()
+
+    def reach(self, risk: float = RISK) -> float:
+        """How far the bound lies from `log_ratio` that is wrong with this risk."""
+        return student_t_quantile(1 - risk, self.df) * self.error
 
     @property
     def noise_floor(self) -> float:
         """The relative increase from which on such rounds can tell a change from none."""
-        return relative(student_t_quantile(CONFIDENCE, self.df) * self.error)
+        return relative(self.reach())
 
     def chance_above(self, log_limit: float) -> float:
         """p-value of "above the limit": the chance of such rounds were the true ratio at it."""
@@ -175,40 +180,100 @@ def _mean_and_variance(values: Sequence[float]) -> tuple[float, float]:
     return values[0] + mean, variance
 
 
-def decide(estimate: Estimate, margin: float) -> VerdictKind:
-    """The four-way decision on one-sided 95 % bounds.
+def mean_bounds(differences: Sequence[float]) -> tuple[float, float]:
+    """One-sided 95 % t bounds of the mean of two or more independent differences."""
+    n = len(differences)
+    mean, variance = _mean_and_variance(differences)
+    reach = student_t_quantile(CONFIDENCE, n - 1) * math.sqrt(variance / n)
+    return mean - reach, mean + reach
 
-    `improved`: the upper bound is below no change; `within`: it is at most ln(1 + margin);
-    `regressed`: the lower bound is above ln(1 + margin); anything else is `inconclusive`.
+
+def decide(lower: float, upper: float, margin: float) -> Finding:
+    """The four-way decision on bounds of a relative change.
+
+    `less`: the upper bound is below no change; `same`: both lie within the margin, up and down;
+    `more`: the lower bound is above the margin; anything else is `unclear`.
 
     Args:
         margin: relative increase that is tolerated (0.03 is 3 %), 0 or more.
     """
-    lower, upper = estimate.bounds
-    limit = math.log1p(margin)
     if upper < 0:
-        return "improved"
-    if upper <= limit:
-        return "within"
-    if lower > limit:
-        return "regressed"
-    return "inconclusive"
+        return "less"
+    if lower > margin:
+        return "more"
+    return "same" if -margin <= lower and upper <= margin else "unclear"
 
 
-def holm(chances: Sequence[float], risk: float = 1 - CONFIDENCE) -> list[bool]:
-    """Which of many p-values stand, with at most `risk` that even one stands by chance.
+_MOST_ROUNDS = 1_000
+"""From so many rounds on more of them are no advice: the change lies at the limit itself."""
 
-    The k-th smallest of m is held against risk / (m - k + 1), and the first that fails takes the
-    larger ones with it. Source: Holm, "A simple sequentially rejective multiple test procedure",
-    Scandinavian Journal of Statistics 6 (1979).
+
+def rounds_to_tell(n: int, change: float, bounds: tuple[float, float], margin: float) -> int | None:
+    """About how many rounds would decide what these did not, if change and noise stay.
+
+    A bound comes nearer with the root of the rounds, and as Student's t is less wide. The nearest
+    of the three answers counts: below no change, above the margin, or within it on both sides.
+
+    Args:
+        n: rounds that the bounds rest on, two at least.
+        bounds: of the relative change, on both sides of it.
+
+    Returns:
+        None where no number in reach would.
     """
-    stands = [False] * len(chances)
-    ascending = sorted(range(len(chances)), key=chances.__getitem__)
-    for passed, index in enumerate(ascending):
-        if chances[index] > risk / (len(chances) - passed):
-            break
-        stands[index] = True
-    return stands
+    reach = max(change - bounds[0], bounds[1] - change)
+    rooms = (-change, change - margin, min(margin - change, change + margin))
+    room = max(rooms)
+    if room <= 0 or reach <= 0:
+        return None
+    one = reach * math.sqrt(n) / student_t_quantile(CONFIDENCE, n - 1)
+    return next(
+        (
+            more
+            for more in range(n + 1, _MOST_ROUNDS)
+            if student_t_quantile(CONFIDENCE, more - 1) * one <= room * math.sqrt(more) * (1 + 1e-9)
+        ),
+        None,
+    )
+
+
+def holm(chances: Sequence[float]) -> list[float]:
+    """The risk that each of many p-values is held to, so that with at most `RISK` even one stands
+    (is at most its risk) by chance.
+
+    The k-th smallest of m is held to RISK / (m - k + 1), and the first that fails takes the larger
+    ones with it. A bound with that risk says the same as the test. Source: Holm, "A simple
+    sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6 (1979).
+    """
+    risks = [RISK] * len(chances)
+    stand = 0
+    for index in sorted(range(len(chances)), key=chances.__getitem__):
+        risks[index] = RISK / (len(chances) - stand)
+        stand += chances[index] <= risks[index]
+    return risks
+
+
+def bounds_among(
+    estimates: Sequence[Estimate], margins: Sequence[float]
+) -> list[tuple[float, float]]:
+    """Lower and upper bound of the relative change of each of many cases, so that the chance that
+    even one is called `more` by mistake is `RISK`, and so for `less` and for "not more".
+
+    What is not shown to be below no change may still be shown to be within its margin, at a risk
+    of its own: its upper bound then ends at no change.
+    """
+    limits = [math.log1p(margin) for margin in margins]
+    pairs = list(zip(estimates, limits, strict=True))
+    above = holm([found.chance_above(limit) for found, limit in pairs])
+    below = holm([found.chance_below(0.0) for found in estimates])
+    within = holm([found.chance_below(limit) for found, limit in pairs])
+    bounds = []
+    for found, *risks in zip(estimates, above, below, within, strict=True):
+        upper = found.log_ratio + found.reach(risks[1])
+        if upper >= 0:
+            upper = max(0.0, found.log_ratio + found.reach(risks[2]))
+        bounds.append((relative(found.log_ratio - found.reach(risks[0])), relative(upper)))
+    return bounds
 
 
 def relative(log_ratio: float) -> float:

@@ -2,46 +2,54 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import median
 
 import msgspec
 
 from pytest_energybench.gates.budgets import Budgets, Limits
-from pytest_energybench.gates.energy import estimate, judge_baseline
-from pytest_energybench.gates.figures import Figures
-from pytest_energybench.gates.judge import with_comparisons
-from pytest_energybench.gates.statistics import Estimate, holm
+from pytest_energybench.gates.energy import effective_margin, estimate, judge_change
+from pytest_energybench.gates.figures import Figures, unlike
+from pytest_energybench.gates.judge import broke_off, with_comparisons
+from pytest_energybench.gates.message import DEFAULT_FAILS, conclude
+from pytest_energybench.gates.quantities import share
+from pytest_energybench.gates.statistics import bounds_among
 from pytest_energybench.results.alike import differences
 from pytest_energybench.results.hosts import heads
-from pytest_energybench.results.model import Case, Comparison, Outcome, Run, Verdict
+from pytest_energybench.results.model import NOT_COMPARABLE, Case, Comparison, Run, StoredRun
+from pytest_energybench.results.noise import Floor, floor_of
 
-_ENDS: Mapping[Outcome, str] = {"passed": "passed", "xpassed": "passed", "xfailed": "xfailed"}
+_ENDS: Mapping[str, str] = {"passed": "passed", "xpassed": "passed", "xfailed": "xfailed"}
 """Outcomes with which a test came to its end; two figures are compared at the same end."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredSummary:
-    """What the comparison with a stored run came to, beyond the single verdicts.
+    """What the comparison with a stored run came to, beyond the single results.
 
     Attributes:
         name: the stored run's name or path.
         differences: what keeps the two runs, or cases of them, from being compared; empty where
             nothing does.
+        allowed: figures were compared although they differ so (`allow_mismatch`).
         compared: cases that are in both, by node id.
         missing: cases of this run that the stored run doesn't have.
         stale: cases of the stored run that are no tests any more.
         not_run: cases of the stored run that still are tests and weren't run.
+        noise: that margins are below what this machine can tell apart; empty where none is known
+            to be.
     """
 
     name: str
     differences: tuple[str, ...] = ()
+    allowed: bool = False
     compared: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     stale: tuple[str, ...] = ()
     not_run: tuple[str, ...] = ()
+    noise: str = ""
 
 
 def compare_stored(
@@ -54,56 +62,129 @@ def compare_stored(
     budgets: Budgets | None = None,
     collected: Collection[str] | None = None,
     allow_mismatch: bool = False,
+    floors: Sequence[Floor] = (),
+    fails: Collection[str] = DEFAULT_FAILS,
 ) -> tuple[Run, StoredSummary]:
     """Judge each case of a run against the same case of a stored run.
 
     By Welch's test on logs where both have two rounds or more, else by a threshold. Over all
-    cases that are tested Holm's procedure keeps the risk that even one is called `regressed` (or
-    `improved`) by chance at 5 %.
+    cases that are tested Holm's procedure keeps the risk that even one is called `more` (or
+    `less`) by chance at 5 %; the intervals are those that say so.
 
     Args:
+        name: the stored run's name or path.
         margin: relative increase that is tolerated (0.03 is 3 %).
-        floor_j: joules that a regression must exceed beside the margin.
+        floor_j: joules that an increase must exceed beside the margin.
         budgets: margins and floors of single cases, before the two above.
         collected: node ids of all tests there are, run or deselected; None where the run's own
             cases are all. Only in files of which something was collected an entry can be stale.
         allow_mismatch: compare figures that are not alike (other machine, meters, settings).
+        floors: what machines can tell apart, as far as that was measured.
+        fails: reasons that fail a case; see `conclude`.
 
     Returns:
-        the run with its comparisons of origin `stored` replaced, and the summary.
+        the run with its comparisons with a stored run replaced, and the summary.
     """
     references = {case.nodeid: case for case in stored.cases}
     unlike = _unlike(run, stored)
     twice = _twice(stored.cases) | _twice(run.cases)
+    shown = name.replace("\\", "/").rpartition("/")[2]
     judged: dict[str, Comparison] = {}
-    estimates: dict[str, Estimate] = {}
+    sides: dict[str, _Sides] = {}
     for case in run.cases:
         reference = references.get(case.nodeid)
         if reference is None:
             continue
         obstacles = () if allow_mismatch else unlike[case.host, reference.host]
         refusal = _refusal(case, reference, obstacles, twice)
-        if refusal is not None:
-            judged[case.nodeid] = _refused(reference, refusal)
+        if refusal is None:
+            limits = budgets.limits(case.nodeid) if budgets is not None else Limits()
+            sides[case.nodeid] = _Sides(
+                Figures.of(case),
+                Figures.of(reference),
+                margin if limits.margin is None else limits.margin,
+                floor_j if limits.floor is None else limits.floor,
+            )
             continue
-        limits = budgets.limits(case.nodeid) if budgets is not None else Limits()
-        ours, theirs = Figures.of(case), Figures.of(reference)
-        comparison = judge_baseline(
-            ours,
-            theirs,
-            margin=margin if limits.margin is None else limits.margin,
-            floor_j=floor_j if limits.floor is None else limits.floor,
+        judged[case.nodeid] = Comparison(
+            reference="stored",
+            name=shown,
+            nodeid=reference.nodeid,
+            finding="unclear",
+            n=0,
+            judged=conclude(NOT_COMPARABLE, refusal, fails),
+        )
+    among = _among(sides)
+    for nodeid, each in sides.items():
+        judged[nodeid] = judge_change(
+            each.ours,
+            each.theirs,
+            name=shown,
+            against="stored",
+            margin=each.margin,
+            floor_j=each.floor_j,
             interleaved=False,
             allow_mismatch=allow_mismatch,
-            origin="stored",
+            among=among.get(nodeid),
+            fails=fails,
         )
-        judged[case.nodeid] = comparison
-        found = estimate(ours, theirs, interleaved=False)
-        if found is not None and comparison.verdict.method == found.method:
-            estimates[case.nodeid] = found
-    judged |= _stepped_down(judged, estimates)
     told = tuple(dict.fromkeys(each for found in unlike.values() for each in found))
-    return _with(run, judged), _summary(name, told, run, references, collected)
+    summary = _summary(name, told, run, references, collected)
+    noise = _below_noise(run, judged, floors)
+    told_of = StoredRun(
+        name=shown,
+        created=stored.created,
+        commit=stored.commit,
+        differences=list(summary.differences),
+        stale=list(summary.stale),
+        not_run=list(summary.not_run),
+    )
+    compared = msgspec.structs.replace(_with(run, judged), compared_with=told_of)
+    return compared, replace(summary, noise=noise, allowed=allow_mismatch)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """A case and its stored self, and what is tolerated between them."""
+
+    ours: Figures
+    theirs: Figures
+    margin: float
+    floor_j: float
+
+
+def _among(sides: Mapping[str, _Sides]) -> dict[str, tuple[float, float]]:
+    """Node id -> the bounds of each case that has some; empty where only one has."""
+    found = {
+        nodeid: (made, effective_margin(median(each.theirs.samples), each.margin, each.floor_j))
+        for nodeid, each in sides.items()
+        if (made := estimate(each.ours, each.theirs, interleaved=False)) is not None
+        and not unlike(each.ours.provenance, each.theirs.provenance)
+    }
+    if len(found) < 2:
+        return {}
+    estimates, margins = zip(*found.values(), strict=True)
+    return dict(zip(found, bounds_among(estimates, margins), strict=True))
+
+
+def _below_noise(run: Run, judged: Mapping[str, Comparison], floors: Sequence[Floor]) -> str:
+    below = {
+        nodeid: (comparison.margin, floor)
+        for nodeid, comparison in judged.items()
+        if comparison.margin is not None
+        and (floor := floor_of(run, nodeid, floors)) is not None
+        and comparison.margin < floor
+    }
+    if not below:
+        return ""
+    nodeid = max(below, key=lambda each: below[each][1])
+    margin, floor = below[nodeid]
+    more = f" and {len(below) - 1} more" if len(below) > 1 else ""
+    return (
+        f"margin {share(margin)} is below this machine's noise floor of"
+        f" {share(round(floor, 3))} (energybench null) for {nodeid}{more}: take more"
+        " rounds or a larger margin"
+    )
 
 
 def _unlike(run: Run, stored: Run) -> dict[tuple[str | None, str | None], tuple[str, ...]]:
@@ -144,58 +225,16 @@ def _refusal(
 
 
 def _end(case: Case) -> str | None:
-    """How the test came to its end; None where it did not.
-
-    A case is only compared with a stored run when its test has run through, so one that failed
-    and carries such a comparison was failed by that gate, at its end.
-    """
-    if case.outcome == "failed" and any(each.origin == "stored" for each in case.comparisons):
-        return "passed"
-    return _ENDS.get(case.outcome)
-
-
-def _refused(reference: Case, why: str) -> Comparison:
-    verdict = Verdict(kind="inconclusive", reason=f"not comparable: {why}", n=0)
-    return Comparison(origin="stored", nodeid=reference.nodeid, verdict=verdict)
-
-
-def _stepped_down(
-    judged: Mapping[str, Comparison], estimates: Mapping[str, Estimate]
-) -> dict[str, Comparison]:
-    """The comparisons whose verdict doesn't stand among so many: the weaker claim instead."""
-    if len(estimates) < 2:
-        return {}
-    above = [
-        found.chance_above(math.log1p(judged[nodeid].margin or 0.0))
-        for nodeid, found in estimates.items()
-    ]
-    below = [found.chance_below(0.0) for found in estimates.values()]
-    changed = {}
-    for nodeid, is_above, is_below in zip(estimates, holm(above), holm(below), strict=True):
-        comparison = judged[nodeid]
-        verdict = comparison.verdict
-        many = f"not beyond chance among {len(estimates)} cases (Holm)"
-        if verdict.kind == "regressed" and not is_above:
-            verdict = msgspec.structs.replace(
-                verdict, kind="inconclusive", reason=f"{verdict.reason}, {many}"
-            )
-        elif verdict.kind == "improved" and not is_below:
-            verdict = msgspec.structs.replace(
-                verdict, kind="within", reason=f"{verdict.reason}, {many}"
-            )
-        verdict = msgspec.structs.replace(verdict, method="welch, holm")
-        changed[nodeid] = msgspec.structs.replace(comparison, verdict=verdict)
-    return changed
+    """How the test came to its end; None where it did not. One that its energy failed did."""
+    ended = case.outcome == "failed" and not broke_off(case)
+    return "passed" if ended else _ENDS.get(case.outcome)
 
 
 def _with(run: Run, judged: Mapping[str, Comparison]) -> Run:
     cases = []
     for case in run.cases:
-        others = [each for each in case.comparisons if each.origin != "stored"]
+        others = [each for each in case.comparisons if each.reference != "stored"]
         ours = [judged[case.nodeid]] if case.nodeid in judged else []
-        if others == case.comparisons and not ours:
-            cases.append(case)
-            continue
         cases.append(with_comparisons(case, [*others, *ours]))
     return msgspec.structs.replace(run, cases=cases)
 

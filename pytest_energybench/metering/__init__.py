@@ -11,27 +11,29 @@ print(window.total_j, window.energy_j, window.provenance)
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
-
-from pytest_energybench.metering.errors import LockTimeoutError, MeterError, Problem
-from pytest_energybench.metering.meter import Meter, default_meter, measure
-from pytest_energybench.metering.source import (
-    Domain,
-    Judging,
-    Loss,
-    Provenance,
-    Reading,
-    Sampling,
-    Source,
-    Ticking,
-)
-from pytest_energybench.metering.window import Window
 
 if TYPE_CHECKING:
     from pytest_energybench.metering.custom import CounterSource
+    from pytest_energybench.metering.errors import LockTimeoutError, MeterError, Problem
     from pytest_energybench.metering.fake import FakeMeter
+    from pytest_energybench.metering.meter import Meter, default_meter, measure
+    from pytest_energybench.metering.source import (
+        Bounding,
+        Domain,
+        Judging,
+        Loss,
+        Provenance,
+        Reading,
+        Sampling,
+        Source,
+        Ticking,
+    )
+    from pytest_energybench.metering.window import Window
 
 __all__ = [
+    "Bounding",
     "CounterSource",
     "Domain",
     "FakeMeter",
@@ -51,15 +53,19 @@ __all__ = [
     "measure",
 ]
 
+_MODULES = {
+    "custom": {"CounterSource"},
+    "errors": {"LockTimeoutError", "MeterError", "Problem"},
+    "fake": {"FakeMeter"},
+    "meter": {"Meter", "default_meter", "measure"},
+    "window": {"Window"},
+}
+
 
 def __getattr__(name: str) -> Any:
-    """What a meter of one's own or a test needs, imported at first use."""
-    if name == "CounterSource":
-        from pytest_energybench.metering.custom import CounterSource
-
-        return CounterSource
-    if name == "FakeMeter":
-        from pytest_energybench.metering.fake import FakeMeter
-
-        return FakeMeter
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """Import at first use: who needs the clock alone, as every start of pytest does, loads no
+    meter."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = next((each for each, names in _MODULES.items() if name in names), "source")
+    return getattr(import_module(f"{__name__}.{module}"), name)

@@ -1,11 +1,19 @@
-"""Time that only goes forward, handed in wherever it is needed so that tests can move it."""
+"""Time that only goes forward, handed in wherever it is needed so that tests can move it.
+
+Tests freeze `time.monotonic`, patch `time.sleep` and travel through dates. What is bound here when
+this module is loaded stays the machine's own; nothing else in the project asks `time` itself.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 _BOOTTIME: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+_REALTIME_COARSE = 5
+"""Linux's number (clock_gettime(2)); libraries that travel in time leave it alone."""
 
 SHORTEST_SLEEP_S = 1.0
 """Two clocks are read one after the other, so that a busy machine may seem to sleep for less."""
@@ -20,6 +28,29 @@ class Clock(Protocol):
     def asleep(self) -> float:
         """Seconds of suspension since such a point; `monotonic` leaves them out."""
 
+    def worked(self) -> float:
+        """CPU seconds of this process and its threads since such a point."""
+
+
+def _monotonic() -> Callable[[], float]:
+    """The system's call where Python shows it: few libraries replace that one, and this module may
+    be loaded when `time.monotonic` is frozen already."""
+    if hasattr(time, "clock_gettime"):
+        return partial(time.clock_gettime, time.CLOCK_MONOTONIC)
+    return time.monotonic
+
+
+def _worked() -> Callable[[], float]:
+    if hasattr(time, "CLOCK_PROCESS_CPUTIME_ID"):
+        return partial(time.clock_gettime, time.CLOCK_PROCESS_CPUTIME_ID)
+    return time.process_time
+
+
+def _wall() -> Callable[[], float]:
+    if _BOOTTIME is not None:  # Linux
+        return partial(time.clock_gettime, _REALTIME_COARSE)
+    return time.time
+
 
 class SystemClock:
     """The machine's monotonic clock.
@@ -29,11 +60,16 @@ class SystemClock:
     """
 
     __slots__ = ()
-    monotonic = staticmethod(time.monotonic)
+    monotonic = staticmethod(_monotonic())
+    wall = staticmethod(_wall())
+    """Seconds since 1970, for labels: durations don't come from it."""
+    sleep = staticmethod(time.sleep)
+    worked = staticmethod(_worked())
+    _boottime = None if _BOOTTIME is None else staticmethod(partial(time.clock_gettime, _BOOTTIME))
 
     def asleep(self) -> float:
-        """Seconds of suspension since the machine was started; 0.0 where no clock tells them."""
-        return 0.0 if _BOOTTIME is None else time.clock_gettime(_BOOTTIME) - time.monotonic()
+        """Seconds of suspension since the machine was started; 0.0 if no clock tells them."""
+        return 0.0 if self._boottime is None else self._boottime() - self.monotonic()
 
 
 SYSTEM_CLOCK = SystemClock()

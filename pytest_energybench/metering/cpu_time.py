@@ -10,15 +10,26 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from pytest_energybench.metering.fork import tell_after_fork
+from pytest_energybench.metering.proc import Proc, Process
 
 
 class CpuTime(Protocol):
-    """Cumulative CPU seconds, never decreasing."""
+    """Cumulative CPU seconds, never decreasing.
+
+    Attributes:
+        step_s: seconds that `tree_s` may lag behind, as its figures come in steps.
+        tick_s: the step in which the machine counts what it was busy for, in seconds.
+    """
+
+    @property
+    def step_s(self) -> float: ...
+
+    @property
+    def tick_s(self) -> float: ...
 
     def tree_s(self) -> float:
         """Of this process and its descendants, gone ones included."""
@@ -27,15 +38,19 @@ class CpuTime(Protocol):
         """Of everything that runs on this machine."""
 
 
-class _Child(NamedTuple):
-    """A live process: parent, session, birth (ticks since boot), its own seconds, and those of the
-    children that it waited for."""
+class _Member(NamedTuple):
+    """A descendant: parent when last seen, birth (ticks since boot), CPU seconds so far, and those
+    of them that lie before it was first seen."""
 
     parent: int
-    session: int
     born: int
     own_s: float
     reaped_s: float
+    past_s: float
+
+    @property
+    def seconds(self) -> float:
+        return self.own_s + self.reaped_s - self.past_s
 
 
 class LinuxCpuTime:
@@ -46,33 +61,43 @@ class LinuxCpuTime:
     that vanished without anybody adding them up (their parent ignores SIGCHLD, or had died).
 
     A descendant seen once stays in the tree when its parent dies and init adopts it. One that was
-    orphaned before it was seen is found among init's children by its session. Missed are those that
-    left the session on purpose (daemons), and orphans that ended before anybody looked.
+    orphaned before it was seen is known by the mark that it inherited; what else init or this
+    process adopts is a stranger. A descendant counts from its start, or, where it is older than
+    the last look, from the moment when it is first seen. Missed are orphans that ended before
+    anybody looked.
 
-    `company` are further processes that work on the same thing without being descendants; their
+    `local_pids` are further processes that work on the same thing without being descendants; their
     trees count as well, but for their orphans.
     """
 
-    def __init__(self, company: Sequence[int] = ()) -> None:
-        self._company = {pid: _look(pid, 1.0) for pid in company}
-        self._tick_s = 1.0 / os.sysconf("SC_CLK_TCK")
-        self._stat = os.open("/proc/stat", os.O_RDONLY)
+    step_s = 1e-9
+
+    def __init__(self, local_pids: Sequence[int] = (), *, proc: Proc | None = None) -> None:
+        """
+        Args:
+            company: ids of further processes.
+            proc: the processes of this machine.
+        """
+        self._proc = proc or Proc()
+        self.tick_s = self._proc.tick_s
+        self._company = {pid: self._proc.look(pid) for pid in local_pids}
         self._base_s = 0.0
         self._last_s = 0.0
         self._begin()
         tell_after_fork(self)
 
-    def __del__(self) -> None:
-        os.close(self._stat)
-
     def _begin(self) -> None:
         self._mutex = threading.Lock()
         self._pid = os.getpid()
-        self._live: dict[int, _Child] = {}
-        self._reaped_s = _reaped_s()
+        self._live: dict[int, _Member] = {}
+        self._reaped_s = self._proc.reaped_s()
         self._unaccounted_s = 0.0
-        self._session, self._born, self._adopters = _family(self._pid)
         self._strangers: set[int] = set()
+        self._looked: int | None = None
+        me = self._proc.look(self._pid)
+        self._born = 0 if me is None else me.born
+        self._mark = self._proc.mark()
+        self._adopters = self._find_adopters()
 
     def after_fork(self) -> None:
         """In a child: its seconds count on from the parent's, so that they never go back."""
@@ -82,9 +107,7 @@ class LinuxCpuTime:
 
     def busy_s(self) -> float:
         """Machine-wide CPU seconds spent outside idle and iowait, steal by neighbours included."""
-        fields = os.pread(self._stat, 512, 0).split(b"\n", 1)[0].split()[1:9]
-        user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, fields)
-        return (user + nice + system + irq + softirq + steal) * self._tick_s
+        return self._proc.busy_s()
 
     def tree_s(self) -> float:
         """CPU seconds of this process and its descendants since it began."""
@@ -92,37 +115,72 @@ class LinuxCpuTime:
             return self._tree_s()
 
     def _tree_s(self) -> float:
-        reaped_s = _reaped_s()
+        reaped_s = self._proc.reaped_s()
         gained_s = reaped_s - self._reaped_s
-        is_parent = bool(self._live or self._company) or gained_s > 0.0 or _has_children()
+        is_parent = bool(self._live or self._company) or gained_s > 0.0 or self._proc.has_children()
+        now = self._proc.now()
         live = self._descendants() if is_parent else {}
-        gone_s = 0.0
-        for pid, before in self._live.items():
-            now = live.get(pid)
-            if now is None:
-                gone_s += before.own_s + before.reaped_s
-            else:
-                gained_s += now.reaped_s - before.reaped_s
-        # Reaped seconds come in whole ticks for descendants, so less than a tick is no loss.
-        if gone_s - gained_s > self._tick_s * len(self._live):
-            self._unaccounted_s += gone_s - gained_s
+        self._unaccounted_s += self._lost_s(live, gained_s)
         self._live = live
         self._reaped_s = reaped_s
-        total_s = self._base_s + time.process_time() + reaped_s + self._unaccounted_s
-        for child in live.values():
-            total_s += child.own_s + child.reaped_s
+        self._looked = now
+        total_s = self._base_s + self._proc.own_s() + reaped_s + self._unaccounted_s
+        total_s += sum(member.seconds for member in live.values())
         self._last_s = max(self._last_s, total_s)
         return self._last_s
 
-    def _descendants(self) -> dict[int, _Child]:
-        found: dict[int, _Child] = {}
-        queue = [*_children(self._pid), *self._survivors(), *self._orphans(), *self._beside()]
+    def _lost_s(self, live: Mapping[int, _Member], gained_s: float) -> float:
+        """Seconds of descendants that vanished since the last look without anybody adding them up.
+
+        Each is held against what its own heir gained: another process's gain makes up for none.
+
+        Args:
+            live: the descendants of now.
+            gained_s: what this process gained from children that it waited for.
+        """
+        gone: dict[int | None, list[float]] = {}
+        for pid, before in self._live.items():
+            if pid not in live:
+                gone.setdefault(self._heir(before, live), []).append(before.seconds)
+        lost_s = 0.0
+        for heir, seconds in gone.items():
+            missing_s = sum(seconds)
+            if heir == self._pid:
+                missing_s -= gained_s
+            elif heir is not None:
+                missing_s -= live[heir].reaped_s - self._live[heir].reaped_s
+            # Reaped seconds come in whole ticks for descendants: less than a tick each is no loss.
+            if heir is None or missing_s > self._proc.tick_s * len(seconds):
+                lost_s += missing_s
+        return lost_s
+
+    def _heir(self, gone: _Member, live: Mapping[int, _Member]) -> int | None:
+        """Who has a vanished descendant's seconds if its parents waited for it: the nearest of them
+        that is still there. None for an orphan, whose seconds go out of the tree."""
+        parent = gone.parent
+        while parent in self._live and parent not in live:
+            parent = self._live[parent].parent
+        return parent if parent == self._pid or parent in self._live else None
+
+    def _descendants(self) -> dict[int, _Member]:
+        found: dict[int, _Member] = {}
+        queue = [*self._started(), *self._survivors(), *self._beside()]
         while queue:
             pid = queue.pop()
-            if pid not in found and (child := _look(pid, self._tick_s)) is not None:
-                found[pid] = child
-                queue += _children(pid)
+            if pid not in found and (process := self._proc.look(pid)) is not None:
+                found[pid] = self._member(pid, process)
+                queue += self._proc.children(pid)
         return found
+
+    def _member(self, pid: int, now: Process) -> _Member:
+        before = self._live.get(pid)
+        if before is not None and before.born == now.born:
+            past_s = before.past_s
+        elif self._looked is None or now.born >= self._looked:
+            past_s = 0.0
+        else:  # nobody knows when it used what it has used
+            past_s = now.own_s + now.reaped_s
+        return _Member(now.parent, now.born, now.own_s, now.reaped_s, past_s)
 
     def _beside(self) -> list[int]:
         """The company, as far as it is still there."""
@@ -130,7 +188,7 @@ class LinuxCpuTime:
             pid
             for pid, first in self._company.items()
             if first is not None
-            and (now := _look(pid, self._tick_s)) is not None
+            and (now := self._proc.look(pid)) is not None
             and now.born == first.born
         ]
 
@@ -139,91 +197,56 @@ class LinuxCpuTime:
         return [
             pid
             for pid, before in self._live.items()
-            if (now := _look(pid, self._tick_s)) is not None and now.born == before.born
+            if (now := self._proc.look(pid)) is not None and now.born == before.born
         ]
 
-    def _orphans(self) -> list[int]:
-        """Processes of our session, younger than we are, that init or a subreaper took over."""
-        found = []
-        for adopter in self._adopters:
-            children = set(_children(adopter))
-            for pid in children - self._strangers:
-                child = _look(pid, self._tick_s)
-                if child is None or child.session != self._session or child.born < self._born:
-                    self._strangers.add(pid)
-                else:
-                    found.append(pid)
-        return found
+    def _started(self) -> list[int]:
+        """Children, and orphans that an ancestor took over, be it init or a subreaper."""
+        children = self._proc.children(self._pid)
+        adopted = [pid for each in self._adopters for pid in self._proc.children(each)]
+        if self._pid == 1:  # the first process of a container adopts strangers itself
+            adopted, children = children, []
+        self._strangers.intersection_update(adopted)
+        return children + [pid for pid in adopted if pid not in self._strangers and self._own(pid)]
 
-
-def _look(pid: int, tick_s: float) -> _Child | None:
-    """What `/proc` and the process's own clock say about `pid`; None when it has ended."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-        own_s = time.clock_gettime((~pid << 3) | 2)
-    except OSError:
-        return None
-    # proc_pid_stat(5), counted from field 3: 4 ppid, 6 session, 16 cutime, 17 cstime, 22 starttime.
-    parent, session, cutime, cstime, born = (int(fields[i - 3]) for i in (4, 6, 16, 17, 22))
-    return _Child(parent, session, born, own_s, (cutime + cstime) * tick_s)
-
-
-def _family(pid: int) -> tuple[int, int, list[int]]:
-    """Session and birth of a process, and the ancestors outside its session: they adopt orphans.
-
-    Ancestors inside the session are left out, since their other children can't be told from
-    adopted ones.
-    """
-    me = _look(pid, 1.0)
-    if me is None:  # no /proc
-        return 0, 0, []
-    adopters = []
-    parent = me.parent
-    while parent > 0 and (ancestor := _look(parent, 1.0)) is not None:
-        if ancestor.session != me.session:
-            adopters.append(parent)
-        parent = ancestor.parent
-    return me.session, me.born, adopters
-
-
-def _has_children() -> bool:
-    """Whether this process has a child, alive or not yet waited for; reaps nothing."""
-    try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
+    def _own(self, pid: int) -> bool:
+        """Whether an adopted process descends from this one; otherwise it is a stranger."""
+        if pid in self._live:
+            return True
+        process = None if pid == self._pid else self._proc.look(pid)
+        if process is not None and process.born >= self._born and self._mark is not None:
+            mark = self._proc.mark_of(pid)
+            # A child of a container's first process that meters by itself has its own mark.
+            if mark == self._mark or (self._pid == 1 and mark is not None):
+                return True
+        self._strangers.add(pid)
         return False
-    return True
 
-
-def _reaped_s() -> float:
-    """CPU seconds of children that were waited for, theirs included."""
-    import resource
-
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
-
-
-def _children(pid: int) -> list[int]:
-    """Direct children of `pid`, whichever of its threads started them."""
-    found: list[int] = []
-    try:
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
-                found += map(int, file.read().split())
-    except OSError:  # it ended just now
+    def _find_adopters(self) -> list[int]:
+        """The ancestors, but for those that carry this one's mark: their children do as well, and
+        can't be told from what they adopt."""
+        found: list[int] = []
+        process = self._proc.look(self._pid)
+        while process is not None and process.parent > 0:
+            if self._mark is None or self._proc.mark_of(process.parent) != self._mark:
+                found.append(process.parent)
+            process = self._proc.look(process.parent)
         return found
-    return found
 
 
 class PortableCpuTime:
-    """CPU seconds where there is no `/proc`, by psutil; coarser and slower."""
+    """CPU seconds if there is no `/proc`, by psutil; coarser and slower.
 
-    def __init__(self, company: Sequence[int] = ()) -> None:
+    Windows counts in steps of a 64th of a second, others in hundredths.
+    """
+
+    step_s = tick_s = 1 / 64
+
+    def __init__(self, local_pids: Sequence[int] = ()) -> None:
         import psutil
 
         self._psutil = psutil
-        self._processes = [psutil.Process(), *map(psutil.Process, company)]
+        self._processes = [psutil.Process(), *map(psutil.Process, local_pids)]
         self._last_s = 0.0
 
     def busy_s(self) -> float:
@@ -254,10 +277,10 @@ class PortableCpuTime:
         return float(total)
 
 
-def cpu_time(company: Sequence[int] = ()) -> CpuTime:
+def cpu_time(local_pids: Sequence[int] = ()) -> CpuTime:
     """The best reader of CPU seconds that this system has.
 
     Args:
         company: ids of processes whose trees count beside this one's.
     """
-    return LinuxCpuTime(company) if sys.platform == "linux" else PortableCpuTime(company)
+    return LinuxCpuTime(local_pids) if sys.platform == "linux" else PortableCpuTime(local_pids)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
 from pytest_energybench.metering.source import Domain, Loss, Provenance, Reading, Source
 
+__tracebackhide__ = True  # a user's mistake is shown at the user's line
+
 
 class CounterSource:
     """A function that returns joules so far, as a source of one domain.
 
-    Use it for anything that counts energy by itself. The count may start anywhere but must not go
-    back; when it does, or when the function raises, the domain is lost.
+    Use it for any energy counter. The count may start anywhere but must not go back. If it does, or
+    if the function raises, the domain is lost. A window in which it didn't move has no figure.
     """
 
     def __init__(
@@ -25,6 +28,7 @@ class CounterSource:
         resolution_j: float | None = None,
         error: float | None = None,
         note: str = "",
+        may_be_zero: bool = False,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """
@@ -34,8 +38,10 @@ class CounterSource:
             provenance: `measured` unless the function integrates or models.
             period_s: how often the figure behind it changes, in seconds.
             resolution_j: smallest step in joules.
-            error: relative error, where the maker states one.
+            error: relative error, if the maker states one.
             note: what it is, for people.
+            may_be_zero: a window in which the count doesn't move has 0 J, as where the part can be
+                switched off.
             clock: dates a failure.
         """
         self._joules = joules
@@ -44,7 +50,16 @@ class CounterSource:
         self._lost: dict[str, Loss] = {}
         self._name = name or str(getattr(joules, "__name__", type(joules).__name__))
         self.domains = (
-            Domain(self._name, "custom", provenance, resolution_j, error, period_s, note),
+            Domain(
+                self._name,
+                "custom",
+                provenance,
+                resolution_j,
+                error,
+                period_s,
+                note,
+                may_be_zero=may_be_zero,
+            ),
         )
 
     def open(self) -> None:
@@ -54,14 +69,14 @@ class CounterSource:
         """Nothing to stop."""
 
     def read(self) -> Reading:
-        """Joules so far, or the domain as lost: a user's function may fail in any way it likes."""
+        """Joules so far, or the domain as lost if the user's function raises."""
         if not self._lost:
             try:
                 joules = float(self._joules())
             except Exception as error:
                 self._lose(f"{type(error).__name__}: {error}")
             else:
-                if joules >= self._last:
+                if self._last <= joules < math.inf:
                     self._last = joules
                 else:
                     self._lose(f"went from {self._last:.6g} J to {joules:.6g} J")
@@ -74,5 +89,13 @@ class CounterSource:
 
 
 def as_source(meter: Source | Callable[[], float]) -> Source:
-    """A source as it is; a function as a `CounterSource`."""
-    return CounterSource(meter) if callable(meter) else meter
+    """A source as it is; a function as a `CounterSource`.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    if callable(meter):
+        return CounterSource(meter)
+    if hasattr(meter, "domains"):
+        return meter
+    raise TypeError(f"{meter!r} is no meter: a source, or a function that returns joules so far")

@@ -6,21 +6,26 @@ import os
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 
+from pytest_energybench.metering.clock import SYSTEM_CLOCK
 from pytest_energybench.metering.discovery import discover
 from pytest_energybench.metering.errors import Problem
 from pytest_energybench.metering.machine import MachineFacts, machine_facts
 from pytest_energybench.metering.meter import Meter
 from pytest_energybench.metering.source import Domain, Source
+from pytest_energybench.metering.window import Window
 
 SELF_TEST_S = 5.0
 PERIOD_CHANGES = 8
+SURELY_SEEN = 100
+"""A counter that should have changed so often while it was watched, and didn't, does not count."""
 PERIOD_LIMIT_S = 1.5
+LONGEST_LOOK_S = 0.01
+"""Looking at a machine's counters takes a tenth of that."""
 PERIOD_LIMIT_QUICK_S = 0.3
 
 
@@ -52,7 +57,7 @@ class DomainReport:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Something that isn't metered; `remedy` is empty where nothing mends it."""
+    """Something that isn't metered; `remedy` is empty if nothing mends it."""
 
     what: str
     why: str
@@ -69,8 +74,9 @@ class Diagnosis:
         missing: what can't, why, and the remedy.
         left_out: counters that would have counted joules twice.
         uncovered: parts of the machine without even an estimate; empty is healthy.
+        lost: domains that can't be read, or whose figures can't be: no gate can judge with them.
         findings: what the self-test has to say.
-        self_test_s: length of the self-test in seconds; 0 where it was left out.
+        self_test_s: length of the self-test in seconds; 0 if it was left out.
     """
 
     machine: MachineFacts
@@ -78,13 +84,15 @@ class Diagnosis:
     missing: tuple[Missing, ...]
     left_out: tuple[str, ...]
     uncovered: tuple[str, ...]
+    lost: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
     self_test_s: float = 0.0
 
     @property
     def exit_status(self) -> int:
-        """0 if every part of the machine has at least an estimate, else 1."""
-        return 1 if self.uncovered else 0
+        """0 if a gate could judge here: every part of the machine has at least an estimate, and no
+        domain is lost; else 1."""
+        return 1 if self.uncovered or self.lost else 0
 
 
 def diagnose(
@@ -92,7 +100,7 @@ def diagnose(
     *,
     meter: Meter | None = None,
     seconds: float = SELF_TEST_S,
-    sleep: Callable[[float], None] = time.sleep,
+    sleep: Callable[[float], None] = SYSTEM_CLOCK.sleep,
 ) -> Diagnosis:
     """Look at everything that can be metered here.
 
@@ -111,25 +119,43 @@ def diagnose(
     periods: dict[str, float | None] = {}
     for source in meter.sources:
         periods |= update_periods(source, limit_s)
-    idle_w, load_w = ({}, {}) if quick else self_test(meter, seconds, sleep)
+    lost = meter.lost()
+    for domain in meter.domains:
+        expected = limit_s / domain.period_s if domain.period_s else 0.0
+        if expected >= SURELY_SEEN and periods.get(domain.name, 0.0) is None:
+            lost.setdefault(domain.name, f"its counter stood still for {limit_s:g} s")
+    idle_w, load_w = {}, {}
+    if not quick:
+        idle, load = self_test(meter, seconds, sleep)
+        idle_w, load_w = _watts(idle), _watts(load)
+        for error in (*idle.errors, *load.errors):
+            name, _, why = error.partition(": ")
+            lost.setdefault(name, why)
+        for domain in meter.domains:
+            if domain.provenance == "measured" and load_w.get(domain.name) == 0.0:
+                lost.setdefault(domain.name, "its counter stood still under load; don't trust it")
     domains = tuple(
         _report(domain, periods.get(domain.name), idle_w.get(domain.name), load_w.get(domain.name))
         for domain in meter.domains
     )
     missing = tuple(_missing(problem) for problem in meter.problems)
     return Diagnosis(
-        machine=machine_facts(),
+        machine=machine_facts(meter.gpu_names),
         domains=domains,
         missing=missing,
         left_out=tuple(line for s in meter.sources for line in getattr(s, "left_out", ())),
         uncovered=tuple(_uncovered(meter.domains, missing)),
+        lost=tuple(f"{name}: {why}" for name, why in lost.items()),
         findings=tuple(_findings(domains)),
         self_test_s=0.0 if quick else seconds,
     )
 
 
-def update_periods(source: Source, limit_s: float) -> dict[str, float | None]:
-    """Domain -> seconds between two changes of its counter, watched for at most `limit_s`.
+def update_periods(
+    source: Source, limit_s: float, clock: Callable[[], float] = SYSTEM_CLOCK.monotonic
+) -> dict[str, float | None]:
+    """Domain -> seconds between two changes of its counter, watched for at most `limit_s` of
+    `clock`; of a time in which this process was stopped only `LONGEST_LOOK_S` counts.
 
     Only counters are watched: a model follows the clock and changes with every look.
     """
@@ -137,11 +163,13 @@ def update_periods(source: Source, limit_s: float) -> dict[str, float | None]:
         domain.name: [] for domain in source.domains if domain.provenance == "measured"
     }
     last: dict[str, float] = {}
-    end = time.monotonic() + limit_s
+    watched_s, before = 0.0, clock()
     source.open()
-    while time.monotonic() < end and any(len(at) < PERIOD_CHANGES for at in seen.values()):
+    while watched_s < limit_s and any(len(at) < PERIOD_CHANGES for at in seen.values()):
         joules = source.read().joules
-        now = time.monotonic()
+        now = clock()
+        watched_s += min(now - before, LONGEST_LOOK_S)
+        before = now
         for name in seen.keys() & joules.keys():
             if name in last and joules[name] != last[name]:
                 seen[name].append(now)
@@ -151,18 +179,18 @@ def update_periods(source: Source, limit_s: float) -> dict[str, float | None]:
 
 
 def self_test(
-    meter: Meter, seconds: float, sleep: Callable[[float], None] = time.sleep
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Domain -> watts when idle, and with all processors busy; half of `seconds` each."""
+    meter: Meter, seconds: float, sleep: Callable[[float], None] = SYSTEM_CLOCK.sleep
+) -> tuple[Window, Window]:
+    """A window while nothing runs, and one with all processors busy; half of `seconds` each."""
     with meter.measure("idle") as idle:
         sleep(seconds / 2)
     with meter.measure("load") as load, _busy_processors():
         sleep(seconds / 2)
-    watts = [
-        {name: joules / window.duration_s for name, joules in window.energy_j.items()}
-        for window in (idle, load)
-    ]
-    return watts[0], watts[1]
+    return idle, load
+
+
+def _watts(window: Window) -> dict[str, float]:
+    return {name: joules / window.duration_s for name, joules in window.energy_j.items()}
 
 
 @contextmanager
@@ -216,9 +244,7 @@ def _findings(domains: Sequence[DomainReport]) -> Iterator[str]:
     for domain in domains:
         if domain.idle_w is None or domain.load_w is None or domain.name.startswith("gpu"):
             continue
-        if domain.provenance == "measured" and domain.load_w == 0.0:
-            yield f"{domain.name}: the counter stood still under load; don't trust it"
-        elif domain.name.startswith("cpu") and domain.load_w < 1.05 * domain.idle_w:
+        if domain.name.startswith("cpu") and domain.load_w < 1.05 * domain.idle_w:
             yield f"{domain.name}: no more watts under load than when idle; don't trust it"
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
 from pytest_energybench.metering.cpu_time import cpu_time
-from pytest_energybench.metering.errors import MeterError
-from pytest_energybench.metering.exclusion import Exclusion
-from pytest_energybench.metering.load import LoadWatch
-from pytest_energybench.metering.lock import Patience
+from pytest_energybench.metering.errors import MeterError, Problem
+from pytest_energybench.metering.load_monitor import LoadMonitor
+from pytest_energybench.metering.locks import MachineLock, Patience
 from pytest_energybench.metering.meter import Meter
 from pytest_energybench.metering.source import Source
+
+__tracebackhide__ = True  # a user's mistake is shown at the user's line
 
 BUILT_IN = ("rapl", "nvml", "estimate")
 """Names that a selection may hold, besides `auto` and those of the user's own meters."""
@@ -24,13 +25,15 @@ def discover(
     patience: Patience | None = None,
     exclusive: bool = True,
     clock: Clock = SYSTEM_CLOCK,
-    company: Sequence[int] = (),
+    local_pids: Sequence[int] = (),
     gpus: str | None = None,
+    allow_missing: Collection[str] = (),
 ) -> Meter:
     """The meter of this machine.
 
     Counters are preferred. Where processor or memory have none, they are estimated: `cpu` and
-    `ram` stand in for `cpu:N` and `dram:N`, never beside them.
+    `ram` stand in for `cpu:N` and `dram:N`, never beside them. A counter that the machine shows and
+    that can't be read is a domain that is lost: no estimate stands in for it unasked.
 
     Args:
         selection: `auto` (all built-in meters and all of `own`), or a comma list of names; the
@@ -42,9 +45,10 @@ def discover(
         company: ids of processes of this machine that work on the same thing: their CPU time is
             this one's, in estimates as in what counts as foreign load.
         gpus: which GPUs, in place of what `CUDA_VISIBLE_DEVICES` says to this process.
+        allow_missing: domains that totals may go without; one that isn't here is told.
 
     Raises:
-        MeterError: an unknown name, or nothing of what was selected can be read here.
+        MeterError: an unknown name, or nothing of what was selected is here.
     """
     own_names = [domain.name for source in own for domain in source.domains]
     names = parse_selection(selection, own_names)
@@ -54,20 +58,32 @@ def discover(
         sources += _rapl(problems, clock)
     uuids: tuple[str, ...] = ()
     if "nvml" in names:
-        found, uuids = _nvml(problems, clock, gpus)
+        found, uuids = _nvml(problems, clock, gpus, patience)
         sources += found
     if "estimate" in names:
-        sources += _estimates(sources, clock, company)
+        sources += _estimates(sources, clock, local_pids)
     if not any(source.domains for source in sources):
         why = "; ".join(problems) or "no meter offers a domain"
         raise MeterError(f"nothing can be metered with {selection or 'auto'!r}: {why}")
+    problems += _unknown(sources, allow_missing)
     return Meter(
         sources,
         clock=clock,
         problems=problems,
-        exclusion=Exclusion(uuids, patience=patience) if exclusive else None,
-        load=LoadWatch(cpu_time(company), clock=clock),
+        exclusion=MachineLock(uuids, patience=patience) if exclusive else None,
+        load=LoadMonitor(cpu_time(local_pids), clock=clock),
+        allow_missing=allow_missing,
     )
+
+
+def _unknown(sources: Sequence[Source], names: Collection[str]) -> list[Problem]:
+    """A line where a domain may be missing that was never here."""
+    here = [domain.name for source in sources for domain in source.domains]
+    unknown = [name for name in names if name not in here]
+    if not unknown:
+        return []
+    why = f"no domain {', '.join(unknown)} here, which may be missing; there are {', '.join(here)}"
+    return [Problem("--energy-allow-missing", why)]
 
 
 def parse_selection(selection: str | None, own: Sequence[str] = ()) -> frozenset[str]:
@@ -98,27 +114,28 @@ def _rapl(problems: list[str], clock: Clock) -> list[Source]:
 
 
 def _nvml(
-    problems: list[str], clock: Clock, setting: str | None
+    problems: list[str], clock: Clock, setting: str | None, patience: Patience | None
 ) -> tuple[list[Source], tuple[str, ...]]:
     from pytest_energybench.metering.nvml import find_gpus
 
-    found = find_gpus(setting)
+    found = find_gpus(setting, patience)
     problems += found.problems
-    if not found.gpus:
+    if not found.gpus and not found.lost:
         return [], ()
-    from pytest_energybench.metering.gpu import GpuSource
+    from pytest_energybench.metering.nvidia import GpuSource
 
-    return [GpuSource(found.gpus, clock=clock)], tuple(gpu.uuid for gpu in found.gpus)
+    source = GpuSource(found.gpus, lost=found.lost, clock=clock)
+    return [source], tuple(gpu.uuid for gpu in found.gpus)
 
 
-def _estimates(sources: Sequence[Source], clock: Clock, company: Sequence[int]) -> list[Source]:
+def _estimates(sources: Sequence[Source], clock: Clock, local_pids: Sequence[int]) -> list[Source]:
     """Estimates of processor and memory, each unless something counts it already."""
     counted = {domain.name.partition(":")[0] for source in sources for domain in source.domains}
     found: list[Source] = []
     if not counted & {"cpu", "psys"}:
-        from pytest_energybench.metering.cpu import CpuEstimate
+        from pytest_energybench.metering.cpu_estimate import CpuEstimate
 
-        found.append(CpuEstimate(cpu=cpu_time(company), clock=clock))
+        found.append(CpuEstimate(cpu=cpu_time(local_pids), clock=clock))
     if not counted & {"dram", "ram", "psys"}:
         from pytest_energybench.metering.ram import RamEstimate
 

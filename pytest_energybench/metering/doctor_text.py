@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pytest_energybench.base.text import sanitize
 from pytest_energybench.metering.diagnosis import Diagnosis, DomainReport
 
 
 def render(diagnosis: Diagnosis) -> str:
     """The diagnosis as text for a terminal."""
-    return "\n".join(_lines(diagnosis))
+    return "\n".join(map(sanitize, _lines(diagnosis)))
 
 
 def to_json(diagnosis: Diagnosis) -> bytes:
@@ -27,7 +28,7 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
     yield f"{machine.cpu}, {machine.cores} CPUs, {machine.memory_bytes / 1e9:.1f} GB, {machine.os}"
     yield from machine.gpus
     yield ""
-    yield from _table(diagnosis)
+    yield from _table(diagnosis).splitlines()
     yield ""
     for domain in diagnosis.domains:
         yield f"{domain.name}: {domain.note}"
@@ -48,18 +49,21 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
     yield ""
     if diagnosis.uncovered:
         yield f"Not even estimated: {', '.join(diagnosis.uncovered)}."
-    else:
+    if diagnosis.lost:
+        yield "No total is known here, so no gate can judge. Lost:"
+        yield from (f"  {line}" for line in diagnosis.lost)
+    if not diagnosis.uncovered and not diagnosis.lost:
         yield "Every part of this machine is measured or estimated."
 
 
-def _table(diagnosis: Diagnosis) -> Iterator[str]:
+def _table(diagnosis: Diagnosis) -> str:
     from tabulate import tabulate
 
     head = ["domain", "source", "provenance", "error", "resolution", "update period"]
     if diagnosis.self_test_s:
         head += ["idle", "under load"]
     rows = [_row(domain, bool(diagnosis.self_test_s)) for domain in diagnosis.domains]
-    yield tabulate(rows, head, tablefmt="simple", disable_numparse=True)
+    return tabulate(rows, head, tablefmt="simple", disable_numparse=True)
 
 
 def _row(domain: DomainReport, tested: bool) -> list[str]:

@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pytest_energybench.metering.meter import Meter
 from pytest_energybench.metering.source import Domain, Loss, Provenance, Reading
 
+__tracebackhide__ = True  # a user's mistake is shown at the user's line
+
 Trace = float | Sequence[tuple[float, float]] | Callable[[float], float]
 """Watts over seconds: one level; steps `(from second, watts)`, 0 W before the first; or a function
 of the second, which is integrated in steps of at most a millisecond."""
@@ -44,6 +46,10 @@ class FakeClock:
     def asleep(self) -> float:
         """Seconds of suspension so far."""
         return self._asleep
+
+    def worked(self) -> float:
+        """As many CPU seconds as have passed: the process is always at work."""
+        return self._now
 
     def suspend(self, seconds: float) -> None:
         """Let the machine sleep for `seconds`: `monotonic` stands still."""
@@ -83,6 +89,7 @@ class FakeSource:
                 error=error,
                 period_s=period_s,
                 note="a power trace played by a test",
+                may_be_zero=period_s is None,
             )
             for name in traces
         )

@@ -1,7 +1,7 @@
-"""What has to be forgotten in a forked child.
+"""What a forked child must forget.
 
-A child inherits this process's locks in whatever state they are, its clocks' origins, its open
-lock files, but none of its threads. Objects that care are told, before anything else runs there.
+A child inherits this process's locks in whatever state they are, its clocks' origins and its open
+lock files, but none of its threads. Registered objects are reset before anything else runs there.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Protocol
 
 
 class Forgetful(Protocol):
-    """An object that has to start afresh in a forked child."""
+    """An object that starts afresh in a forked child."""
 
     def after_fork(self) -> None:
         """Called in the child, by its only thread."""

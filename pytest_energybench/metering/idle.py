@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from pytest_energybench.metering.clock import SYSTEM_CLOCK
 from pytest_energybench.metering.meter import Meter
 
 IDLE_S = 5.0
+ROUNDING = 1e-9
+"""Of two equal sums of floats one may be the smaller by this share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +40,23 @@ class NetEnergy:
     Attributes:
         gross_j: domain -> joules as metered.
         idle_j: domain -> joules that an idle machine would have used meanwhile.
-        net_j: domain -> the difference, not below 0.
-        flags: domains whose difference isn't what it seems.
+        net_j: domain -> the difference; without those if it isn't known.
+        errors: domains whose difference isn't known, with both figures.
     """
 
     gross_j: Mapping[str, float]
     idle_j: Mapping[str, float]
     net_j: Mapping[str, float]
-    flags: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
 
     @property
     def net_total_j(self) -> float:
-        """Sum of `net_j` in joules; nan where there is no domain."""
-        return math.fsum(self.net_j.values()) if self.net_j else math.nan
+        """Sum of `net_j` in joules; nan if there is no domain, or one isn't known."""
+        return math.fsum(self.net_j.values()) if self.net_j and not self.errors else math.nan
 
 
 def measure_idle(
-    meter: Meter, seconds: float = IDLE_S, *, sleep: Callable[[float], None] = time.sleep
+    meter: Meter, seconds: float = IDLE_S, *, sleep: Callable[[float], None] = SYSTEM_CLOCK.sleep
 ) -> IdlePower:
     """Meter `seconds` of doing nothing, with the machine's lock held like any window.
 
@@ -89,13 +91,18 @@ def subtract_idle(energy_j: Mapping[str, float], duration_s: float, idle: IdlePo
     """
     idle_j: dict[str, float] = {}
     net_j: dict[str, float] = {}
-    flags: list[str] = []
+    errors: list[str] = []
     for name, joules in energy_j.items():
         if name not in idle.watts:
-            flags.append(f"{name}: idle power unknown, nothing subtracted")
-        idle_j[name] = idle.watts.get(name, 0.0) * duration_s
-        net_j[name] = joules - idle_j[name]
-        if net_j[name] < 0.0:
-            flags.append(f"{name}: {-net_j[name]:.3g} J below idle power; counted as 0")
-            net_j[name] = 0.0
-    return NetEnergy(dict(energy_j), idle_j, net_j, tuple(flags))
+            errors.append(f"{name}: its idle power is not known, so it can't be subtracted")
+            continue
+        idle_j[name] = idle.watts[name] * duration_s
+        if joules < idle_j[name] * (1 - ROUNDING):
+            errors.append(
+                f"{name}: used {joules:.4g} J where the idle machine is said to use"
+                f" {idle_j[name]:.4g} J ({idle.watts[name]:.3g} W): was it idle when that was"
+                " measured?"
+            )
+            continue
+        net_j[name] = max(0.0, joules - idle_j[name])
+    return NetEnergy(dict(energy_j), idle_j, net_j, tuple(errors))

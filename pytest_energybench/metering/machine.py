@@ -7,7 +7,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_energybench.metering.cpu_power import cpu_model
+from pytest_energybench.metering.cpu_estimate import cpu_model
 from pytest_energybench.metering.ram import installed_bytes
 
 
@@ -36,7 +36,7 @@ def machine_facts(gpus: Sequence[str] | None = None) -> MachineFacts:
     """The facts of this machine.
 
     Args:
-        gpus: names of its GPUs where they are known already; asked of NVML otherwise.
+        gpus: names of its GPUs if they are known already; asked of NVML otherwise.
     """
     if gpus is None:
         from pytest_energybench.metering.nvml import gpu_names

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple, TypeVar
 
+from pytest_energybench.base.flags import OVERLAPS, SUSPENDED, TOO_SHORT
 from pytest_energybench.metering.clock import SHORTEST_SLEEP_S, SYSTEM_CLOCK, Clock
-from pytest_energybench.metering.cuda import finish_gpu_work
 from pytest_energybench.metering.errors import MeterError
-from pytest_energybench.metering.exclusion import Exclusion
 from pytest_energybench.metering.fork import tell_after_fork
-from pytest_energybench.metering.keeper import Keeper
-from pytest_energybench.metering.load import LoadWatch
+from pytest_energybench.metering.load_monitor import LoadMonitor
+from pytest_energybench.metering.locks import MachineLock
+from pytest_energybench.metering.nvidia import finish_gpu_work
+from pytest_energybench.metering.sampler import SamplerThread
 from pytest_energybench.metering.source import (
+    Bounding,
     Domain,
     Judging,
     Provenance,
@@ -24,7 +26,9 @@ from pytest_energybench.metering.source import (
     Source,
     Ticking,
 )
-from pytest_energybench.metering.window import MIN_UPDATES, Edge, Window
+from pytest_energybench.metering.window import Edge, Window
+
+__tracebackhide__ = True  # a user's mistake is shown at the user's line
 
 T = TypeVar("T")
 
@@ -37,6 +41,7 @@ class Meter:
         domains: every domain of every source.
         provenance: domain name -> `measured`, `integrated` or `estimated`.
         problems: what can't be metered here, why, and the remedy; one line each.
+        allow_missing: names of domains whose loss doesn't make a total unknown.
     """
 
     def __init__(
@@ -45,8 +50,9 @@ class Meter:
         *,
         clock: Clock = SYSTEM_CLOCK,
         problems: Sequence[str] = (),
-        exclusion: Exclusion | None = None,
-        load: LoadWatch | None = None,
+        exclusion: MachineLock | None = None,
+        load: LoadMonitor | None = None,
+        allow_missing: Collection[str] = (),
     ) -> None:
         """
         Args:
@@ -56,6 +62,7 @@ class Meter:
             problems: what discovery could not offer.
             exclusion: keeps other processes' windows away; windows may overlap without it.
             load: looks for other processes' load; it isn't looked for without it.
+            allow_missing: domains that totals may go without.
 
         Raises:
             MeterError: two sources claim one domain, so it would be counted twice.
@@ -67,6 +74,7 @@ class Meter:
             names = [d.name for d in self.domains]
             twice = next(name for name in names if names.count(name) > 1)
             raise MeterError(f"domain {twice!r} comes from two meters; it would be counted twice")
+        self.allow_missing = frozenset(allow_missing)
         self.problems = tuple(problems)
         if exclusion is not None and exclusion.problem is not None:
             self.problems += (exclusion.problem,)
@@ -76,8 +84,9 @@ class Meter:
         self._readers = tuple(source.read for source in self.sources)
         self._judges = tuple(s for s in self.sources if isinstance(s, Judging))
         self._samplers = tuple(s for s in self.sources if isinstance(s, Sampling))
+        self._bounders = tuple(s for s in self.sources if isinstance(s, Bounding))
         tickers = [s for s in self.sources if isinstance(s, Ticking)]
-        self._keeper = Keeper(tickers) if tickers and clock is SYSTEM_CLOCK else None
+        self._keeper = SamplerThread(tickers) if tickers and clock is SYSTEM_CLOCK else None
         self._paces = _paces(self.domains)
         self._mutex = threading.Lock()
         self._open: list[Window] = []
@@ -116,6 +125,27 @@ class Meter:
     def read(self) -> list[Reading]:
         """One reading per source, in the order of `sources`."""
         return [read() for read in self._readers]
+
+    def lost(self) -> dict[str, str]:
+        """Domains that can't be read now -> why; they are in every window's provenance all the
+        same."""
+        with self._mutex:
+            between = () if self._open else self.sources
+            for source in between:
+                source.open()
+            readings = self.read()
+            for source in between:
+                source.close()
+        return {name: loss.why for each in readings for name, loss in each.lost.items()}
+
+    @property
+    def gpu_names(self) -> tuple[str, ...]:
+        """Names of the GPUs that it reads on this machine, in the order of their domains."""
+        return tuple(name for each in self.sources for name in getattr(each, "gpu_names", ()))
+
+    def left_out(self) -> list[str]:
+        """Domains that can't be read now and may be missing."""
+        return [name for name in self.lost() if name in self.allow_missing]
 
     def enter(self, window: Window) -> Edge:
         """Open `window`: wait for the machine, start what runs between the edges, and read.
@@ -163,14 +193,15 @@ class Meter:
                 flags.append(flag % seconds)
         if end.asleep - begin.asleep > SHORTEST_SLEEP_S:
             flags.append(
-                f"the machine was suspended for {end.asleep - begin.asleep:.0f} s: what it drew"
+                f"{SUSPENDED} for {end.asleep - begin.asleep:.0f} s: what it drew"
                 " meanwhile is in no figure, nor is the time"
             )
         for judge in self._judges:
             flags += judge.judge(begin.at, end.at)
         for sampler in self._samplers:
             window.samples = {**window.samples, **sampler.samples(begin.at, end.at)}
-            window.bounds_j = {**window.bounds_j, **sampler.bounds_j(begin.at, end.at)}
+        for bounder in self._bounders:
+            window.bounds_j = {**window.bounds_j, **bounder.bounds_j(begin.at, end.at)}
         if self._load is not None and begin.look is not None:
             foreign = self._load.end(begin.look)
             if foreign:
@@ -202,16 +233,16 @@ class Meter:
             return
         place = self._open.index(window)
         for later in self._open[place + 1 :]:
-            window.flags.append(f"overlaps window {later.name!r} of this process")
-            later.flags.append(f"overlaps window {window.name!r} of this process")
+            window.flags.append(f"{OVERLAPS} {later.name!r} of this process")
+            later.flags.append(f"{OVERLAPS} {window.name!r} of this process")
         del self._open[place]
 
 
 class _Pace(NamedTuple):
-    """Domains that update equally often, and what a window too short for them is told.
+    """Domains that need equally long windows, and what a window too short for them is told.
 
     Attributes:
-        shortest_s: 20 update periods, in seconds.
+        shortest_s: `Domain.least_s`, in seconds.
         flag: with a place for the window's seconds; made beforehand, since short windows are the
             ones that have no time to spare.
     """
@@ -222,17 +253,18 @@ class _Pace(NamedTuple):
 
 def _paces(domains: Sequence[Domain]) -> list[_Pace]:
     """The paces of all domains that have one, slowest first."""
-    names: dict[float, list[str]] = {}
+    alike: dict[tuple[float, float | None], list[str]] = {}
     for domain in domains:
-        if domain.period_s:
-            names.setdefault(domain.period_s, []).append(domain.name)
+        if domain.least_s:
+            alike.setdefault((domain.least_s, domain.period_s), []).append(domain.name)
     return [
         _Pace(
-            MIN_UPDATES * period,
-            f"too short for this counter ({', '.join(names[period])}): %.3g s of at least "
-            f"{MIN_UPDATES * period:.3g} s; it updates every {period:.3g} s",
+            least_s,
+            f"{TOO_SHORT} {'counter' if period_s else 'estimate'} ({', '.join(names)}): "
+            f"%.3g s of at least {least_s:.3g} s"
+            + (f"; it updates every {period_s:.3g} s" if period_s else ""),
         )
-        for period in sorted(names, reverse=True)
+        for (least_s, period_s), names in sorted(alike.items(), key=lambda one: -one[0][0])
     ]
 
 
@@ -281,4 +313,4 @@ def measure(
     from pytest_energybench.metering.custom import as_source
 
     sources = [as_source(meter) for meter in meters]
-    return Meter(sources, exclusion=Exclusion(), load=LoadWatch()).measure(name)
+    return Meter(sources, exclusion=MachineLock(), load=LoadMonitor()).measure(name)

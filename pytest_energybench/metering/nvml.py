@@ -1,19 +1,92 @@
-"""NVIDIA GPUs as NVML shows them (nvidia-ml-py, imported only where there is a driver)."""
+"""NVML: which GPUs there are, which of them this process may use, and what each can tell."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from pytest_energybench.base.text import sanitize
+from pytest_energybench.exceptions import EnergyBenchError
 from pytest_energybench.metering.errors import Problem
-from pytest_energybench.metering.visible import NO_SLICE, SLICE_CURE, VARIABLE, visible_devices
+from pytest_energybench.metering.locks import Patience
+
+VARIABLE = "CUDA_VISIBLE_DEVICES"
+"""Indices or UUIDs, the latter as short as is still unique; unset means all, empty means none; the
+list ends at its first invalid entry (CUDA C++ Programming Guide, "CUDA Environment Variables")."""
+NO_SLICE = "NVML has no energy of a MIG slice, and the whole GPU's isn't this process's alone"
+SLICE_CURE = "`sudo nvidia-smi -mig 0` turns MIG off"
+
+
+class Visible(NamedTuple):
+    """What the variable leaves.
+
+    Attributes:
+        indices: of the devices as NVML counts them, in CUDA's order.
+        problem: what is wrong with the variable, if anything.
+        is_used: whether CUDA uses what the problem is about, so that joules go there.
+    """
+
+    indices: tuple[int, ...]
+    problem: Problem | None = None
+    is_used: bool = False
+
+
+def visible_devices(setting: str | None, uuids: Sequence[str]) -> Visible:
+    """Indices into `uuids` of the devices that CUDA sees.
+
+    Args:
+        setting: the variable's value; None if it isn't set.
+        uuids: of all devices of the machine (`GPU-...`), in NVML's order; empty if one doesn't
+            answer.
+    """
+    if setting is None:
+        return Visible(tuple(range(len(uuids))))
+    found: list[int] = []
+    for entry in setting.split(",") if setting.strip() else ():
+        word = entry.strip()
+        if word.startswith("MIG-"):
+            return Visible(tuple(found), Problem(f"GPU {word}", NO_SLICE, SLICE_CURE), True)
+        index = _index(word, uuids)
+        if index is None:
+            if word == "-1":  # the customary way to hide what follows
+                break
+            if word.startswith("GPU-") and not all(uuids):
+                why = f"{VARIABLE} may name the GPU that doesn't answer"
+                return Visible(tuple(found), Problem(f"GPU {word}", why), True)
+            why = f"{VARIABLE}={setting} names no such GPU; CUDA's list ends there"
+            return Visible(tuple(found), Problem(f"GPU {word}", why))
+        if index not in found:  # named twice is still one GPU's joules
+            found.append(index)
+    return Visible(tuple(found))
+
+
+def _index(word: str, uuids: Sequence[str]) -> int | None:
+    if word.isdigit():
+        return int(word) if int(word) < len(uuids) else None
+    if not word.startswith("GPU-"):
+        return None
+    matches = [i for i, uuid in enumerate(uuids) if uuid.startswith(word)]
+    return matches[0] if len(matches) == 1 else None
+
 
 DRIVER_FILES = ("/dev/nvidiactl", "/proc/driver/nvidia", "/dev/dxg")
 """One of these exists where the driver is loaded (the last one under WSL)."""
+DEVICE_FILE = DRIVER_FILES[0]
+"""Where it exists, this process can use a GPU, whether NVML answers or not."""
+LIBRARY = "libnvidia-ml.so.1"
+MOST_WATTS = 5000.0
+"""More than any one GPU draws; the largest modules are rated at 1,400 W (two of them: 2,800 W)."""
+HEADROOM = 2.0
+"""The limit is kept on average over some milliseconds; bursts go beyond it."""
+START_LIMIT_S = 60.0
+"""A driver that isn't kept loaded takes a second or two for each GPU to start."""
+UNCOUNTED = "gpu"
+"""Domain of GPUs that are there in unknown number."""
 
 
-class NvmlFailedError(OSError):
+class NvmlFailedError(EnergyBenchError, OSError):
     """NVML answered with an error, e.g. because the device fell off the bus."""
 
 
@@ -26,17 +99,17 @@ class Gpu:
         uuid: e.g. `GPU-8932f937-...`.
         has_counter: it counts its own energy (Volta and newer).
         has_power: it shows its power.
-        limit_w: the most it may draw, in watts; 0.0 where it doesn't say.
+        limit_w: the most it may draw, in watts; 0.0 if it doesn't say.
     """
 
     def __init__(self, nvml: Any, handle: Any, index: int) -> None:
         self._nvml = nvml
         self._handle = handle
         self.index = index
-        self.name = str(nvml.nvmlDeviceGetName(handle))
-        self.uuid = str(nvml.nvmlDeviceGetUUID(handle))
+        self.name = _text(nvml.nvmlDeviceGetName, handle)
+        self.uuid = _text(nvml.nvmlDeviceGetUUID, handle)
         self.has_counter = self._works(self.energy_j)
-        self._is_instant = self._works(self._instant_w)
+        self._is_instant = not is_outdated(nvml) and self._works(self._instant_w)
         self.has_power = self._is_instant or self._works(self._average_w)
         self.limit_w = self._limit_w()
 
@@ -83,9 +156,15 @@ class Gpu:
 
     def _limit_w(self) -> float:
         try:
-            return int(self._nvml.nvmlDeviceGetEnforcedPowerLimit(self._handle)) / 1e3
+            limit_w = int(self._nvml.nvmlDeviceGetEnforcedPowerLimit(self._handle)) / 1e3
         except self._nvml.NVMLError:  # not supported
             return 0.0
+        return limit_w if limit_w <= MOST_WATTS else 0.0
+
+    @property
+    def most_w(self) -> float:
+        """More watts than it can draw: figures above are wrong."""
+        return min(MOST_WATTS, HEADROOM * self.limit_w) if self.limit_w else MOST_WATTS
 
     def _works(self, read: Any) -> bool:
         try:
@@ -96,51 +175,125 @@ class Gpu:
 
 
 class Gpus(NamedTuple):
-    """The GPUs to be metered, and why others aren't."""
+    """The GPUs to be metered, and why others aren't.
+
+    Attributes:
+        gpus: those that answer.
+        problems: what can't be metered, why, and the remedy.
+        lost: domain -> why it can't be read though this process can use it.
+    """
 
     gpus: tuple[Gpu, ...] = ()
     problems: tuple[Problem, ...] = ()
+    lost: Mapping[str, Problem] = {}
 
 
-def find_gpus(setting: str | None = None) -> Gpus:
+def find_gpus(setting: str | None = None, patience: Patience | None = None) -> Gpus:
     """The visible GPUs, numbered as CUDA numbers them.
 
     Args:
         setting: as `CUDA_VISIBLE_DEVICES`, which is read by default.
+        patience: how long the driver may take, and whom to tell.
     """
+    setting = os.environ.get(VARIABLE) if setting is None else setting
+    if setting is not None and setting.strip() in ("", "-1"):
+        return Gpus()  # none is visible, so none is asked for
     if not driver_is_loaded():
-        return Gpus(problems=(Problem("NVML", "no NVIDIA driver here, so no GPU is metered"),))
+        return Gpus(
+            problems=(Problem("NVML", "no NVIDIA driver here, so no GPU is metered", absent=True),)
+        )
     import pynvml  # type: ignore[import-untyped]
 
+    from pytest_energybench.metering.patient import finished
+
     try:
-        pynvml.nvmlInit()
-        handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
-        uuids = [str(pynvml.nvmlDeviceGetUUID(handle)) for handle in handles]
-    except pynvml.NVMLError as error:
-        return Gpus(problems=(Problem("NVML", str(error), "see what `nvidia-smi` says"),))
-    visible = visible_devices(os.environ.get(VARIABLE) if setting is None else setting, uuids)
-    problems = [] if visible.problem is None else [visible.problem]
-    gpus = []
-    for index, device in enumerate(visible.indices):
-        try:
-            gpu = Gpu(pynvml, handles[device], index)
-        except pynvml.NVMLError as error:
-            problems.append(Problem(f"GPU {device} ({uuids[device]})", str(error)))
-            continue
-        problem = _refusal(pynvml, handles[device], f"GPU {device} ({gpu.name})", gpu)
-        if problem is None:
-            gpus.append(gpu)
-        else:
-            problems.append(problem)
-    if len({gpu.name for gpu in gpus}) > 1 and os.environ.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID":
-        problems.append(
+        patience = patience or Patience()
+        patience = patience._replace(limit_s=min(patience.limit_s, START_LIMIT_S))
+        devices = finished("NVML", "the NVIDIA driver", lambda: _devices(pynvml), patience)
+    except (pynvml.NVMLError, TimeoutError) as error:
+        is_there = not _means_absent(pynvml, error)
+        cure = "see what `nvidia-smi` says"
+        problem = Problem("NVML", str(error), cure, absent=not is_there)
+        return Gpus(problems=(problem,), lost={UNCOUNTED: problem} if is_there else {})
+    found = _Finding(pynvml, devices)
+    found.look(setting)
+    gpu_kinds = {gpu.name for gpu in found.gpus}
+    if len(gpu_kinds) > 1 and os.environ.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID":
+        found.problems.append(
             Problem(
                 "NVML",
                 "GPUs of several kinds may be numbered differently by CUDA",
                 "set CUDA_DEVICE_ORDER=PCI_BUS_ID",
             )
         )
-    return Gpus(tuple(gpus), tuple(problems))
+    if is_outdated(pynvml):
+        found.problems.append(
+            Problem(
+                "NVML",
+                "an old package `pynvml` hides nvidia-ml-py: a GPU's instantaneous power is not"
+                " read",
+                "run `pip uninstall pynvml`, then `pip install --force-reinstall nvidia-ml-py`",
+            )
+        )
+    return Gpus(tuple(found.gpus), tuple(found.problems), found.lost)
+
+
+class _Device(NamedTuple):
+    """One device as the driver lists it; without a handle it is there and doesn't answer."""
+
+    handle: Any
+    uuid: str
+    trouble: str = ""
+
+
+def _devices(nvml: Any) -> list[_Device]:
+    """Every device of the machine, in NVML's order; raises NVMLError where NVML doesn't start."""
+    nvml.nvmlInit()
+    found = []
+    for index in range(nvml.nvmlDeviceGetCount()):
+        try:
+            handle = nvml.nvmlDeviceGetHandleByIndex(index)
+            found.append(_Device(handle, _text(nvml.nvmlDeviceGetUUID, handle)))
+        except nvml.NVMLError as error:
+            found.append(_Device(None, "", sanitize(str(error))))
+    return found
+
+
+class _Finding:
+    """The visible ones among the devices, and what becomes of each."""
+
+    def __init__(self, nvml: Any, devices: list[_Device]) -> None:
+        self._nvml = nvml
+        self._devices = devices
+        self.gpus: list[Gpu] = []
+        self.problems: list[Problem] = []
+        self.lost: dict[str, Problem] = {}
+
+    def look(self, setting: str | None) -> None:
+        """Sort all that `setting` leaves into `gpus` and `lost`."""
+        left = visible_devices(setting, [device.uuid for device in self._devices])
+        for place, device in enumerate(left.indices):
+            self._look_at(place, device)
+        if left.problem is not None:
+            self.problems.append(left.problem)
+            if left.is_used:
+                self.lost[f"gpu:{len(left.indices)}"] = left.problem
+
+    def _look_at(self, place: int, number: int) -> None:
+        handle, uuid, trouble = self._devices[number]
+        what = f"GPU {number}" + (f" ({uuid})" if uuid else "")
+        problem = Problem(what, trouble, "see what `nvidia-smi` says") if trouble else None
+        if problem is None:
+            try:
+                gpu = Gpu(self._nvml, handle, place)
+                problem = _refusal(self._nvml, handle, f"GPU {number} ({gpu.name})", gpu)
+            except self._nvml.NVMLError as error:
+                problem = Problem(what, str(error), "see what `nvidia-smi` says")
+        if problem is None:
+            self.gpus.append(gpu)
+        else:
+            self.problems.append(problem)
+            self.lost[f"gpu:{place}"] = problem
 
 
 def _refusal(nvml: Any, handle: Any, what: str, gpu: Gpu) -> Problem | None:
@@ -156,9 +309,40 @@ def _refusal(nvml: Any, handle: Any, what: str, gpu: Gpu) -> Problem | None:
     return None
 
 
+def _text(read: Callable[[Any], str | bytes], handle: Any) -> str:
+    """A name that NVML gives: its old package hands out bytes, and they needn't be UTF-8."""
+    try:
+        return sanitize(read(handle))
+    except UnicodeDecodeError as error:
+        return sanitize(error.object)
+
+
+def _means_absent(nvml: Any, error: Exception) -> bool:
+    """Whether an error says that there is no GPU to be used, and not that one can't be read."""
+    number = getattr(error, "value", None)
+    if number == nvml.NVML_ERROR_LIBRARY_NOT_FOUND:
+        return not os.path.exists(DEVICE_FILE)
+    return bool(number == nvml.NVML_ERROR_DRIVER_NOT_LOADED)
+
+
+def is_outdated(nvml: Any) -> bool:
+    """Whether the module is that of an abandoned package of the same name."""
+    return not hasattr(nvml, "NVML_FI_DEV_POWER_INSTANT")
+
+
 def driver_is_loaded() -> bool:
-    """Whether asking NVML makes sense; tells without importing or loading anything."""
-    return sys.platform == "win32" or any(os.path.exists(path) for path in DRIVER_FILES)
+    """Whether asking NVML makes sense; tells without importing NVML or starting it."""
+    if sys.platform == "win32" or any(os.path.exists(path) for path in DRIVER_FILES):
+        return True
+    if sys.platform != "linux":
+        return False
+    import ctypes
+
+    try:
+        ctypes.CDLL(LIBRARY)
+    except OSError:
+        return False
+    return True
 
 
 def gpu_names() -> list[str]:

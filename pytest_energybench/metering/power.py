@@ -36,6 +36,11 @@ class PowerIntegral:
         """Energy up to the last sample."""
         return self._joules[-1] if self._joules else 0.0
 
+    @property
+    def last_w(self) -> float | None:
+        """Watts of the last sample; None if there is none."""
+        return self._watts[-1] if self._watts else None
+
     def restart(self) -> None:
         """Nothing is known about the time until the next sample: no energy is counted for it.
 

@@ -1,4 +1,4 @@
-"""Joules of memory where no counter has them: watts per gigabyte that is there.
+"""Joules of memory without a counter: watts per installed gigabyte.
 
 Memory draws most of its power whether it is used or not (refresh, clocking), so the estimate goes
 by the size of what the work may use: the machine's memory, or its container's limit where that is
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from pytest_energybench.base.plain_file import read_plain
 from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
 from pytest_energybench.metering.source import Domain, Reading
 
@@ -19,6 +20,9 @@ Karyakin and Salem, "An analysis of memory power consumption in database systems
 
 ERROR = 0.5
 """DIMMs from data sheets lie between about 0.2 and 0.55 W/GB, by size and generation."""
+
+SHORTEST_S = 0.05
+"""The estimate is one of time: of a shorter window, reading the edges is a part that matters."""
 
 CGROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
@@ -44,7 +48,9 @@ class RamEstimate:
                 name="ram",
                 source="ram-size",
                 provenance="estimated",
+                estimate_version=1,
                 error=ERROR,
+                shortest_s=SHORTEST_S,
                 note=f"{size / 1e9:.1f} GB x {WATTS_PER_GB} W/GB (Green Algorithms, 2021)",
             ),
         )
@@ -75,7 +81,7 @@ def memory_bytes() -> int:
     size = installed_bytes()
     for path in CGROUP_LIMITS:
         try:
-            size = min(size, int(path.read_text()))
+            size = min(size, int(read_plain(path)))
         except (OSError, ValueError):  # no such controller, or the word `max`: no limit
             continue
     return size

@@ -5,9 +5,9 @@ arbitrary origin? A window asks at its start and at its end and subtracts. Wrap-
 integration of sampled power and power models stay inside the source; windows, nesting, sums and
 provenance stay outside.
 
-What only some sources can do is asked for by three protocols of their own, each with one duty:
-`Ticking` (wants to be called between the edges), `Judging` (has something to say about the
-difference of two readings) and `Sampling` (can show power over time).
+What only some sources can do is asked for by protocols of their own, each with one duty: `Ticking`
+(wants to be called between the edges), `Judging` (has something to say about the difference of two
+readings), `Sampling` (can show power over time) and `Bounding` (knows what it may have missed).
 
 What is imported before the first window has named tuples in place of dataclasses: these take four
 times as long to make, and importing `dataclasses` takes as long as all of `metering`'s own code.
@@ -16,10 +16,13 @@ times as long to make, and importing `dataclasses` takes as long as all of `mete
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
-Provenance = Literal["measured", "integrated", "estimated"]
-"""`measured`: a hardware counter; `integrated`: sampled power; `estimated`: a model."""
+from pytest_energybench.base.provenance import Provenance as Provenance
+
+MIN_UPDATES = 20
+"""A window shorter than this many updates of a counter is flagged: each edge can be off by one
+update, so at 20 of them the two edges together stay within a tenth of the figure."""
 
 
 class Domain(NamedTuple):
@@ -28,10 +31,15 @@ class Domain(NamedTuple):
     Attributes:
         name: `gpu:0`, `cpu:0` (a package), `dram:0` from counters; `cpu` and `ram` when estimated.
         source: what reads it, e.g. `rapl`, `nvml`, `cpu-time`.
-        resolution_j: smallest step of the figure in joules, where there is one.
-        error: relative error (0.3 is +-30 %), where one can be stated.
+        resolution_j: smallest step of the figure in joules, if there is one.
+        error: relative error (0.3 is +-30 %), if one can be stated.
         period_s: update period of the counter, or the sampling period.
         note: where the figure comes from, for people: file, device name, formula, table.
+        shortest_s: seconds that a window needs at least where the source says so itself; see
+            `least_s`.
+        may_be_zero: 0 J of it is a figure, as for a part that can be switched off. A count that
+            didn't move in a window is none otherwise, unless it is estimated.
+        estimate_version: of the model behind an estimate: figures of two versions are not alike.
     """
 
     name: str
@@ -41,6 +49,15 @@ class Domain(NamedTuple):
     error: float | None = None
     period_s: float | None = None
     note: str = ""
+    shortest_s: float | None = None
+    may_be_zero: bool = False
+    estimate_version: int | None = None
+
+    @property
+    def least_s(self) -> float:
+        """Seconds below which a window is too short for this domain: its own limit, or else 20
+        updates; 0.0 if neither is known."""
+        return self.shortest_s or MIN_UPDATES * (self.period_s or 0.0)
 
 
 class Loss(NamedTuple):
@@ -102,7 +119,10 @@ class Judging(Protocol):
     """A source that knows when a difference of its readings is to be doubted."""
 
     def judge(self, begin: float, end: float) -> Sequence[str]:
-        """Flags for a window between two instants of the source's clock, in seconds."""
+        """Flags for a window between two instants of the source's clock, in seconds.
+
+        Those that begin with `throttled`, or as `base.flags` says, keep gates from deciding.
+        """
 
 
 Samples = Mapping[str, Sequence[tuple[float, float]]]
@@ -116,5 +136,10 @@ class Sampling(Protocol):
     def samples(self, begin: float, end: float) -> Samples:
         """Power between two instants of the source's clock; seconds count from `begin`."""
 
+
+@runtime_checkable
+class Bounding(Protocol):
+    """A source that can say how far its joules may be off because it doesn't look all the time."""
+
     def bounds_j(self, begin: float, end: float) -> Mapping[str, float]:
-        """Domain -> how far its joules may be off because power was only sampled."""
+        """Domain -> how far its joules between two instants of its clock may be off."""

@@ -1,22 +1,21 @@
-"""A bracketed piece of work: both edges read by itself, the difference, and how far to trust it."""
+"""A window: reads its meter at both edges, subtracts, and says how far to trust the difference."""
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_energybench.base.flags import WITHOUT
+from pytest_energybench.metering.clock import SYSTEM_CLOCK
 from pytest_energybench.metering.source import Loss, Provenance, Reading, Samples
 
 if TYPE_CHECKING:
-    from pytest_energybench.metering.load import Look
+    from pytest_energybench.metering.load_monitor import CpuSample
     from pytest_energybench.metering.meter import Meter
 
-MIN_UPDATES = 20
-"""A window shorter than this many updates of a counter is flagged: each edge can be off by one
-update, so at 20 of them the two edges together stay within a tenth of the figure."""
+__tracebackhide__ = True  # a user's mistake is shown at the user's line
 
 
 class Edge(NamedTuple):
@@ -32,7 +31,7 @@ class Edge(NamedTuple):
 
     at: float
     readings: Sequence[Reading]
-    look: Look | None
+    look: CpuSample | None
     trouble: str | None
     asleep: float
 
@@ -48,11 +47,14 @@ class Window:
         energy_j: domain -> joules, without the domains that were lost.
         total_j: sum over the domains in joules; `math.nan` as soon as one was lost, and while the
             window is open. nan fails every comparison, so an unknown figure never passes a budget.
-        provenance: domain -> `measured`, `integrated` or `estimated`, lost domains included.
+        provenance: domain -> `measured`, `integrated` or `estimated`; lost domains included, those
+            of `left_out` not.
+        left_out: domains that were lost and may be, by the meter's `allow_missing`: the total is
+            that of the others.
         flags: what a reader of the figure should know, one line each.
         errors: what was lost, and when.
         samples: domain -> (seconds into the window, watts), for sources that sample power.
-        bounds_j: domain -> joules that sampling may have missed; part of `error_j`.
+        bounds_j: domain -> joules that looking now and then may have missed; part of `error_j`.
     """
 
     __slots__ = (
@@ -66,6 +68,7 @@ class Window:
         "energy_j",
         "errors",
         "flags",
+        "left_out",
         "name",
         "provenance",
         "samples",
@@ -85,6 +88,7 @@ class Window:
         self.provenance: Mapping[str, Provenance] = meter.provenance
         self.flags: list[str] = []
         self.errors: list[str] = []
+        self.left_out: list[str] = []
         self.samples: Samples = {}
         self.bounds_j: Mapping[str, float] = {}
 
@@ -101,7 +105,7 @@ class Window:
 
     @property
     def error_j(self) -> dict[str, float]:
-        """Domain -> how far its joules may be off either way, where that can be stated."""
+        """Domain -> how far its joules may be off either way, if that can be stated."""
         relative = {domain.name: domain.error for domain in self._meter.domains}
         return {
             name: joules * (relative[name] or 0.0) + self.bounds_j.get(name, 0.0)
@@ -112,7 +116,7 @@ class Window:
     def __enter__(self) -> Window:
         if self._begin is not None:
             raise RuntimeError(f"window {self.name!r} was entered before; open another one")
-        self._started = time.time()
+        self._started = SYSTEM_CLOCK.wall()
         self._begin = self._meter.enter(self)
         self._is_open = True
         return self
@@ -141,7 +145,7 @@ class Window:
         self.total_j = math.nan if self.errors else sum_joules(self.energy_j)
 
     def abandon(self, why: str) -> None:
-        """Close an open window without figures; whoever leaves it later finds it closed."""
+        """Close an open window without figures; leaving it later does nothing."""
         if self._is_open:
             self.__exit__(None, None, None)
         self._is_abandoned = True
@@ -158,7 +162,7 @@ class Window:
             return self.total_j
         total = 0.0
         for begin, end in zip(self._begin.readings, self._meter.read(), strict=True):
-            if end.lost:
+            if not self._meter.allow_missing.issuperset(end.lost):
                 return math.nan
             total += sum(joules - begin.joules[name] for name, joules in end.joules.items())
         return total
@@ -171,7 +175,9 @@ class Window:
             before = first.joules
             for name, joules in last.joules.items():
                 spent = joules - before[name] if name in before else -1.0
-                if spent >= 0.0:
+                if spent == 0.0 and self._stood_still(name):
+                    lost[name] = f"lost: its counter stood still for all {self.duration_s:.3g} s"
+                elif spent >= 0.0:
                     energy[name] = spent
                 else:
                     lost[name] = "lost: its counter went back, or gave its first figure too late"
@@ -179,12 +185,29 @@ class Window:
                 lost[name] = f"lost {since(loss, begin)}: {loss.why}"
         self.errors += [edge.trouble for edge in (begin, end) if edge.trouble]
         if len(energy) < len(self.provenance):
-            self.errors += [
-                f"{name}: {lost.get(name, 'lost: its meter gave no figure')}"
-                for name in self.provenance
-                if name not in energy
-            ]
+            for name in [each for each in self.provenance if each not in energy]:
+                self._lose(name, lost.get(name, "lost: its meter gave no figure"))
+            if not energy and not self.errors:
+                self.errors.append("nothing was metered: every domain is lost")
         return energy
+
+    def _stood_still(self, name: str) -> bool:
+        """Whether a domain without a joule should have counted some: nothing that is switched on
+        draws 0 W, so a counter that missed all its updates has no figure, nor has one that doesn't
+        say when it is updated."""
+        read = (each for source in self._meter.sources for each in source.domains)
+        domain = next(each for each in read if each.name == name)
+        counts = domain.provenance != "estimated" and not domain.may_be_zero
+        return counts and self.duration_s >= domain.least_s
+
+    def _lose(self, name: str, why: str) -> None:
+        """Say of a domain that it has no figure: an error, unless the user goes on without it."""
+        if name not in self._meter.allow_missing:
+            self.errors.append(f"{name}: {why}")
+            return
+        self.left_out.append(name)
+        self.flags.append(f"{WITHOUT} {name}, which may be missing: {why}")
+        self.provenance = {n: word for n, word in self.provenance.items() if n != name}
 
     def __repr__(self) -> str:
         return f"<Window {self.name!r} {self.total_j:.6g} J in {self.duration_s:.6g} s>"
@@ -197,5 +220,5 @@ def since(loss: Loss, begin: Edge) -> str:
 
 
 def sum_joules(energy_j: Mapping[str, float]) -> float:
-    """IT energy in joules: the sum over all domains; nan where there is none at all."""
+    """IT energy in joules: the sum over all domains; nan if there is none at all."""
     return math.fsum(energy_j.values()) if energy_j else math.nan

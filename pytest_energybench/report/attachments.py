@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_energybench.report.text import visible
+from pytest_energybench.base.text import sanitize
+from pytest_energybench.results.plain_file import read_bytes
 
 _MEDIA = {
     ".svg": "image/svg+xml",
@@ -36,9 +37,30 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Headline:
+    """What an experiment found: a page opens with it, and not with the result of a gate.
+
+    Attributes:
+        finding: one sentence.
+        scope: what it is a finding of and on, and what speaks against it, a line each.
+        figure: stem of the figure that shows it; `table` is the title of the table that does.
+    """
+
+    finding: str
+    scope: Sequence[str] = ()
+    figure: str = ""
+    table: str = ""
+
+
+Attachment = Path | Table | Headline
+"""A figure's file, a table, or what the page opens with."""
+
+
+@dataclass(frozen=True, slots=True)
 class EmbeddedFigure:
     """An image as a data URI, with the words that stand for it."""
 
+    stem: str
     caption: str
     uri: str
 
@@ -53,12 +75,12 @@ def embedded(path: Path) -> EmbeddedFigure:
     media = _MEDIA.get(path.suffix.lower())
     if media is None:
         raise ValueError(f"{path} is not an image a page can show (one of {', '.join(_MEDIA)})")
-    content = base64.b64encode(path.read_bytes()).decode("ascii")
-    return EmbeddedFigure(_caption(path.stem), f"data:{media};base64,{content}")
+    content = base64.b64encode(read_bytes(path)).decode("ascii")
+    return EmbeddedFigure(path.stem, _caption(path.stem), f"data:{media};base64,{content}")
 
 
 def _caption(stem: str) -> str:
-    words = visible(re.sub(r"[_\s-]+", " ", stem)).strip()
+    words = sanitize(re.sub(r"[_\s-]+", " ", stem)).strip()
     numbered = re.fullmatch(r"(?i)fig(?:ure)? ?(\d+)(?: (.+))?", words)
     if numbered is None:
         return words[:1].upper() + words[1:]

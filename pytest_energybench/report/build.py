@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 
-from pytest_energybench.report import figures, units
+from pytest_energybench.base.text import sanitize
+from pytest_energybench.gates import quantities
+from pytest_energybench.gates.message import passes
+from pytest_energybench.report import answers, figures
 from pytest_energybench.report.provenance import (
     host_view,
     machine_and_origin,
     meter_view,
     scalar_rows,
 )
+from pytest_energybench.report.sections import sections
 from pytest_energybench.report.summary import cost, counts, estimate_note, headline
-from pytest_energybench.report.text import labels, visible
+from pytest_energybench.report.text import labels, shorten
 from pytest_energybench.report.view import (
+    GLYPHS,
     WORDS,
     WORST_FIRST,
     CaseView,
     Cell,
+    Change,
     ComparisonView,
     Kind,
     RunView,
 )
 from pytest_energybench.results.hosts import heads
-from pytest_energybench.results.model import Case, Comparison, Run
+from pytest_energybench.results.model import NOT_JUDGED, Case, Comparison, Run
 
-_ORIGINS = {"budget": "the budget", "baseline": "the baseline", "stored": "the stored baseline"}
+_REFERENCES = {"budget": "the budget", "group": "the group's", "stored": "the stored run"}
 
 
 def run_view(run: Run) -> RunView:
@@ -46,18 +52,19 @@ def run_view(run: Run) -> RunView:
         hosts=tuple(map(host_view, run.hosts)),
         provenance=machine_and_origin(run),
         settings=scalar_rows(run.settings),
+        without=sanitize(str(run.settings.get("without", ""))),
         pue=pue,
         estimate_note=estimate_note(cases),
         has_accuracy=any(case.accuracy.value is not None for case in cases),
         has_facility=pue != 1.0,
         has_rounds=any(len(case.rounds) > 1 for case in run.cases),
-        has_delta=any(case.delta.value is not None for case in cases),
+        versus=versus(run),
     )
 
 
 def _urgency(case: CaseView) -> tuple[int, float]:
-    change = case.delta.value
-    return WORST_FIRST.index(case.kind), -(change if change is not None else 0.0)
+    change = next(iter(case.changes.values()), None)
+    return WORST_FIRST.index(case.kind), -(change.value if change is not None else 0.0)
 
 
 def _case_views(run: Run) -> list[CaseView]:
@@ -65,22 +72,36 @@ def _case_views(run: Run) -> list[CaseView]:
         host: {meter.domain: meter for meter in head.meters} for host, head in heads(run).items()
     }
     by_nodeid = {case.nodeid: case for case in run.cases}
-    baselines = figures.group_baselines(run.cases)
     uncertainties = [
         figures.uncertainty_j(case, meters.get(case.host, meters[None])) for case in run.cases
     ]
-    column = units.energy_column(
+    column = quantities.energy_column(
         [
             (figures.joules(case), u, bool(figures.estimated_domains(case)))
             for case, u in zip(run.cases, uncertainties, strict=True)
         ]
     )
-    shown = labels([c.nodeid for c in run.cases], [c.name for c in run.cases])
+    nodeids = [c.nodeid for c in run.cases]
+    shown = labels(nodeids, [c.name for c in run.cases])
+    under = _headed(nodeids, [c.group for c in run.cases])
     taken: set[str] = set()
     return [
-        _case_view(case, label, quantity, u, by_nodeid, baselines, _key(case.nodeid, taken))
-        for case, label, quantity, u in zip(run.cases, shown, column, uncertainties, strict=True)
+        _case_view(case, label, head, quantity, u, by_nodeid, _key(case.nodeid, taken))
+        for case, label, head, quantity, u in zip(
+            run.cases, shown, under, column, uncertainties, strict=True
+        )
     ]
+
+
+def _headed(nodeids: Sequence[str], groups: Sequence[str | None]) -> list[tuple[str, str]]:
+    """Heading and rest of each node id."""
+    found: dict[int, tuple[str, str]] = {}
+    for section in sections(nodeids, groups):
+        group = groups[section.places[0]]
+        heading = section.title if group is None else f"{sanitize(group)} \u00b7 {section.title}"
+        for place, name in zip(section.places, section.names, strict=True):
+            found[place] = heading, name or sanitize(nodeids[place])
+    return [found[place] for place in range(len(nodeids))]
 
 
 def _key(nodeid: str, taken: set[str]) -> str:
@@ -97,108 +118,121 @@ def _key(nodeid: str, taken: set[str]) -> str:
 def _case_view(
     case: Case,
     label: str,
-    in_column: units.Quantity,
+    under: tuple[str, str],
+    in_column: quantities.Quantity,
     uncertainty: float | None,
     by_nodeid: Mapping[str, Case],
-    baselines: Mapping[str, Case],
     key: str,
 ) -> CaseView:
     estimated = bool(figures.estimated_domains(case))
-    reference = baselines.get(case.group) if case.group is not None else None
-    reference = None if reference is case else reference
-    headline_comparison = _against_baseline(case.comparisons)
-    delta, interval = _change(case, headline_comparison, reference, by_nodeid)
     accuracy = figures.accuracy_of(case.metrics)
-    before = figures.accuracy_of(reference.metrics) if reference is not None else None
-    spread = None if interval is None else (interval[1] - interval[0]) / 2
     kind = _kind(case)
     return CaseView(
         source=case,
         key=key,
         label=label,
+        heading=under[0],
+        short=under[1],
         kind=kind,
         word=_word(case, kind),
-        expected=case.outcome == "xfailed",
-        energy=units.energy(figures.joules(case), uncertainty=uncertainty, estimated=estimated),
+        energy=quantities.energy(
+            figures.joules(case), uncertainty=uncertainty, estimated=estimated
+        ),
         energy_column=in_column,
-        facility=units.energy(
+        facility=quantities.energy(
             figures.finite(case.facility_j), uncertainty=uncertainty, estimated=estimated
         ),
         uncertainty=uncertainty,
-        delta=Cell(
-            (units.ESTIMATE_MARK if estimated and delta is not None else "")
-            + units.percent(delta, uncertainty=spread),
-            delta,
+        changes=_changes(case, by_nodeid, estimated),
+        duration=Cell(quantities.seconds(case.duration_s or None), case.duration_s or None),
+        accuracy=Cell(quantities.accuracy(accuracy), accuracy),
+        accuracy_finding=_accuracy_finding(case),
+        accuracy_change=next(
+            (
+                figures.finite(each.estimate)
+                for each in case.comparisons
+                if (each.reference, each.quantity) == ("group", "accuracy")
+            ),
+            None,
         ),
-        interval=interval,
-        duration=Cell(units.seconds(case.duration_s or None), case.duration_s or None),
-        accuracy=Cell(units.accuracy(accuracy), accuracy),
-        accuracy_change=None if accuracy is None or before is None else accuracy - before,
         provenance=_provenance(case),
         estimated=estimated,
-        time_ratio=delta is not None and figures.is_time_ratio(case, reference),
-        comparisons=tuple(
-            _comparison_view(case, comparison, by_nodeid) for comparison in case.comparisons
-        ),
+        comparisons=tuple(_comparison_view(case, each, by_nodeid) for each in case.comparisons),
         reason=_reason(case),
     )
 
 
-def _against_baseline(comparisons: Sequence[Comparison]) -> Comparison | None:
-    energy = [c for c in comparisons if c.quantity == "energy" and c.origin != "budget"]
-    return min(energy, key=lambda c: ("baseline", "stored").index(c.origin), default=None)
+def _accuracy_finding(case: Case) -> str:
+    """Of several rules that of the first that does not hold."""
+    found = [each for each in case.comparisons if each.quantity == "accuracy" and each.judged]
+    found.sort(key=passes)
+    return sanitize(found[0].finding) if found else ""
 
 
-def _change(
-    case: Case,
-    comparison: Comparison | None,
-    reference: Case | None,
-    by_nodeid: Mapping[str, Case],
-) -> tuple[float | None, tuple[float, float] | None]:
-    """Relative change of energy as judged; else plainly from the two energies of this run."""
-    if comparison is not None:
-        delta = figures.finite(comparison.verdict.delta)
-        if delta is not None:
-            return delta, comparison.verdict.interval
-        if comparison.origin == "stored":
-            return None, None
-        if comparison.nodeid is not None:
-            reference = by_nodeid.get(comparison.nodeid, reference)
-    if reference is None:
-        return None, None
-    return figures.relative_change(figures.joules(case), figures.joules(reference)), None
+def _changes(case: Case, by_nodeid: Mapping[str, Case], estimated: bool) -> dict[str, Change]:
+    found = {}
+    for each in case.comparisons:
+        value = figures.finite(each.estimate)
+        if each.quantity != "energy" or each.reference == "budget" or value is None:
+            continue
+        mark = quantities.ESTIMATE_MARK if estimated else ""
+        found[each.reference] = Change(
+            value=value,
+            text=mark + quantities.percent(value, uncertainty=_half(each)),
+            finding=sanitize(each.finding),
+            interval=each.interval,
+            time_ratio=_is_time_ratio(case, each, by_nodeid),
+        )
+    return found
+
+
+def _half(comparison: Comparison) -> float | None:
+    interval = comparison.interval
+    return None if interval is None else (interval[1] - interval[0]) / 2
+
+
+def _is_time_ratio(case: Case, comparison: Comparison, by_nodeid: Mapping[str, Case]) -> bool:
+    stored = comparison.reference == "stored"
+    return figures.is_time_ratio(case, None if stored else by_nodeid.get(comparison.nodeid or ""))
+
+
+def versus(run: Run) -> dict[str, str]:
+    """Reference -> head of its column of changes; the stored run, which a gate asks for, first."""
+    names: dict[str, dict[str, None]] = {"stored": {}, "group": {}}
+    for case in run.cases:
+        for each in case.comparisons:
+            if each.quantity == "energy" and each.estimate is not None and each.reference in names:
+                names[each.reference][each.name] = None
+    return {
+        reference: f"vs {shorten(sanitize(next(iter(found))), 20)}"
+        if len(found) == 1
+        else "vs reference"
+        for reference, found in names.items()
+        if found
+    }
 
 
 def _kind(case: Case) -> Kind:
-    if case.verdict is not None:
-        return case.verdict.kind
-    if case.outcome == "skipped":
+    result = case.result
+    if result is None or (result.reason == NOT_JUDGED and result.kind in ("pass", "unknown")):
         return "unjudged"
-    if case.outcome == "error" or case.errors or figures.joules(case) is None:
-        return "error"
-    return "unjudged"
+    return next((kind for kind in WORST_FIRST if kind == result.kind), "fail")
 
 
 def _word(case: Case, kind: Kind) -> str:
-    if kind == "unjudged":
-        if case.outcome in ("skipped", "failed"):
+    """`fail: more than main`; a word of a later version stays what it is."""
+    if kind == "unjudged" or case.result is None:
+        if case.outcome == "skipped":
             return case.outcome
-        return "baseline" if case.baseline else WORDS[kind]
-    if case.outcome == "xfailed":
-        return f"{WORDS[kind]} (expected)"
-    return WORDS[kind]
+        return "reference" if case.baseline else WORDS[kind]
+    reason = "" if case.result.reason == NOT_JUDGED else case.result.reason
+    return sanitize(": ".join(filter(None, (case.result.kind, reason))))
 
 
 def _reason(case: Case) -> str:
-    if case.verdict is not None and case.verdict.reason:
-        return visible(case.verdict.reason)
-    if case.errors:
-        return visible(case.errors[0])
-    if case.outcome in ("failed", "error"):
-        return f"The test ended as {case.outcome}."
-    if case.outcome == "skipped":
-        return "The test was skipped."
-    return "" if figures.joules(case) is not None else "Its energy is not known."
+    if case.result is not None and case.result.text:
+        return sanitize(case.result.text)
+    return sanitize(case.errors[0]) if case.errors else ""
 
 
 def _provenance(case: Case) -> str:
@@ -210,54 +244,59 @@ def _provenance(case: Case) -> str:
         return " and ".join(words)
     known = figures.joules(case)
     part = sum(case.energy_j.get(domain, 0.0) for domain in estimated)
-    share = f", {units.percent(part / known, uncertainty=1.0, signed=False)}" if known else ""
-    return f"estimated in part ({visible(', '.join(estimated))}{share})"
+    share = f", {quantities.percent(part / known, uncertainty=1.0, signed=False)}" if known else ""
+    return f"estimated in part ({sanitize(', '.join(estimated))}{share})"
 
 
 def _comparison_view(
     case: Case, comparison: Comparison, by_nodeid: Mapping[str, Case]
 ) -> ComparisonView:
-    verdict = comparison.verdict
-    other = by_nodeid.get(comparison.nodeid or "")
-    against = _ORIGINS[comparison.origin]
-    if comparison.nodeid is not None and comparison.nodeid != case.nodeid:
-        name = other.name if other is not None and other.name else comparison.nodeid
-        against = f"{against} {visible(name)}"
-    half = None if verdict.interval is None else (verdict.interval[1] - verdict.interval[0]) / 2
-    delta = figures.finite(verdict.delta)
-    rounds = "1 round" if verdict.n == 1 else f"{verdict.n:,} rounds"
+    estimate, is_accuracy = figures.finite(comparison.estimate), comparison.quantity == "accuracy"
+    against = _REFERENCES.get(comparison.reference, comparison.reference)
     return ComparisonView(
-        origin=comparison.origin,
-        against=against,
+        against=sanitize(f"{against} {comparison.name}".strip()),
         quantity=comparison.quantity,
         limit=_limit(comparison),
-        kind=verdict.kind,
-        reason=visible(verdict.reason),
-        delta=_change_text(comparison.quantity, delta, half),
-        interval="" if comparison.quantity == "accuracy" else units.interval(verdict.interval),
-        basis=f"{visible(verdict.method)}, {rounds}",
+        finding=sanitize(comparison.finding),
+        paint=comparison.finding if comparison.finding in GLYPHS else "unclear",
+        text=sanitize(comparison.judged.text) if comparison.judged is not None else "",
+        estimate=_change_text(comparison.quantity, estimate, _half(comparison)),
+        interval="" if is_accuracy else quantities.interval(comparison.interval),
+        compared=answers.compared(case, comparison),
+        times=sanitize(answers.times(comparison)),
+        telling=answers.telling(comparison),
+        allowed=answers.allowed(comparison),
+        caution=sanitize(answers.caution(comparison)),
+        method=sanitize(comparison.method),
+        rounds="1 round" if comparison.n == 1 else f"{comparison.n:,} rounds",
         time_ratio=comparison.quantity == "energy"
-        and delta is not None
-        and comparison.origin != "budget"
-        and figures.is_time_ratio(case, other),
+        and estimate is not None
+        and comparison.reference != "budget"
+        and _is_time_ratio(case, comparison, by_nodeid),
     )
 
 
-def _change_text(quantity: str, delta: float | None, half: float | None) -> str:
+def _change_text(quantity: str, change: float | None, half: float | None) -> str:
     """A relative change in percent; of an accuracy the difference in points."""
-    if delta is None:
+    if change is None:
         return ""
     if quantity == "accuracy":
-        return f"{units.points(delta)} points"
-    return units.percent(delta, uncertainty=half)
+        return f"{quantities.points(change)} points"
+    return quantities.percent(change, uncertainty=half)
 
 
 def _limit(comparison: Comparison) -> str:
     limit = figures.finite(comparison.limit)
     if limit is None:
         return ""
-    if comparison.quantity == "energy":
-        return units.energy_both(limit)
-    if comparison.quantity == "duration":
-        return units.seconds(limit)
-    return units.accuracy(limit)
+    write = _LIMITS.get(comparison.quantity, quantities.number)
+    return write(limit)
+
+
+_LIMITS: Mapping[str, Callable[[float], str]] = {
+    "energy": quantities.energy_both,
+    "duration": quantities.seconds,
+    "accuracy": quantities.accuracy,
+}
+"""Quantity -> how its limit is written. A quantity of a later version has a unit that is not known
+here, so its limit is a plain number."""

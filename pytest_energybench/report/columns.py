@@ -1,12 +1,16 @@
-"""The columns of the table of cases, in one place for its head, its rows and its sorting."""
+"""The columns of a table of cases, defined once: page, terminal, Markdown, CSV and the comparison
+of runs only lay them out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from pytest_energybench.report import figures, units
-from pytest_energybench.report.view import CaseView, Cell, RunView
+from pytest_energybench.gates import quantities
+from pytest_energybench.report import figures
+from pytest_energybench.report.view import CaseView, Cell, Change, RunView
+from pytest_energybench.results.model import Scalar
 
 _DIGIT_WIDE = "\u2007"
 _POINT_WIDE = "\u2008"
@@ -14,94 +18,186 @@ _POINT_WIDE = "\u2008"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of figures.
+    """A column of figures in one unit and one precision.
 
     Attributes:
         key: short name, used for hiding it.
-        head: its title; `note` explains it.
-        cells: one for each case, in the run's order.
-        minor: left out where the page is narrow (the figure is in the unfolded row).
+        title: `note` explains it; `warning` goes behind it, where there is room.
+        figures: one for each case; `bounds` and `words`, where the column has some, stand behind.
+        cells: the same for a page: figure and word in one, and the number that it sorts by.
+        estimated: whether the figure comes from a model.
+        minor: left out where there is little room.
     """
 
     key: str
-    head: str
+    title: str
     note: str
+    figures: tuple[str, ...]
     cells: tuple[Cell, ...]
+    bounds: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    estimated: tuple[bool, ...] = ()
     minor: bool = False
+    warning: str = ""
+
+    @property
+    def head(self) -> str:
+        """The title with its warning."""
+        return f"{self.title} ({self.warning})" if self.warning else self.title
 
 
-def columns(view: RunView) -> tuple[Column, ...]:
-    """The columns of figures that say anything in this run."""
-    cases = view.cases
-    found = [Column("energy", "Energy", "IT energy, median of the rounds", _energy(cases))]
-    if view.has_facility:
-        found.append(
-            Column(
-                "facility",
-                "Facility",
-                f"IT energy × PUE {view.pue:g}",
-                _aligned(cases, [figures.finite(case.source.facility_j) for case in cases]),
-                minor=True,
-            )
-        )
-    found.append(
-        Column("time", "Time", "median of the rounds", _cells(cases, _duration), minor=True)
+def columns(view: RunView, cases: Sequence[CaseView] | None = None) -> tuple[Column, ...]:
+    """The columns of figures that say anything in this run, for some of its cases or for all."""
+    shown = view.cases if cases is None else cases
+    found = (definition.make(view, shown) for definition in _DEFINITIONS)
+    return tuple(column for column in found if column is not None)
+
+
+def fields() -> dict[str, Callable[[CaseView], Scalar]]:
+    """The same columns as plain values, by the names that they have in a CSV file."""
+    return {name: of for each in _DEFINITIONS for name, of in each.fields.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Definition:
+    """Makes a column, or none where it says nothing; `fields` are its plain values."""
+
+    make: Callable[[RunView, Sequence[CaseView]], Column | None]
+    fields: Mapping[str, Callable[[CaseView], Scalar]]
+
+
+def _energy(_: RunView, cases: Sequence[CaseView]) -> Column:
+    return _of_joules(
+        cases,
+        [figures.joules(case.source) for case in cases],
+        ("energy", "Energy", "IT energy, median of the rounds"),
     )
-    if view.has_delta:
-        judged = [case for case in cases if case.delta.value is not None]
-        ratio = "a time ratio: both energies are estimated from CPU time"
-        time_ratio = all(case.time_ratio for case in judged)
-        found.append(
-            Column(
-                "delta",
-                "Δ baseline" + (" (time ratio)" if time_ratio else ""),
-                ratio if time_ratio else "change of energy against the baseline",
-                _cells(cases, lambda case: case.delta),
-            )
-        )
-    if view.has_accuracy:
-        found.append(
-            Column(
-                "accuracy",
-                "Accuracy",
-                "as recorded by the test",
-                _cells(cases, _accuracy),
-                minor=True,
-            )
-        )
-    if view.has_rounds:
-        found.append(
-            Column("rounds", "Rounds", "independent repetitions", _cells(cases, _rounds), True)
-        )
-    return tuple(found)
 
 
-def _cells(cases: Sequence[CaseView], cell: Callable[[CaseView], Cell]) -> tuple[Cell, ...]:
-    return tuple(map(cell, cases))
+def _facility(view: RunView, cases: Sequence[CaseView]) -> Column | None:
+    if not view.has_facility:
+        return None
+    return _of_joules(
+        cases,
+        [figures.finite(case.source.facility_j) for case in cases],
+        ("facility", "Facility", f"IT energy × PUE {view.pue:g}"),
+        minor=True,
+    )
 
 
-def _duration(case: CaseView) -> Cell:
-    return case.duration
-
-
-def _accuracy(case: CaseView) -> Cell:
-    return case.accuracy
-
-
-def _rounds(case: CaseView) -> Cell:
-    number = len(case.source.rounds)
-    return Cell(f"{number:,}" if number else units.UNKNOWN, number or None)
-
-
-def _energy(cases: Sequence[CaseView]) -> tuple[Cell, ...]:
-    texts = units.align((c.energy_column for c in cases), pad=_DIGIT_WIDE, point=_POINT_WIDE)
-    values = [figures.joules(case.source) for case in cases]
-    return tuple(Cell(text, value) for text, value in zip(texts, values, strict=True))
-
-
-def _aligned(cases: Sequence[CaseView], values: Sequence[float | None]) -> tuple[Cell, ...]:
-    quantities = units.energy_column(
+def _of_joules(
+    cases: Sequence[CaseView],
+    values: Sequence[float | None],
+    titles: tuple[str, str, str],
+    *,
+    minor: bool = False,
+) -> Column:
+    found = quantities.energy_column(
         [(v, case.uncertainty, case.estimated) for v, case in zip(values, cases, strict=True)]
     )
-    texts = units.align(quantities, pad=_DIGIT_WIDE, point=_POINT_WIDE)
-    return tuple(Cell(text, value) for text, value in zip(texts, values, strict=True))
+    aligned = quantities.align(found, pad=_DIGIT_WIDE, point=_POINT_WIDE)
+    return Column(
+        *titles,
+        figures=tuple(f"{each.number} {each.unit}".rstrip() for each in found),
+        cells=tuple(map(Cell, aligned, values)),
+        estimated=tuple(each.estimated for each in found),
+        minor=minor,
+    )
+
+
+def _time(_: RunView, cases: Sequence[CaseView]) -> Column:
+    values = [case.duration.value for case in cases]
+    texts = tuple(each.text for each in quantities.duration_column(values))
+    cells = tuple(map(Cell, texts, values))
+    return Column("time", "Time", "median of the rounds", texts, cells, minor=True)
+
+
+def _change(reference: str, view: RunView, cases: Sequence[CaseView]) -> Column | None:
+    if reference not in view.versus:
+        return None
+    changes = [case.changes.get(reference) for case in cases]
+    ratios = [change.time_ratio for change in changes if change is not None]
+    note = "change of energy, and what it shows"
+    if time_ratio := bool(ratios) and all(ratios):
+        note = "a time ratio: both energies are estimated from CPU time"
+    return Column(
+        reference,
+        view.versus[reference],
+        note,
+        figures=tuple(quantities.percent(each.value if each else None) for each in changes),
+        bounds=tuple(quantities.bounds(each.interval) if each else "" for each in changes),
+        words=tuple(each.finding if each else "" for each in changes),
+        cells=tuple(map(_cell, changes)),
+        warning="time ratio" * time_ratio,
+    )
+
+
+def _cell(change: Change | None) -> Cell:
+    if change is None:
+        return Cell(quantities.UNKNOWN)
+    return Cell(f"{quantities.percent(change.value)} {change.finding}", change.value)
+
+
+def _accuracy(view: RunView, cases: Sequence[CaseView]) -> Column | None:
+    if not view.has_accuracy:
+        return None
+    found = tuple(case.accuracy.text for case in cases)
+    words = tuple(case.accuracy_finding for case in cases)
+    cells = tuple(
+        Cell(f"{figure} {word}".rstrip(), case.accuracy.value)
+        for figure, word, case in zip(found, words, cases, strict=True)
+    )
+    return Column(
+        "accuracy", "Accuracy", "as recorded by the test", found, cells, words=words, minor=True
+    )
+
+
+def _rounds(view: RunView, cases: Sequence[CaseView]) -> Column | None:
+    if not view.has_rounds:
+        return None
+    numbers = [len(case.source.rounds) or None for case in cases]
+    texts = tuple(f"{each:,}" if each else quantities.UNKNOWN for each in numbers)
+    cells = tuple(map(Cell, texts, numbers))
+    return Column("rounds", "Rounds", "independent repetitions", texts, cells, minor=True)
+
+
+def _changes(reference: str) -> _Definition:
+    def of(part: Callable[[Change], Scalar]) -> Callable[[CaseView], Scalar]:
+        def value(case: CaseView) -> Scalar:
+            found = case.changes.get(reference)
+            return part(found) if found is not None else None
+
+        return value
+
+    return _Definition(
+        partial(_change, reference),
+        {
+            f"{reference}_change": of(lambda each: each.value),
+            f"{reference}_low": of(lambda each: each.interval[0] if each.interval else None),
+            f"{reference}_high": of(lambda each: each.interval[1] if each.interval else None),
+            f"{reference}_finding": of(lambda each: each.finding),
+        },
+    )
+
+
+_DEFINITIONS = (
+    _Definition(
+        _energy,
+        {
+            "energy_j": lambda case: figures.joules(case.source),
+            "uncertainty_j": lambda case: case.uncertainty,
+        },
+    ),
+    _Definition(_facility, {"facility_j": lambda case: case.source.facility_j}),
+    _Definition(_time, {"duration_s": lambda case: case.source.duration_s}),
+    _changes("stored"),
+    _changes("group"),
+    _Definition(
+        _accuracy,
+        {
+            "accuracy": lambda case: case.accuracy.value,
+            "accuracy_finding": lambda case: case.accuracy_finding or None,
+        },
+    ),
+    _Definition(_rounds, {"rounds": lambda case: len(case.source.rounds)}),
+)

@@ -7,10 +7,12 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_energybench.report import figures, units
+from pytest_energybench.base.text import sanitize
+from pytest_energybench.gates import quantities
+from pytest_energybench.report import figures
 from pytest_energybench.report.charts.scale import Scale, around
 from pytest_energybench.report.provenance import scalar_rows
-from pytest_energybench.report.text import plural, visible
+from pytest_energybench.report.text import plural
 from pytest_energybench.report.view import CaseView
 from pytest_energybench.results.model import Case, Provenance, Search, Series
 
@@ -26,12 +28,17 @@ _PLACES = {
 
 @dataclass(frozen=True, slots=True)
 class Rounds:
-    """Rounds as dots between the lowest and the highest; places in percent."""
+    """Rounds as dots between the lowest and the highest of both; places in percent.
+
+    Attributes:
+        reference: those of the case that was compared with, drawn beneath; `name` is what it is
+            called.
+    """
 
     dots: tuple[float, ...]
     median: float
-    low: str
-    high: str
+    reference: tuple[float, ...]
+    name: str
     finding: str
 
 
@@ -109,7 +116,7 @@ def case_detail(view: CaseView) -> CaseDetail:
         metrics=scalar_rows(case.metrics),
         windows=_windows(case, view.estimated),
         flags=_flags(case),
-        errors=tuple(map(visible, case.errors)),
+        errors=tuple(map(sanitize, case.errors)),
     )
 
 
@@ -119,28 +126,42 @@ def _flags(case: Case) -> tuple[str, ...]:
         found += r.flags
     for window in case.windows:
         found += [*window.flags, *window.errors]
-    return tuple(map(visible, dict.fromkeys(found)))
+    return tuple(map(sanitize, dict.fromkeys(found)))
 
 
 def _rounds(view: CaseView) -> Rounds | None:
     totals = figures.round_totals(view.source)
     if len(totals) < 2:
         return None
-    scale = around(totals)
+    compared = next((each for each in view.source.comparisons if each.reference_j), None)
+    theirs = list(compared.reference_j) if compared is not None else []
+    scale = around([*totals, *theirs])
     middle = statistics.median(totals)
-    spread = statistics.stdev(totals)
-    low, high = (
-        units.energy(v, uncertainty=spread, estimated=view.estimated).text
-        for v in (min(totals), max(totals))
-    )
-    variation = units.percent(spread / middle, signed=False) if middle else units.UNKNOWN
+    finding = _spread(totals, view.estimated)
+    name = sanitize(compared.name) if compared is not None else ""
+    if theirs:
+        finding += f"; beneath, hollow, {name}: {_spread(theirs, view.estimated)}"
     return Rounds(
         dots=tuple(map(scale.at, totals)),
         median=scale.at(middle),
-        low=low,
-        high=high,
-        finding=f"{len(totals)} rounds from {low} to {high}, standard deviation {variation}",
+        reference=tuple(map(scale.at, theirs)),
+        name=name,
+        finding=finding,
     )
+
+
+def _spread(totals: Sequence[float], estimated: bool) -> str:
+    """`5 rounds from 44.9 J to 46.5 J, standard deviation 1.3 %`"""
+    spread = statistics.stdev(totals) if len(totals) > 1 else None
+    low, high = (
+        quantities.energy(v, uncertainty=spread, estimated=estimated).text
+        for v in (min(totals), max(totals))
+    )
+    if spread is None:
+        return f"1 round of {low}"
+    middle = statistics.median(totals)
+    variation = quantities.percent(spread / middle, signed=False) if middle else quantities.UNKNOWN
+    return f"{len(totals)} rounds from {low} to {high}, standard deviation {variation}"
 
 
 def _domains(case: Case) -> tuple[DomainPart, ...]:
@@ -157,9 +178,9 @@ def _domains(case: Case) -> tuple[DomainPart, ...]:
         provenance = case.provenance.get(domain)
         parts.append(
             DomainPart(
-                domain=visible(domain),
+                domain=sanitize(domain),
                 kind=_domain_kind(domain),
-                joules=units.energy(joules, estimated=provenance == "estimated").text,
+                joules=quantities.energy(joules, estimated=provenance == "estimated").text,
                 start=round(100 * start, 1),
                 share=round(100 * share, 1),
                 share_text=f"{100 * share:.0f} %",
@@ -186,11 +207,11 @@ def _windows(case: Case, estimated: bool) -> tuple[tuple[str, str], ...]:
     rows = []
     for (name, place), totals in found.items():
         known = [total for total in totals if total is not None]
-        energy = units.energy(sum(known) if known else None, estimated=estimated).text
-        text = f"{energy}, {units.seconds(times[name, place])}"
+        energy = quantities.energy(sum(known) if known else None, estimated=estimated).text
+        text = f"{energy}, {quantities.seconds(times[name, place])}"
         if len(totals) > 1:
             text += f" in {len(totals)} windows"
-        rows.append((visible(name), text + _PLACES[place]))
+        rows.append((sanitize(name), text + _PLACES.get(place, f", {sanitize(place)}")))
     return tuple(rows)
 
 
@@ -199,15 +220,15 @@ def _series(series: Series) -> Curve | None:
     if len(points) < 2:
         return None
     values = [y for _, y in points]
-    unit = f" {visible(series.unit)}" if series.unit else ""
+    unit = f" {sanitize(series.unit)}" if series.unit else ""
     mean, peak = statistics.fmean(values), max(values)
     if series.unit == "W":
-        finding = f"mean {units.watts(mean)}, highest {units.watts(peak)}"
+        finding = f"mean {quantities.watts(mean)}, highest {quantities.watts(peak)}"
     else:
-        first, last = (f"{units.number(v, 3)}{unit}" for v in (values[0], values[-1]))
+        first, last = (f"{quantities.number(v, 3)}{unit}" for v in (values[0], values[-1]))
         finding = f"from {first} to {last}"
-    name = visible(series.name)
-    x_name = visible(series.x)
+    name = sanitize(series.name)
+    x_name = sanitize(series.x)
     return _curve(
         f"{name}{f', {unit.strip()}' if unit else ''} over {x_name}",
         points,
@@ -223,23 +244,25 @@ def _searches(case: Case, last: Search, estimated: bool) -> tuple[SearchView, ..
 
     def cost(search: Search, times: float = 1.0) -> str:
         """Seconds and joules `times` over; the joules are those of all searches of a case."""
-        words = [units.seconds(times * search.duration_s)] if search.duration_s else []
+        words = [quantities.seconds(times * search.duration_s)] if search.duration_s else []
         if search is last and not last.earlier:
             joules = None if spent is None else times * spent
-            words.append(units.energy(joules, estimated=estimated).text)
+            words.append(quantities.energy(joules, estimated=estimated).text)
         return "".join(f", {word}" for word in words)
 
     def text(search: Search) -> str:
         counted = plural(search.evaluations, "evaluation")
         said = f"{counted}, {plural(search.images, 'image')}{cost(search)}"
         if search is last and last.earlier:
-            said += f"; all searches {units.energy(spent, estimated=estimated).text}"
+            said += f"; all searches {quantities.energy(spent, estimated=estimated).text}"
         scan = search.reference_evaluations
         if scan is not None and search.evaluations:
             times = scan / search.evaluations
             images = plural(round(times * search.images), "image")
             said += f". The paper's scan: {plural(scan, 'evaluation')}"
-            said += f", at this rate {images}{cost(search, times)}"
+            # What breaks off sees fewer images, and the scan breaks nothing off.
+            least = "at least " if search.at_most else ""
+            said += f", at this rate {least}{images}{cost(search, times)}"
         return said
 
     known = spent is not None and case.total_j is not None
@@ -250,20 +273,27 @@ def _searches(case: Case, last: Search, estimated: bool) -> tuple[SearchView, ..
 
 
 def _search(search: Search, cost: str, pays: str | None) -> SearchView:
-    name = visible(search.parameter)
+    name = sanitize(search.parameter)
     points = [p for p in sorted(search.curve) if all(map(math.isfinite, p))]
     curve = None
     if len(points) > 1:
         curve = _curve(
             f"accuracy over {name}",
             points,
-            f"{plural(len(points), 'level')} of {name} probed; {units.number(search.found)} is "
-            "the furthest that holds.",
+            f"{plural(len(points), 'level')} of {name} probed; {quantities.number(search.found)} is"
+            f" the furthest that holds.{_broken_off(search)}",
             found=search.found,
         )
     return SearchView(
-        curve=curve, found=f"{name} {units.number(search.found)}", cost=cost, pays=pays
+        curve=curve, found=f"{name} {quantities.number(search.found)}", cost=cost, pays=pays
     )
+
+
+def _broken_off(search: Search) -> str:
+    levels = [quantities.number(level) for level, _ in sorted(search.at_most)]
+    if not levels:
+        return ""
+    return f" Broken off, as too much was lost, and not drawn: {', '.join(levels)}."
 
 
 def _pays(trainings: float | None, known: bool) -> str:
@@ -272,7 +302,7 @@ def _pays(trainings: float | None, known: bool) -> str:
     if trainings is None or not math.isfinite(trainings):
         return "never pays: training saves nothing against a baseline"
     whole = max(1, math.ceil(trainings))
-    return f"pays after {plural(whole, 'training')} ({units.number(trainings, 2)})"
+    return f"pays after {plural(whole, 'training')} ({quantities.number(trainings, 2)})"
 
 
 def _curve(
@@ -295,10 +325,10 @@ def _curve(
         line=" ".join(f"{x:g},{y:g}" for x, y in places),
         dots=places if len(places) <= 40 else (),
         found=None if found is None else across.at(found),
-        x_low=f"{units.number(across.low, 3)}{x_unit}",
-        x_high=f"{units.number(across.high, 3)}{x_unit}",
-        y_low=f"{units.number(up.low, 3)}{y_unit}",
-        y_high=f"{units.number(up.high, 3)}{y_unit}",
+        x_low=f"{quantities.number(across.low, 3)}{x_unit}",
+        x_high=f"{quantities.number(across.high, 3)}{x_unit}",
+        y_low=f"{quantities.number(up.low, 3)}{y_unit}",
+        y_high=f"{quantities.number(up.high, 3)}{y_unit}",
         finding=finding,
     )
 

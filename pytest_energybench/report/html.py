@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from pytest_energybench import __version__
-from pytest_energybench.report.attachments import Table, embedded
+from pytest_energybench.base.text import sanitize
+from pytest_energybench.report.attachments import Attachment, Headline, Table, embedded
 from pytest_energybench.report.build import run_view
 from pytest_energybench.report.charts.forest import forests
 from pytest_energybench.report.charts.measures import LINE_HEIGHT, measures
@@ -21,10 +24,15 @@ from pytest_energybench.report.charts.plane import planes
 from pytest_energybench.report.charts.series import series
 from pytest_energybench.report.columns import columns
 from pytest_energybench.report.detail import case_detail
-from pytest_energybench.report.text import visible
+from pytest_energybench.report.gate import gate
+from pytest_energybench.report.looks import MOST_NAMED, looks
 from pytest_energybench.report.view import GLYPHS
 from pytest_energybench.results.atomic import write_atomically
 from pytest_energybench.results.model import Run
+
+_SEAMS = re.compile(r"((?:::|[\[/_+-])(?=\w)|[^\W_]{16}(?=[^\W_]))")
+"""Where a part of an id ends; a part longer than sixteen characters breaks there."""
+
 
 PACKED_FROM = 500
 """Cases from which a page keeps the panels packed until a reader opens them: parsing them is a
@@ -32,31 +40,42 @@ third of opening a page of 2,000 cases (median of 7, Chromium), but a packed pan
 the browser's own search."""
 
 
-def render_html(run: Run, *, figures: Sequence[Path] = (), tables: Sequence[Table] = ()) -> str:
+def render_html(run: Run, attachments: Sequence[Attachment] = ()) -> str:
     """The page as a string.
 
     Args:
-        figures: image files, embedded in the order given.
-        tables: further tables of plain text.
+        attachments: files of figures, embedded in the order given; tables; a headline.
     """
     view = run_view(run)
+    found = looks(view.looks)
+    entries = [entry for look in found for entry in look.entries]
+    drawn = forests([e.case for e in entries if e.comparison and e.comparison.quantity == "energy"])
+    headline = next((each for each in attachments if isinstance(each, Headline)), None)
+    figures = [embedded(each) for each in attachments if isinstance(each, Path)]
     style, script = _asset("report.css"), _asset("report.js")
     return (
         _environment()
         .get_template("page.html")
         .render(
             view=view,
+            gate=gate(view),
+            headline=headline,
+            looks=found,
+            most_named=MOST_NAMED,
+            lines={
+                (row.case.key, plot.against): (plot, row) for plot in drawn for row in plot.rows
+            },
             forests=forests(view.cases),
             planes=planes(view.cases),
-            measures=measures(view.cases),
+            measures=None if figures else measures(view.cases),
             line_height=LINE_HEIGHT,
             series=series(view.cases),
             columns=columns(view),
             detail=case_detail,
             packed=len(view.cases) >= PACKED_FROM,
-            figures=[embedded(path) for path in figures],
-            tables=tables,
-            run_errors=[visible(error) for error in run.errors],
+            figures=figures,
+            tables=[each for each in attachments if isinstance(each, Table)],
+            run_errors=[sanitize(each) for each in run.errors if each not in run.failures],
             glyphs=GLYPHS,
             style=style,
             script=script,
@@ -68,14 +87,10 @@ def render_html(run: Run, *, figures: Sequence[Path] = (), tables: Sequence[Tabl
 
 
 def write_html(
-    run: Run,
-    path: str | os.PathLike[str],
-    *,
-    figures: Sequence[Path] = (),
-    tables: Sequence[Table] = (),
+    run: Run, path: str | os.PathLike[str], attachments: Sequence[Attachment] = ()
 ) -> None:
     """Write the page to `path`, whole or not at all; a page that was there is replaced."""
-    page = render_html(run, figures=figures, tables=tables)
+    page = render_html(run, attachments)
     write_atomically(path, page.encode("utf-8", "replace"), overwrite=True)
 
 
@@ -89,14 +104,20 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_shown,
     )
-    environment.filters["visible"] = visible
+    environment.filters["visible"] = sanitize
+    environment.filters["seamed"] = _seamed
     return environment
 
 
 def _shown(value: object) -> object:
     """Whatever the page prints, but its own style and script, is made visible once more here, so
     that no field is forgotten."""
-    return visible(value) if type(value) is str else value
+    return sanitize(value) if type(value) is str else value
+
+
+def _seamed(text: str) -> Markup:
+    """An id that a narrow column breaks where one of its parts ends, and not inside a word."""
+    return Markup(_SEAMS.sub(r"\1<wbr>", str(escape(sanitize(text)))))
 
 
 @cache

@@ -1,95 +1,117 @@
-"""The summary for a pull request: verdict and what changed, at most 60 lines."""
+"""The summary for a pull request: what failed, is unclear or changed; all cases in a fold."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
 
-from pytest_energybench.report import units
+from pytest_energybench.base.text import sanitize
+from pytest_energybench.gates.quantities import ESTIMATE_MARK
 from pytest_energybench.report.build import run_view
-from pytest_energybench.report.text import LONGEST_NAME, plural, shorten, visible
-from pytest_energybench.report.view import GLYPHS, WORST_FIRST, CaseView, RunView
+from pytest_energybench.report.columns import columns
+from pytest_energybench.report.digest import Entry, digest, shown_of_each
+from pytest_energybench.report.text import LONGEST_NAME, plural, shorten
+from pytest_energybench.report.view import GLYPHS, RunView
 from pytest_energybench.results.model import Run
 
-MOST_LINES = 60
-_MOST_ROWS = 30
-_LONGEST_REASON = 160
+LONGEST_COMMENT = 65_536
+"""What GitHub takes as a comment."""
+
+LONGEST_SUMMARY = 2**20
+"""What GitHub takes as the summary of a step."""
+
+_MOST_ENTRIES = 30
+_LONGEST_NOTE = 160
 _MARKUP = re.compile(r"([\\`*_{}\[\]#|~<>&$])")
-_QUIET = ("within", "unjudged")
 
 
-def render_markdown(run: Run) -> str:
-    """Headline, table of the cases that changed (of all, where they are few), reasons, origin."""
+def render_markdown(run: Run, *, most: int = LONGEST_COMMENT) -> str:
+    """The run in at most `most` bytes; a line says what that leaves out."""
     view = run_view(run)
-    shown = _shown(view)
-    lines = [f"**{_escape(view.headline)}** {_escape(view.cost)}", ""]
-    lines += _table(view, shown)
-    left_out = len(view.cases) - len(shown)
-    if left_out:
-        lines += [f"{plural(left_out, 'further case')} not shown.", ""]
-    lines += _reasons(view)
-    if view.estimate_note and view.has_delta:
-        lines += [f"_{_escape(view.estimate_note)}_", ""]
-    lines.append(_origin(view))
-    return "\n".join(lines) + "\n"
+    found = digest(view)
+    head = f"**{_escape(found.head)}** {_escape(view.cost)}" if view.cases else _escape(found.head)
+    parts = [head, ""]
+    room = most - 4_000 - _size(head)  # for what stands at the end
+    changed, hidden = shown_of_each([*found.entries, *found.changed], _MOST_ENTRIES)
+    rows, room = _within(room, [_entry(entry) for entry in changed])
+    if rows:
+        parts += ["| | | case | |", "| :-- | :-- | :-- | :-- |", *rows, ""]
+    if len(rows) < len(changed):
+        hidden.append(f"{len(changed) - len(rows):,} more rows don't fit here")
+    parts += [f"{_escape(line)}  " for line in hidden]
+    if found.entries and (found.counts or found.worst):
+        parts += [_escape(" · ".join(filter(None, [*found.counts, found.worst]))), ""]
+    parts += _fold(view, room)
+    if view.estimate_note and view.versus:
+        parts += [f"_{_escape(view.estimate_note)}_", ""]
+    parts.append(_origin(view))
+    return "\n".join(parts) + "\n"
 
 
-def _shown(view: RunView) -> list[CaseView]:
-    if len(view.cases) <= _MOST_ROWS:
-        return list(view.cases)
-    changed = [case for case in view.cases if case.kind not in _QUIET or case.needs_a_look]
-    changed.sort(key=lambda case: WORST_FIRST.index(case.kind))
-    return changed[:_MOST_ROWS]
-
-
-def _table(view: RunView, shown: Sequence[CaseView]) -> list[str]:
-    if not shown:
-        return []
-    columns: list[tuple[str, str, list[str]]] = [
-        ("case", ":--", [_code(case.label) for case in shown]),
-        ("energy", "--:", [_escape(case.energy_column.text) for case in shown]),
-        ("time", "--:", [case.duration.text for case in shown]),
+def _entry(entry: Entry) -> str:
+    words = "  ".join(filter(None, [entry.figures, shorten(entry.note, _LONGEST_NOTE)]))
+    glyph = GLYPHS.get(entry.word.lower(), "")
+    cells = [
+        f"{glyph} {entry.word}".strip(),
+        _escape(entry.reason),
+        _code(entry.label) if entry.label else "",
+        _escape(words),
     ]
-    if view.has_delta:
-        head = "Δ baseline (time ratio)" if _all_time_ratios(shown) else "Δ baseline"
-        columns.append((head, "--:", [_delta(case) for case in shown]))
-    if view.has_accuracy:
-        columns.append(("accuracy", "--:", [case.accuracy.text for case in shown]))
-    columns.append(("verdict", ":--", [f"{GLYPHS[case.kind]} {case.word}" for case in shown]))
-    rows = zip(*(cells for _, _, cells in columns), strict=True)
+    return _row(cells)
+
+
+def _fold(view: RunView, room: int) -> list[str]:
+    """All cases, as many as there is room for."""
+    if not view.cases:
+        return []
+    shown = columns(view)
+    heads = ["case", *(_escape(_lower(column.head)) for column in shown), "result"]
+    every = []
+    for place, case in enumerate(view.cases):
+        cells = []
+        for column in shown:
+            parts = (part[place] for part in (column.figures, column.bounds, column.words) if part)
+            estimated = bool(column.estimated) and column.estimated[place]
+            cells.append(_escape(ESTIMATE_MARK * estimated + " ".join(filter(None, parts))))
+        every.append(_row([_code(case.label), *cells, f"{GLYPHS[case.kind]} {_escape(case.word)}"]))
+    rows, _ = _within(room, every)
+    left = len(every) - len(rows)
+    rules = [":--", *("--:" for _ in shown), ":--"]
+    note = [f"{plural(left, 'further case')} left out: GitHub shows no more.", ""] if left else []
     return [
-        _row(head for head, _, _ in columns),
-        _row(rule for _, rule, _ in columns),
-        *(_row(row) for row in rows),
+        f"<details><summary>All {plural(len(every), 'case')}</summary>"
+        if len(every) > 1
+        else "<details><summary>The case</summary>",
+        "",
+        _row(heads),
+        _row(rules),
+        *rows,
+        "",
+        *note,
+        "</details>",
         "",
     ]
+
+
+def _lower(title: str) -> str:
+    return title[:1].lower() + title[1:]
+
+
+def _within(room: int, rows: Sequence[str]) -> tuple[list[str], int]:
+    """The rows that there is room for, and the room that is left."""
+    for place, row in enumerate(rows):
+        if _size(row) > room:
+            return list(rows[:place]), 0
+        room -= _size(row)
+    return list(rows), room
+
+
+def _size(line: str) -> int:
+    return len(line.encode("utf-8", "replace")) + 1
 
 
 def _row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def _all_time_ratios(cases: Sequence[CaseView]) -> bool:
-    judged = [case for case in cases if case.delta.value is not None]
-    return bool(judged) and all(case.time_ratio for case in judged)
-
-
-def _delta(case: CaseView) -> str:
-    text = _escape(case.delta.text)
-    return f"{text} ({units.interval(case.interval)})" if case.interval else text
-
-
-def _reasons(view: RunView) -> list[str]:
-    told = [case for case in view.looks if case.reason][:10]
-    if not told:
-        return []
-    return [
-        *(
-            f"- {_code(case.label)}: {_escape(shorten(case.reason, _LONGEST_REASON))}"
-            for case in told
-        ),
-        "",
-    ]
 
 
 def _origin(view: RunView) -> str:
@@ -97,7 +119,11 @@ def _origin(view: RunView) -> str:
         f"{meter.domain} {meter.source} ({meter.provenance})" for meter in view.meters
     )
     commit = view.source.commit
-    parts = [f"Meters: {words or 'none'}", f"PUE {view.pue:g}"]
+    parts = [f"Meters: {words or 'none'}"]
+    if view.without:
+        parts.append(f"without {view.without}")
+    if view.pue != 1:
+        parts.append(f"PUE {view.pue:g}")
     if view.hosts:
         parts.append(plural(len(view.hosts), "host"))
     if commit is not None:
@@ -107,7 +133,7 @@ def _origin(view: RunView) -> str:
 
 def _escape(text: str) -> str:
     """Markdown and HTML characters lose their meaning; a mention stays a word."""
-    return _MARKUP.sub(r"\\\1", visible(text)).replace("@", "@\u200b")
+    return _MARKUP.sub(r"\\\1", sanitize(text)).replace("@", "@\u200b")
 
 
 def _code(text: str) -> str:

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pytest_energybench.report import units
-from pytest_energybench.report.text import visible
+from pytest_energybench.base.text import sanitize
+from pytest_energybench.gates import quantities
 from pytest_energybench.report.view import HostView, MeterView
-from pytest_energybench.results.model import Commit, Host, Machine, MeterInfo, Run, Scalar
+from pytest_energybench.results.model import (
+    Commit,
+    Host,
+    Machine,
+    MeterInfo,
+    Run,
+    Scalar,
+    StoredRun,
+)
 
 _GIB = 2**30
 
@@ -20,7 +28,7 @@ def machine_and_origin(run: Run) -> tuple[tuple[str, str], ...]:
         *([] if run.hosts else _machine(run.machine)),
         ("Compared with", ", ".join(_compared_with(run))),
     ]
-    return tuple((name, visible(value)) for name, value in rows if value)
+    return tuple((name, sanitize(value)) for name, value in rows if value)
 
 
 def _machine(machine: Machine) -> list[tuple[str, str]]:
@@ -40,9 +48,9 @@ def host_view(host: Host) -> HostView:
     machine = [value for _, value in _machine(host.machine) if value]
     meters = [f"{meter.domain} {meter.source} ({meter.provenance})" for meter in host.meters]
     return HostView(
-        name=visible(host.name),
-        machine=visible(", ".join(machine)),
-        meters=visible(", ".join(meters) or "none"),
+        name=sanitize(host.name),
+        machine=sanitize(", ".join(machine)),
+        meters=sanitize(", ".join(meters) or "none"),
     )
 
 
@@ -58,40 +66,47 @@ def _commit(commit: Commit | None) -> str:
 
 
 def _compared_with(run: Run) -> list[str]:
-    origins = {comparison.origin for case in run.cases for comparison in case.comparisons}
+    references = {each.reference for case in run.cases for each in case.comparisons}
     names = {
-        "baseline": "each group's baseline of this run",
-        "stored": f"the stored run {run.compared_with}" if run.compared_with else "a stored run",
+        "group": "each group's reference of this run",
+        "stored": stored_run(run.compared_with) if run.compared_with else "a stored run",
         "budget": "stated budgets",
     }
-    return [text for origin, text in names.items() if origin in origins]
+    return [text for reference, text in names.items() if reference in references]
+
+
+def stored_run(stored: StoredRun) -> str:
+    """`the stored run main (2026-11-25, commit 0123456789ab)`"""
+    told = [stored.created[:10], f"commit {stored.commit.id[:12]}" if stored.commit else ""]
+    words = ", ".join(filter(None, told))
+    return f"the stored run {stored.name}" + (f" ({words})" if words else "")
 
 
 def meter_view(meter: MeterInfo) -> MeterView:
     """One meter in words; what it does not state is said to be so."""
     return MeterView(
-        domain=visible(meter.domain),
-        source=visible(meter.source),
+        domain=sanitize(meter.domain),
+        source=sanitize(meter.source),
         provenance=meter.provenance,
-        resolution=units.energy(meter.resolution).text if meter.resolution else "not stated",
-        error=f"±{units.number(meter.error * 100)} %" if meter.error else "not stated",
-        period=units.seconds(meter.period_s) if meter.period_s else units.UNKNOWN,
-        note=visible(meter.note),
+        resolution=quantities.energy(meter.resolution).text if meter.resolution else "not stated",
+        error=f"±{quantities.number(meter.error * 100)} %" if meter.error else "not stated",
+        period=quantities.seconds(meter.period_s) if meter.period_s else quantities.UNKNOWN,
+        note=sanitize(meter.note),
     )
 
 
 def scalar_rows(values: Mapping[str, Scalar]) -> tuple[tuple[str, str], ...]:
     """Parameters, metrics or settings as name and text, in their order."""
-    return tuple((visible(name), scalar(value)) for name, value in values.items())
+    return tuple((sanitize(name), scalar(value)) for name, value in values.items())
 
 
 def scalar(value: Scalar) -> str:
     """One recorded value as people read it."""
     if value is None:
-        return units.UNKNOWN
+        return quantities.UNKNOWN
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):
-        text = units.number(value)
+        text = quantities.number(value)
         return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
-    return visible(value)
+    return sanitize(value)

@@ -1,21 +1,23 @@
-"""The verdict of a run in sentences."""
+"""The results of a run in sentences."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 
-from pytest_energybench.report import figures, units
+from pytest_energybench.base.text import sanitize
+from pytest_energybench.gates import quantities
+from pytest_energybench.report import figures
 from pytest_energybench.report.text import listed, plural
 from pytest_energybench.report.view import WORDS, WORST_FIRST, CaseView, Count, Kind
-from pytest_energybench.results.model import Run
+from pytest_energybench.results.model import MORE_THAN, Run
 
-_PHRASES: dict[Kind, str] = {
-    "error": "ended in error",
-    "regressed": "regressed",
-    "inconclusive": "inconclusive",
-    "within": "within limits",
-    "improved": "improved",
+_PHRASES: dict[Kind, tuple[str, str]] = {
+    "fail": ("fails", "fail"),
+    "unknown": ("is unknown", "are unknown"),
+    "xfail": ("fails as expected", "fail as expected"),
+    "pass": ("passes", "pass"),
+    "unjudged": ("is not judged", "are not judged"),
 }
 
 ESTIMATE_NOTE = (
@@ -29,7 +31,7 @@ PARTLY_ESTIMATED_NOTE = (
 
 
 def counts(cases: Sequence[CaseView]) -> tuple[Count, ...]:
-    """Verdicts that occur, worst first."""
+    """Results that occur, worst first."""
     found = Counter(case.kind for case in cases)
     return tuple(
         Count(kind, WORDS[kind], found[kind], found[kind] / len(cases))
@@ -39,30 +41,30 @@ def counts(cases: Sequence[CaseView]) -> tuple[Count, ...]:
 
 
 def headline(totals: Sequence[Count], cases: Sequence[CaseView]) -> str:
-    """`Of 27 judged cases 2 regressed and 25 improved.`"""
+    """`Of 27 cases, 2 fail (2 more than main) and 25 pass.`"""
     if not cases:
         return "No case was metered in this run."
-    judged = [count for count in totals if count.kind != "unjudged"]
-    number = sum(count.number for count in judged)
-    rest = len(cases) - number
-    if not judged:
-        return f"{plural(len(cases), 'case')} metered, none of them compared with anything."
-    expected = sum(case.expected and case.kind == "regressed" for case in cases)
     phrases = [
-        f"{count.number:,} {_PHRASES[count.kind]}"
-        + (_foreseen(expected, count.number) if count.kind == "regressed" else "")
-        for count in judged
+        f"{count.number:,} {_PHRASES[count.kind][count.number > 1]}{_reasons(count.kind, cases)}"
+        for count in totals
     ]
-    sentence = f"Of {plural(number, 'judged case')}, {listed(phrases)}"
-    if rest:
-        sentence += f"; {plural(rest, 'more', 'more')} {'was' if rest == 1 else 'were'} not judged"
-    return sentence + "."
+    return f"Of {plural(len(cases), 'case')}, {listed(phrases)}."
 
 
-def _foreseen(expected: int, number: int) -> str:
-    if not expected:
+def _reasons(kind: Kind, cases: Sequence[CaseView]) -> str:
+    """Why, most frequent first, for what a reader has to decide about."""
+    if kind not in ("fail", "unknown"):
         return ""
-    return " as expected" if expected == number else f" ({expected:,} as expected)"
+    found = Counter(
+        "more than the reference"
+        if each.source.result.reason.startswith(MORE_THAN)
+        else each.source.result.reason
+        for each in cases
+        if each.kind == kind and each.source.result is not None
+    )
+    if len(found) == 1:
+        return f" ({sanitize(next(iter(found)))})"
+    return f" ({sanitize(', '.join(f'{number:,} {word}' for word, number in found.most_common()))})"
 
 
 def cost(run: Run, pue: float) -> str:
@@ -70,12 +72,12 @@ def cost(run: Run, pue: float) -> str:
     spent = figures.spent(run)
     if not spent.total_j:
         return "No joule was counted."
-    text = f"Measuring took {units.energy_both(spent.total_j, estimated=spent.estimated)}"
+    text = f"Measuring took {quantities.energy_both(spent.total_j, estimated=spent.estimated)}"
     if spent.searches_j:
-        searches = units.energy(spent.searches_j, estimated=spent.estimated).text
+        searches = quantities.energy(spent.searches_j, estimated=spent.estimated).text
         text += f", {searches} of it beside the cases (searches, A/B baselines)"
     if pue != 1.0:
-        facility = units.energy_both(spent.total_j * pue, estimated=spent.estimated)
+        facility = quantities.energy_both(spent.total_j * pue, estimated=spent.estimated)
         text += f"; {facility} at the facility (PUE {pue:g})"
     emitted = _emissions(run, spent.total_j * pue)
     if emitted:
@@ -89,10 +91,12 @@ def _emissions(run: Run, facility_j: float) -> str:
     intensity = figures.finite(run.settings.get("carbon_intensity"))
     if not intensity:
         return ""
-    mass = units.grams(facility_j / units.JOULES_PER_WH / 1000 * intensity, estimated=True).text
+    mass = quantities.grams(
+        facility_j / quantities.JOULES_PER_WH / 1000 * intensity, estimated=True
+    ).text
     source = run.settings.get("carbon_intensity_source")
     origin = f", {source}" if source else ", as given for this run"
-    return f"{mass} CO₂e estimated at {units.number(intensity)} g/kWh{origin}"
+    return f"{mass} CO₂e estimated at {quantities.number(intensity)} g/kWh{origin}"
 
 
 def estimate_note(cases: Sequence[CaseView]) -> str:

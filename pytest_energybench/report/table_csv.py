@@ -4,37 +4,33 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from pytest_energybench.report import figures
+from pytest_energybench.base.text import sanitize
 from pytest_energybench.report.build import run_view
-from pytest_energybench.report.text import visible
+from pytest_energybench.report.columns import fields
 from pytest_energybench.report.view import CaseView
 from pytest_energybench.results.model import Run, Scalar
 
-_FIXED = (
-    "nodeid",
-    "group",
-    "outcome",
-    "verdict",
-    "energy_j",
-    "uncertainty_j",
-    "facility_j",
-    "duration_s",
-    "delta",
-    "delta_low",
-    "delta_high",
-    "rounds",
-    "provenance",
-    "search_j",
-    "host",
-    "reason",
-)
+_WHAT: dict[str, Callable[[CaseView], Scalar]] = {
+    "nodeid": lambda case: case.source.nodeid,
+    "group": lambda case: case.source.group,
+    "outcome": lambda case: case.source.outcome,
+    "result": lambda case: case.source.result.kind if case.source.result else None,
+    "reason": lambda case: case.source.result.reason if case.source.result else None,
+}
+_ORIGIN: dict[str, Callable[[CaseView], Scalar]] = {
+    "provenance": lambda case: case.provenance,
+    "search_j": lambda case: case.source.search.total_j if case.source.search else None,
+    "host": lambda case: case.source.host,
+    "text": lambda case: case.reason,
+}
 
 
 def render_csv(run: Run) -> str:
     """All cases; domains, parameters and metrics follow as columns of their own."""
     cases = run_view(run).cases
+    fixed = _WHAT | fields() | _ORIGIN
     domains = _names(case.source.energy_j for case in cases)
     params = _names(case.source.params for case in cases)
     metrics = _names(case.source.metrics for case in cases)
@@ -42,7 +38,7 @@ def render_csv(run: Run) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
         [
-            *_FIXED,
+            *fixed,
             *(safe_cell(f"energy_j:{name}") for name in domains),
             *(safe_cell(f"param:{name}") for name in params),
             *(safe_cell(f"metric:{name}") for name in metrics),
@@ -52,36 +48,13 @@ def render_csv(run: Run) -> str:
         source = case.source
         writer.writerow(
             [
-                *map(safe_cell, _fixed(case)),
+                *(safe_cell(of(case)) for of in fixed.values()),
                 *(safe_cell(source.energy_j.get(name)) for name in domains),
                 *(safe_cell(source.params.get(name)) for name in params),
                 *(safe_cell(source.metrics.get(name)) for name in metrics),
             ]
         )
     return out.getvalue()
-
-
-def _fixed(case: CaseView) -> list[Scalar]:
-    source = case.source
-    low, high = case.interval or (None, None)
-    return [
-        source.nodeid,
-        source.group,
-        source.outcome,
-        case.kind,
-        figures.joules(source),
-        case.uncertainty,
-        source.facility_j,
-        source.duration_s,
-        case.delta.value,
-        low,
-        high,
-        len(source.rounds),
-        case.provenance,
-        source.search.total_j if source.search is not None else None,
-        source.host,
-        case.reason,
-    ]
 
 
 def _names(mappings: Iterable[Iterable[str]]) -> list[str]:
@@ -97,6 +70,6 @@ def safe_cell(value: Scalar) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        text = visible(value)
+        text = sanitize(value)
         return f"'{text}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else text
     return repr(round(value, 12)) if isinstance(value, float) else str(value)

@@ -1,166 +1,309 @@
-"""The table printed at the end of a run."""
+"""The end of a run on a terminal or in a log: rows, then what the run came to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from pytest_energybench.report import units
+from pytest_energybench.base.text import sanitize
+from pytest_energybench.gates import quantities
 from pytest_energybench.report.build import run_view
-from pytest_energybench.report.text import display_width, pad, shorten, visible
+from pytest_energybench.report.columns import Column, columns
+from pytest_energybench.report.digest import Digest, Entry, digest, shown_of_each
+from pytest_energybench.report.sections import sections
+from pytest_energybench.report.text import display_width, pad, plural, shorten
 from pytest_energybench.report.view import CaseView, RunView
 from pytest_energybench.results.model import Run
 
+MOST_ROWS = 40
+"""Rows that are shown unasked."""
+
+MOST_ENTRIES = 10
+"""Entries of a reason that are shown unasked; all are, where the reader asked for all rows."""
+
 _GAP = 2
-_NARROWEST_LABEL = 16
-_MOST_ERRORS = 5
-_LEAST_TELLING = ("facility", "rounds", "time", "accuracy", "Δ baseline")
-_COLOURS = {"improved": "32", "regressed": "31;1", "error": "31;1", "inconclusive": "33"}
-
-Column = tuple[str, list[str]]
+_NARROWEST_NAME = 16
+_LEAST_TELLING = ("facility", "rounds", "time", "accuracy")
+_COLOURS = {"fail": "31;1", "FAIL": "31;1", "unknown": "33", "pass": "32"}
+_COLOURS |= {"FAILED": "31;1", "UNKNOWN": "33", "UNDECIDED": "33", "PASSED": "32"}
 
 
-def terminal_table(run: Run, *, width: int = 100, verbosity: int = 0, color: bool = False) -> str:
-    """The run as lines of at most `width` columns (never more than 100).
+def terminal_report(
+    run: Run,
+    *,
+    width: int = 100,
+    verbosity: int = 0,
+    color: bool = False,
+) -> str:
+    """The run as lines of at most `width` columns.
 
     Args:
-        verbosity: below 0 only the verdict and the cases that need a look; above 0 also the
+        verbosity: below 0 what failed or is not decided, else one line; above 0 all rows, with
             reasons and the energy by domain.
-        color: verdicts in colour; only for a terminal that shows it.
+        color: results in colour; only for a terminal that shows it.
     """
     view = run_view(run)
-    width = min(width, 100)
-    lines = [] if verbosity < 0 and not view.looks else _table(view, width, verbosity, color)
-    if verbosity > 0:
-        lines += _details(view, width)
-    else:
-        lines += _errors(view, width)
-    lines += _wrapped(f"{view.headline} {view.cost}", width)
-    lines.append(shorten(_footer(view), width))
-    if view.has_delta and view.estimate_note and verbosity >= 0:
-        lines += _wrapped(view.estimate_note, width)
+    found = digest(view)
+    blocks = [_gate(view, found, width, verbosity, color)]
     if verbosity >= 0:
-        for error in dict.fromkeys(run.errors):
-            lines += _wrapped(f"note: {visible(error)}", width)
-    return "\n".join(lines)
+        blocks.insert(0, _rows(view, width, verbosity, color))
+        blocks.append(_origin(view, run, width, verbosity))
+    if verbosity > 0:
+        blocks.insert(1, _details(view, width))
+    return "\n".join(line for block in blocks for line in block)
 
 
-def _table(view: RunView, width: int, verbosity: int, color: bool) -> list[str]:
-    cases: Sequence[CaseView] = view.looks if verbosity < 0 else view.cases
+def _gate(view: RunView, found: Digest, width: int, verbosity: int, color: bool) -> Iterator[str]:
+    if not view.cases and not found.entries:
+        yield "No test asked for energy: no case was metered."
+        return
+    word, *rest = _wrapped(found.head, width)
+    yield _coloured(word, found.word, color)
+    yield from rest
+    if view.without:
+        yield from _wrapped(f"without {view.without}, which was allowed to be missing", width)
+    if not found.entries:
+        return
+    entries, left_out = shown_of_each(
+        found.entries, len(found.entries) if verbosity > 0 else MOST_ENTRIES
+    )
+    yield from _entries(entries, width, color)
+    yield from (f"  {line} (-v shows all)" for line in left_out)
+    counts = [each for each in (*found.counts, found.worst) if each]
+    yield from (f"  {line}" for line in _wrapped("", width - 2, counts))
+
+
+def _entries(entries: Sequence[Entry], width: int, color: bool) -> Iterator[str]:
+    """A line each where all fit; else the figures stand below, so that no name is cut."""
+    words, reasons, labels = (
+        _widest(texts)
+        for texts in zip(*((e.word, e.reason, e.label) for e in entries), strict=True)
+    )
+    head = 2 + words + _GAP + reasons + _GAP if reasons else 2 + words + _GAP
+    in_line = all(
+        head + labels + _GAP + display_width(e.figures or e.note) <= width
+        for e in entries
+        if e.label
+    )
+    for entry in entries:
+        if not entry.label:
+            start = f"  {_coloured(entry.word, entry.word, color)}  "
+            first, *more = _wrapped(entry.note, width - len(entry.word) - 4)
+            yield start + first
+            yield from (f"{' ' * 6}{line}" for line in more)
+            continue
+        start = f"  {_coloured(entry.word, entry.word, color)}{' ' * (words - len(entry.word))}  "
+        start += f"{pad(entry.reason, reasons)}  " if reasons else ""
+        below = [entry.figures, entry.note]
+        first = entry.label
+        if in_line:
+            first = f"{pad(entry.label, labels)}  {entry.figures or entry.note}"
+            below = [entry.note] if entry.figures else []
+            if below and display_width(f"{first}  {entry.note}") <= width - head:
+                first, below = f"{first}  {entry.note}", []
+        together = "  ".join(filter(None, below))
+        if display_width(together) <= width - 6:
+            below = [together]
+        if first and display_width(first) <= width - head:
+            yield (start + first).rstrip()
+        else:
+            yield start.rstrip()
+            below.insert(0, first)
+        for text in filter(None, below):
+            yield from (f"{' ' * 6}{line}" for line in _wrapped(text, width - 6))
+
+
+def _rows(view: RunView, width: int, verbosity: int, color: bool) -> Iterator[str]:
+    """All rows where they were asked for, or are few and not held against a stored run."""
+    cases = view.cases
+    if verbosity <= 0:
+        if "stored" in view.versus or view.source.compared_with:
+            return
+        cases = cases[:MOST_ROWS]
     if not cases:
-        return []
-    words = [_word(case) for case in cases]
-    figures = _fitting(_figures(view, cases), width - _NARROWEST_LABEL - _taken(("verdict", words)))
-    room = width - sum(map(_taken, [*figures, ("verdict", words)]))
-    names = [shorten(case.label, room) for case in cases]
-    columns: list[Column] = [("case", names), *figures]
-    widths = [_widest([head, *cells]) for head, cells in columns]
-    rows = [
-        [head for head, _ in columns] + ["verdict"],
-        ["-" * wide for wide in [*widths, _widest(["verdict", *words])]],
-        *(
-            [*cells, _coloured(case, color)]
-            for *cells, case in zip(*(cells for _, cells in columns), cases, strict=True)
-        ),
-    ]
-    return [_line(row, widths) for row in rows]
+        return
+    under = sections([c.source.nodeid for c in cases], [c.source.group for c in cases])
+    longest = max(display_width(name) + 2 for section in under for name in section.names)
+    table = _Table.of(view, cases, longest, width)
+    yield table.head()
+    for section in under:
+        if section.title:
+            yield from _hard_wrapped(section.title, width)
+        for place, name in zip(section.places, section.names, strict=True):
+            yield from table.row(place, name, cases[place], color)
+    if len(cases) < len(view.cases):
+        yield f"... and {plural(len(view.cases) - len(cases), 'more case')}: -v shows all"
+    yield from table.footnotes(view, width)
 
 
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    """Name to the left, figures to the right, the verdict after them.
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A column on the screen: title, cells, and how wide the widest of them is."""
 
-    Widths are the terminal's columns, not characters: tabulate and str.ljust count characters,
-    and a name in Chinese would push its row's figures out of line.
+    key: str
+    title: str
+    cells: tuple[str, ...]
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Rows of one layout under several headings."""
+
+    width: int
+    name_width: int
+    blocks: tuple[_Block, ...]
+    estimated: bool
+
+    @classmethod
+    def of(cls, view: RunView, cases: Sequence[CaseView], names: int, width: int) -> _Table:
+        shown = columns(view, cases)
+        word = _widest(["result", *(case.word for case in cases)])
+        blocks = [_block(column) for column in shown]
+        room = width - word - 2 * _GAP
+        blocks = _fitting(blocks, room - names, _LEAST_TELLING)
+        # What is left goes before a name in its row: that has a line of its own where it must.
+        others = [block.key for block in blocks[:0:-1]]
+        blocks = _fitting(blocks, room - min(names, _NARROWEST_NAME), others)
+        taken = sum(block.width + _GAP for block in blocks) + word
+        return cls(
+            width,
+            max(_NARROWEST_NAME, min(names, width - taken - _GAP)),
+            tuple(blocks),
+            any(any(column.estimated) for column in shown),
+        )
+
+    def head(self) -> str:
+        titles = (block.title.rjust(block.width) for block in self.blocks)
+        return (" " * _GAP).join([" " * self.name_width, *titles, "result"])
+
+    def row(self, place: int, name: str, case: CaseView, color: bool) -> Iterator[str]:
+        name = f"  {name}"
+        if display_width(name) > self.name_width:  # no id is cut
+            yield from _hard_wrapped(name, self.width)
+            name = ""
+        figures = (
+            " " * (block.width - display_width(block.cells[place])) + block.cells[place]
+            for block in self.blocks
+        )
+        cells = [pad(name, self.name_width), *figures, _coloured(case.word, case.kind, color)]
+        line = (" " * _GAP).join(cells).rstrip()
+        yield line if color else shorten(line, self.width)
+
+    def footnotes(self, view: RunView, width: int) -> Iterator[str]:
+        if self.estimated:
+            meters = ", ".join(
+                f"{meter.domain} {meter.error}"
+                for meter in view.meters
+                if meter.provenance == "estimated"
+            )
+            how = f"* estimated, not read from a counter{f' ({meters})' if meters else ''}"
+            ratio = "; a ratio of two estimates is a ratio of times" if view.versus else ""
+            yield from _wrapped(how + ratio, width)
+        if any(change.interval is None for case in view.cases for change in case.changes.values()):
+            yield from _wrapped("1 round has no interval: a change may be noise", width)
+
+
+def _block(column: Column) -> _Block:
+    """Figures to the right, interval and word behind them each under its like.
+
+    An asterisk marks estimates: in the title, where all of the column are.
     """
-    name, *figures, verdict = cells
-    aligned = [
-        " " * (width - display_width(text)) + text
-        for text, width in zip(figures, widths[1:], strict=True)
+    title = column.title[:1].lower() + column.title[1:]
+    figures = list(column.figures)
+    if any(column.estimated):
+        known = zip(column.estimated, column.figures, strict=True)
+        if all(mark for mark, text in known if text != quantities.UNKNOWN):
+            title += "*"
+        else:
+            marks = ("*" if mark else " " for mark in column.estimated)
+            figures = [f"{text}{mark}" for text, mark in zip(figures, marks, strict=True)]
+    cells = _right(figures)
+    for behind in (column.bounds, column.words):
+        if any(behind):
+            wide = _widest(behind)
+            cells = [f"{cell} {pad(text, wide)}" for cell, text in zip(cells, behind, strict=True)]
+    return _Block(column.key, title, tuple(cells), _widest([title, *cells]))
+
+
+def _right(texts: Sequence[str]) -> list[str]:
+    """To the right, with units of different length under each other."""
+    units = _widest([text.rpartition(" ")[2] for text in texts if " " in text])
+    padded = [
+        text + " " * (units - len(text.rpartition(" ")[2])) if " " in text else text
+        for text in texts
     ]
-    return (" " * _GAP).join([pad(name, widths[0]), *aligned, verdict]).rstrip()
+    wide = _widest(padded)
+    return [" " * (wide - display_width(text)) + text for text in padded]
 
 
-def _fitting(columns: Sequence[Column], room: int) -> list[Column]:
-    """The columns that a narrow terminal has room for, the least telling left out first."""
-    kept = list(columns)
-    for head in _LEAST_TELLING:
-        if sum(map(_taken, kept)) > room:
-            kept = [column for column in kept if column[0] != head]
+def _fitting(blocks: Sequence[_Block], room: int, droppable: Sequence[str]) -> list[_Block]:
+    """The columns that there is room for; of those that may go, the first goes first."""
+    kept = list(blocks)
+    for key in droppable:
+        if sum(block.width + _GAP for block in kept) > room:
+            kept = [block for block in kept if block.key != key]
     return kept
 
 
-def _taken(column: Column) -> int:
-    head, cells = column
-    return _widest([head, *cells]) + _GAP
-
-
-def _widest(cells: Iterable[str]) -> int:
-    return max(map(display_width, cells), default=0)
-
-
-def _figures(view: RunView, cases: Sequence[CaseView]) -> list[Column]:
-    def column(head: str, wanted: bool, text: Callable[[CaseView], str]) -> list[Column]:
-        return [(head, [text(case) for case in cases])] if wanted else []
-
-    return [
-        ("energy", units.align(case.energy_column for case in cases)),
-        *([("facility", units.align(c.facility for c in cases))] if view.has_facility else []),
-        *column("time", True, lambda case: case.duration.text),
-        *column("Δ baseline", view.has_delta, lambda case: case.delta.text),
-        *column("accuracy", view.has_accuracy, lambda case: case.accuracy.text),
-        *column(
-            "rounds", view.has_rounds, lambda case: str(len(case.source.rounds) or units.UNKNOWN)
-        ),
-    ]
-
-
-def _word(case: CaseView) -> str:
-    return case.word.replace("expected", "xfail")
-
-
-def _coloured(case: CaseView, color: bool) -> str:
-    code = _COLOURS.get(case.kind) if color else None
-    return f"\x1b[{code}m{_word(case)}\x1b[0m" if code else _word(case)
-
-
-def _details(view: RunView, width: int) -> list[str]:
-    lines = [""]
+def _details(view: RunView, width: int) -> Iterator[str]:
+    yield ""
     for case in view.cases:
         shares = ", ".join(
-            f"{visible(domain)} {units.energy(joules, estimated=case.estimated).text}"
+            f"{sanitize(domain)} {quantities.energy(joules, estimated=case.estimated).text}"
             for domain, joules in case.source.energy_j.items()
         )
-        notes = [note for note in (case.reason, shares, *map(visible, case.source.flags)) if note]
+        notes = [note for note in (case.reason, shares, *map(sanitize, case.source.flags)) if note]
         if notes:
-            lines.append(shorten(case.label, width))
-            lines += [f"  {line}" for note in notes for line in _wrapped(note, width - 2)]
-    return [*lines, ""] if len(lines) > 1 else []
+            yield from _hard_wrapped(case.label, width)
+            yield from (f"  {line}" for note in notes for line in _wrapped(note, width - 2))
+    yield ""
 
 
-def _errors(view: RunView, width: int) -> list[str]:
-    """Why figures are missing, for the first few cases that have none."""
-    lines: list[str] = []
-    for case in [case for case in view.looks if case.source.errors][:_MOST_ERRORS]:
-        lines += _wrapped(f"{case.label}: {visible(case.source.errors[0])}", width)
-    return lines
-
-
-def _footer(view: RunView) -> str:
+def _origin(view: RunView, run: Run, width: int, verbosity: int) -> Iterator[str]:
+    """What measured it, what it took, and what went wrong outside of any case."""
     meters = ", ".join(
         f"{meter.domain} {meter.source} ({meter.provenance}"
         + (f" {meter.error})" if meter.error.startswith("±") else ")")
         for meter in view.meters
     )
-    return f"meters: {meters or 'none'}; PUE {view.pue:g}"
+    pue = f"; PUE {view.pue:g}" if view.pue != 1 else ""
+    yield from _wrapped(f"meters: {meters or 'none'}{pue}", width)
+    if verbosity > 0:
+        yield from _wrapped(view.cost, width)
+    for error in dict.fromkeys(run.errors):
+        yield from _wrapped(f"note: {sanitize(error)}", width)
 
 
-def _wrapped(text: str, width: int) -> list[str]:
+def _coloured(text: str, kind: str, color: bool) -> str:
+    code = _COLOURS.get(kind) if color else None
+    return f"\x1b[{code}m{text}\x1b[0m" if code else text
+
+
+def _widest(texts: Iterable[str]) -> int:
+    return max(map(display_width, texts), default=0)
+
+
+def _wrapped(text: str, width: int, parts: Sequence[str] = ()) -> list[str]:
+    """Lines that end between words, or between whole parts; what no line holds is broken."""
+    gap = "   " if parts else " "
     lines: list[str] = []
     line = ""
-    for word in text.split(" "):
-        word = shorten(word, width)
-        if line and display_width(line) + 1 + display_width(word) > width:
+    for part in parts or text.split(" "):
+        if line and display_width(line + gap + part) > width:
             lines.append(line)
-            line = word
-        else:
-            line = f"{line} {word}" if line else word
+            line = ""
+        *full, rest = _wrapped(part, width) if parts else _hard_wrapped(part, width)
+        lines += full
+        line = f"{line}{gap}{rest}" if line else rest
     return [*lines, line] if line else lines
+
+
+def _hard_wrapped(text: str, width: int) -> list[str]:
+    """Lines that are full, as an id is copied."""
+    lines = [""]
+    for char in text:
+        if display_width(lines[-1] + char) > width:
+            lines.append("")
+        lines[-1] += char
+    return lines

@@ -1,4 +1,4 @@
-"""Strings from outside made fit to show: labels, widths, characters a terminal would obey."""
+"""Strings made fit to show: labels and widths."""
 
 from __future__ import annotations
 
@@ -6,30 +6,11 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
+from pytest_energybench.base.text import sanitize
+
 ELLIPSIS = "\u2026"
 LONGEST_NAME = 80
 """Columns that a case's name may take inside a sentence."""
-
-
-def visible(text: str) -> str:
-    """One line without control or bidirectional override characters: they are shown by number.
-
-    A node id may hold anything, an escape sequence included; a terminal must not obey it.
-    """
-    if text.isprintable():
-        return text
-    return "".join(char if _harmless(char) else _named(char) for char in text)
-
-
-def _harmless(char: str) -> bool:
-    return char.isprintable() or unicodedata.category(char) == "Zs"
-
-
-def _named(char: str) -> str:
-    if char in "\n\r\t":
-        return " "
-    code = ord(char)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def display_width(text: str) -> int:
@@ -72,7 +53,7 @@ def labels(nodeids: Sequence[str], names: Sequence[str]) -> list[str]:
     """The shortest telling label of each case: its name where that is its own, else the node id."""
     uses = Counter(names)
     return [
-        visible(name if name and uses[name] == 1 else nodeid)
+        sanitize(name if name and uses[name] == 1 else nodeid)
         for nodeid, name in zip(nodeids, names, strict=True)
     ]
 

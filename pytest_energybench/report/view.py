@@ -5,42 +5,44 @@ Pure data. `build.run_view` makes it from a run; HTML, Markdown, CSV and termina
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from pytest_energybench.report.units import Quantity
-from pytest_energybench.results.model import Case, Run, VerdictKind
+from pytest_energybench.gates.quantities import Quantity
+from pytest_energybench.results.model import Case, Run
 
-Kind = VerdictKind | Literal["unjudged"]
+Kind = Literal["fail", "unknown", "xfail", "pass", "unjudged"]
 
-WORST_FIRST: tuple[Kind, ...] = (
-    "error",
-    "regressed",
-    "inconclusive",
-    "within",
-    "improved",
-    "unjudged",
-)
+WORST_FIRST: tuple[Kind, ...] = ("fail", "unknown", "xfail", "pass", "unjudged")
 """Order in which a reader wants to meet them."""
 
 WORDS: dict[Kind, str] = {
-    "error": "error",
-    "regressed": "regressed",
-    "inconclusive": "inconclusive",
-    "within": "within",
-    "improved": "improved",
+    "fail": "fail",
+    "unknown": "unknown",
+    "xfail": "xfail",
+    "pass": "pass",
     "unjudged": "not judged",
 }
 
-GLYPHS: dict[Kind, str] = {
-    "error": "✕",
-    "regressed": "▲",
-    "inconclusive": "?",
-    "within": "=",
-    "improved": "▼",
+GLYPHS: dict[str, str] = {
+    "fail": "✕",
+    "unknown": "?",
+    "xfail": "–",
+    "pass": "✓",
     "unjudged": "·",
+    "less": "▼",
+    "lower": "▽",
+    "same": "=",
+    "higher": "△",
+    "more": "▲",
+    "unclear": "?",
+    "better": "✓",
+    "kept": "=",
+    "lost": "✕",
+    "undecided": "?",
 }
-"""A shape beside the word and the colour, so that no verdict hangs on colour."""
+"""A shape beside the word and the colour, so that no answer hangs on colour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,23 +58,47 @@ class ComparisonView:
     """One comparison in words.
 
     Attributes:
-        origin: `budget`, `baseline` or `stored`.
-        against: what it was compared with, e.g. `baseline resnet18-baseline`.
+        against: what it was compared with, e.g. `the group's plain`.
         limit: the limit with its unit, empty where there is none.
-        delta, interval: relative change and its one-sided 95 % bounds, empty where unknown.
-        basis: method and number of rounds.
+        estimate, interval: the change and its one-sided 95 % bounds, empty where unknown.
+        finding: the word for it; `paint` is the one of those known here that it is painted as.
+        text: the sentence it was judged by; empty where no rule asked.
+        compared: both figures, `96.7 J → 120.7 J`, empty where one is not known.
+        times: the change as a factor, where the bounds show it.
+        telling: what would decide it, where noise left it open.
+        allowed: what the rule tolerated; empty where none asked.
+        caution: what was wrong with the rounds.
+        method, rounds: how it was compared, and on how many rounds.
         time_ratio: the energies are estimates from CPU time, so the ratio is one of times.
     """
 
-    origin: str
     against: str
     quantity: str
     limit: str
-    kind: VerdictKind
-    reason: str
-    delta: str
+    finding: str
+    paint: str
+    text: str
+    estimate: str
     interval: str
-    basis: str
+    compared: str
+    times: str
+    telling: str
+    allowed: str
+    caution: str
+    method: str
+    rounds: str
+    time_ratio: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A case's change of energy against one reference: the number that was compared, and the word
+    that follows from it."""
+
+    value: float
+    text: str
+    finding: str
+    interval: tuple[float, float] | None
     time_ratio: bool
 
 
@@ -83,54 +109,51 @@ class CaseView:
     Attributes:
         source: the case itself, for what only one report needs.
         key: short and stable name of the case, made from its node id; a deep link's target.
-        kind, word: the verdict, and the word shown for it.
-        expected: the test declared the outcome beforehand (xfail).
+        heading, short: what the cases of its group share of their node ids, and the rest of it.
+        kind, word: the result, and the words shown for it.
         energy, facility: own unit each; `energy_column` holds them with the column's unit.
         uncertainty: of the energy, in joules.
-        delta: change of energy against the baseline (the group's, else the stored one).
+        changes: of energy, by the reference: `stored`, `group`.
+        accuracy_finding: what the rule about it found, empty where there is none.
+        accuracy_change: against the group's reference.
         provenance: `measured`, `integrated`, `estimated` or a mixture in words.
-        time_ratio: the delta is a ratio of times (see `ComparisonView`).
     """
 
     source: Case
     key: str
     label: str
+    heading: str
+    short: str
     kind: Kind
     word: str
-    expected: bool
     energy: Quantity
     energy_column: Quantity
     facility: Quantity
     uncertainty: float | None
-    delta: Cell
-    interval: tuple[float, float] | None
+    changes: Mapping[str, Change]
     duration: Cell
     accuracy: Cell
+    accuracy_finding: str
     accuracy_change: float | None
     provenance: str
     estimated: bool
-    time_ratio: bool
     comparisons: tuple[ComparisonView, ...]
     reason: str
 
     @property
     def reason_is_time_ratio(self) -> bool:
         """Whether the reason speaks of energies whose ratio is one of times; accuracy has none."""
-        if not self.comparisons:
-            return self.time_ratio
-        return any(each.time_ratio and each.reason == self.reason for each in self.comparisons)
+        return any(each.time_ratio and each.text == self.reason for each in self.comparisons)
 
     @property
     def needs_a_look(self) -> bool:
         """Whether a reviewer has to decide something here."""
-        if self.source.outcome in ("failed", "error") or self.kind == "error":
-            return True
-        return self.kind in ("regressed", "inconclusive") and not self.expected
+        return self.kind in ("fail", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many cases ended with a verdict, and their share of all cases (for the bar)."""
+    """How many cases came to a result, and their share of all cases (for the bar)."""
 
     kind: Kind
     word: str
@@ -166,15 +189,17 @@ class RunView:
 
     Attributes:
         source: the run itself.
-        headline: the verdict of the run in one sentence.
+        headline: the results of the run in one sentence.
         cost: what measuring took, in one sentence.
-        counts: verdicts, worst first, only those that occur.
+        counts: results, worst first, only those that occur.
         cases: in the order they ran.
         looks: the cases that need a look, worst first.
         hosts: the machines, where the cases ran on several.
+        without: domains that could not be read and were allowed to be missing; empty if none.
         pue: facility energy / IT energy.
         estimate_note: what an energy ratio means in this run where energy is estimated.
-        has_accuracy, has_facility, has_rounds, has_delta: which columns say anything.
+        versus: reference -> head of its column of changes, that of the gate first.
+        has_accuracy, has_facility, has_rounds: which columns say anything.
     """
 
     source: Run
@@ -187,9 +212,10 @@ class RunView:
     hosts: tuple[HostView, ...]
     provenance: tuple[tuple[str, str], ...]
     settings: tuple[tuple[str, str], ...]
+    without: str
     pue: float
     estimate_note: str
     has_accuracy: bool
     has_facility: bool
     has_rounds: bool
-    has_delta: bool
+    versus: Mapping[str, str]

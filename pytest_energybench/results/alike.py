@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterable
 from pytest_energybench.results.model import Machine, MeterInfo, Run, Scalar
 
 IRRELEVANT_SETTINGS = frozenset(
-    {"pue", "carbon_intensity", "carbon_intensity_source", "rounds", "version"}
+    {"allow_missing", "pue", "carbon_intensity", "carbon_intensity_source", "rounds", "version"}
 )
-"""Settings that don't change what a case's IT energy is an energy of."""
+"""Settings that don't change what a case's IT energy is an energy of; which domains are missing is
+seen by the meters."""
 
 
 def differences(
@@ -58,7 +59,11 @@ def _meters(here: Iterable[MeterInfo], there: Iterable[MeterInfo]) -> Iterable[s
 
 
 def _by_domain(meters: Iterable[MeterInfo]) -> dict[str, str]:
-    return {meter.domain: f"{meter.provenance} by {meter.source}" for meter in meters}
+    return {
+        meter.domain: f"{meter.provenance} by {meter.source}"
+        + (f", version {meter.estimate_version}" if meter.estimate_version is not None else "")
+        for meter in meters
+    }
 
 
 def _settings(

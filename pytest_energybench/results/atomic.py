@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
 
 from pytest_energybench.results.errors import WriteError, cause, named
+
+_ENDING = ".energybench.tmp"
 
 
 def write_atomically(
@@ -16,7 +19,8 @@ def write_atomically(
     """Put `content` at `path` in one step that survives a crash; creates the folder.
 
     The content goes to a temporary file in the same folder, is synced to the disk and takes the
-    name, and then the folder is synced. A link is followed, not replaced.
+    name, and then the folder is synced. A link is followed, not replaced. Temporary files of
+    processes that were killed are cleared away.
 
     Args:
         overwrite: False refuses where the name is taken, also by another process in the meantime.
@@ -28,23 +32,66 @@ def write_atomically(
     if "\0" in os.fspath(path):
         raise WriteError(named(path, "cannot be written: the name holds a NUL character"))
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name[:100]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
         make_folder(target.parent)
         if target.exists() and not target.is_file():  # root could replace /dev/null
             raise WriteError(named(path, "cannot be written: it is no plain file"))
+        _clear_leftovers(target.parent)
+        temporary, descriptor = _create_locked(target.parent)
         try:
-            _write_synced(temporary, content)
-            if overwrite:
-                os.replace(temporary, target)
-            else:
-                _take_free_name(temporary, target, path)
+            with os.fdopen(descriptor, "wb") as file:  # open, and so locked, until it has its name
+                file.write(content)
+                file.flush()
+                os.fsync(descriptor)
+                if overwrite:
+                    os.replace(temporary, target)
+                else:
+                    _take_free_name(temporary, target, path)
         finally:
             with suppress(FileNotFoundError):
                 temporary.unlink()
         sync_folder(target.parent)
     except OSError as error:
         raise WriteError(named(path, f"cannot be written: {cause(error)}")) from error
+
+
+def _create_locked(folder: Path) -> tuple[Path, int]:
+    """A new temporary file in `folder`, and its descriptor.
+
+    Its lock, held as long as the descriptor is open, tells it from a leftover. Where the file
+    system has no locks, nobody clears leftovers.
+    """
+    while True:
+        temporary = folder / f".{secrets.token_hex(8)}{_ENDING}"
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_ours = os.fstat(descriptor).st_nlink > 0
+        except BlockingIOError:  # taken for a leftover before it was locked
+            is_ours = False
+        except OSError:
+            is_ours = True
+        if is_ours:
+            return temporary, descriptor
+        os.close(descriptor)
+
+
+def _clear_leftovers(folder: Path) -> None:
+    """Delete the temporary files in `folder` that no process holds: their writers were killed."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(_ENDING) and entry.is_file(follow_symlinks=False):
+                with suppress(OSError):
+                    _delete_unlocked(entry.path)
+
+
+def _delete_unlocked(path: str) -> None:
+    descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.unlink(path)
+    finally:
+        os.close(descriptor)
 
 
 def _take_free_name(temporary: Path, target: Path, path: str | os.PathLike[str]) -> None:
@@ -75,11 +122,3 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _write_synced(path: Path, content: bytes | bytearray) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())

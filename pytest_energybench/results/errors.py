@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 
+from pytest_energybench.exceptions import EnergyBenchError
+
 _LONGEST = 400
 
 
-class ResultsError(Exception):
+class ResultsError(EnergyBenchError):
     """Files of results that can't be read, written or put together; the message is one line."""
 
 

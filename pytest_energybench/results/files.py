@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from pytest_energybench.results.atomic import write_atomically
-from pytest_energybench.results.errors import RunFileError, WriteError, cause, named
+from pytest_energybench.results.errors import RunFileError, WriteError, named
 from pytest_energybench.results.model import SCHEMA_VERSION, Case, Host, Run
+from pytest_energybench.results.plain_file import read_bytes
 from pytest_energybench.results.strict import ContentError, decode
 
 _INDENTED_UP_TO = 8 * 2**20
@@ -84,20 +84,6 @@ def check_version(head: Head) -> None:
             f"is of schema version {version!r}, and this energybench reads version "
             f"{SCHEMA_VERSION} - at `$.schema_version`"
         )
-
-
-def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """A file's content.
-
-    Raises:
-        RunFileError: it can't be read.
-    """
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise RunFileError(named(path, f"cannot be read: {cause(error)}")) from error
-    except ValueError as error:  # a NUL in the path
-        raise RunFileError(named(path, f"cannot be read: {error}")) from error
 
 
 def write_run(run: Run, path: str | os.PathLike[str], *, overwrite: bool = True) -> None:

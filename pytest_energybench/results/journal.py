@@ -25,14 +25,18 @@ from pytest_energybench.results.files import (
     Head,
     check_encodable,
     check_version,
-    read_bytes,
 )
 from pytest_energybench.results.model import Case, Host, Run
+from pytest_energybench.results.plain_file import read_bytes
 from pytest_energybench.results.strict import ContentError, decode
 
 JOURNAL_VERSION = 1
 
 T = TypeVar("T")
+
+
+class HeldError(WriteError):
+    """Another process is writing the journal."""
 
 
 class _Versions(msgspec.Struct):
@@ -73,6 +77,17 @@ class JournalContent:
     good_bytes: int
 
 
+def has_begun(path: str | os.PathLike[str]) -> bool:
+    """Whether there is a journal that got as far as its first line.
+
+    One whose process was killed before that holds nothing that could be lost.
+
+    Raises:
+        RunFileError: it can't be read.
+    """
+    return os.path.exists(path) and not _is_torn_at_once(read_bytes(path))
+
+
 def read_journal(path: str | os.PathLike[str]) -> JournalContent:
     """Everything in a journal; a torn last line is left out and said.
 
@@ -90,6 +105,26 @@ class Journal:
         self._descriptor = descriptor
 
     @classmethod
+    def claim(cls, path: str | os.PathLike[str]) -> Journal:
+        """Keep other processes from a journal; where there is none, an empty one is made, and its
+        folder. Nothing is written before `begin`.
+
+        Raises:
+            HeldError: another process has it.
+            WriteError: it can't be written.
+        """
+        try:
+            make_folder(Path(path).parent)
+        except OSError as error:
+            raise WriteError(named(path, f"cannot be written: {cause(error)}")) from error
+        while True:
+            journal = cls._open(Path(path), os.O_CREAT)
+            with suppress(OSError):
+                if os.path.samestat(os.fstat(journal._descriptor), os.stat(path)):
+                    return journal
+            journal.close()  # whoever had it has just thrown it away
+
+    @classmethod
     def create(cls, path: str | os.PathLike[str], head: Run) -> Journal:
         """Start a journal; creates the folder.
 
@@ -99,26 +134,19 @@ class Journal:
         Raises:
             WriteError: there is a journal already, or it can't be written.
         """
+        if has_begun(path):
+            raise WriteError(named(path, "is there already: resume it or delete it"))
+        journal = cls.claim(path)
         try:
-            make_folder(Path(path).parent)
-        except OSError as error:
-            raise WriteError(named(path, f"cannot be written: {cause(error)}")) from error
-        journal = cls._open(Path(path), os.O_CREAT | os.O_EXCL)
-        try:
-            journal._start(head)
-            sync_folder(Path(path).parent)
+            journal.begin(head)
         except BaseException:
-            with suppress(OSError):
-                os.unlink(path)  # an empty journal would look like a run that was cut short
-            journal.close()
+            journal.discard()
             raise
         return journal
 
     @classmethod
     def resume(cls, path: str | os.PathLike[str], head: Run) -> tuple[Journal, Run]:
         """Go on with a journal: what it holds, and the journal, ready for the next case.
-
-        A torn last line is removed. A journal whose first line is torn is started anew.
 
         Args:
             head: the session as it would have been started now.
@@ -129,40 +157,52 @@ class Journal:
         """
         journal = cls._open(Path(path), 0)
         try:
-            content = read_bytes(path)
-            if b"\n" not in content and _OPENING.startswith(content[: len(_OPENING)]):
-                journal._truncate(0)
-                journal._start(head)
-                return journal, msgspec.structs.replace(head, cases=[])
-            found = parse_journal(path, content)
-            journal._truncate(found.good_bytes)
+            return journal, journal.begin(head)
         except BaseException:
             journal.close()
             raise
-        return journal, found.run
 
-    @staticmethod
-    def check_free(path: str | os.PathLike[str]) -> None:
-        """Make sure that no process is writing the journal.
+    def begin(self, head: Run) -> Run:
+        """Make it ready for the next case, and give what it holds.
+
+        A torn last line is removed. A journal that is empty, or whose first line is torn, is
+        started anew.
+
+        Args:
+            head: the session as it would have been started now.
 
         Raises:
-            WriteError: one is, or the file can't be opened.
+            RunFileError: the journal is damaged.
+            WriteError: it can't be written.
         """
-        Journal._open(Path(path), 0).close()
+        content = read_bytes(self._path)
+        if not _is_torn_at_once(content):
+            found = parse_journal(self._path, content)
+            self._truncate(found.good_bytes)
+            return found.run
+        self._truncate(0)
+        self._start(head)
+        sync_folder(self._path.parent)
+        return msgspec.structs.replace(head, cases=[])
+
+    def discard(self) -> None:
+        """Delete it, while no other process can have it."""
+        if self._descriptor >= 0:
+            with suppress(OSError):
+                os.unlink(self._path)
+            self.close()
 
     @classmethod
     def _open(cls, path: Path, flags: int) -> Journal:
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | flags, 0o666)
-        except FileExistsError as error:
-            raise WriteError(named(path, "is there already: resume it or delete it")) from error
         except OSError as error:
             raise WriteError(named(path, f"cannot be written: {cause(error)}")) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(descriptor)
-            raise WriteError(named(path, "is being written by another process")) from error
+            raise HeldError(named(path, "is being written by another process")) from error
         return cls(path, descriptor)
 
     def append(self, case: Case) -> None:
@@ -226,6 +266,10 @@ class Journal:
             os.fsync(self._descriptor)
         except OSError as error:
             raise WriteError(named(self._path, f"cannot be written: {cause(error)}")) from error
+
+
+def _is_torn_at_once(content: bytes) -> bool:
+    return b"\n" not in content and _OPENING.startswith(content[: len(_OPENING)])
 
 
 def parse_journal(path: str | os.PathLike[str], content: bytes) -> JournalContent:

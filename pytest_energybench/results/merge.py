@@ -67,8 +67,10 @@ def merge(parts: Sequence[Part], *, allow_mismatch: bool = False) -> Merged:
     run = msgspec.structs.replace(
         with_hosts(parts[0].run, hosts),
         created=min(part.run.created for part in parts),
+        commits=list(dict.fromkeys(each for part in parts for each in part.run.commits)),
         shard=None,
         cases=cases,
+        failures=[*dict.fromkeys(each for part in parts for each in part.run.failures), *missing],
         errors=[*errors, *missing, *differing],
     )
     return Merged(run, missing, differing)

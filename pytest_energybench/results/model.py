@@ -8,73 +8,122 @@ Energy is in joules, durations are in seconds, times are UTC in ISO 8601. Domain
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from msgspec import Meta, Struct, field
 
-SCHEMA_VERSION = 1
+from pytest_energybench.base import provenance
+from pytest_energybench.base.flags import BUSY, SHORT
 
-Provenance = Literal["measured", "integrated", "estimated"]
-"""`measured`: a hardware counter; `integrated`: sampled power; `estimated`: a model."""
+SCHEMA_VERSION = 2
 
-VerdictKind = Literal["improved", "within", "regressed", "inconclusive", "error"]
+# Words of a run file. A file of a later version may use others, and one new word must not cost
+# its reader the whole file: the fields hold any text, and the words known here are listed beside
+# them. `Literal`s are what the code of this version itself writes.
+
+ResultKind = Literal["pass", "fail", "xfail", "unknown"]
+Finding = Literal[
+    "less", "same", "more", "unclear", "lower", "higher", "kept", "lost", "undecided", "better"
+]
 Outcome = Literal["passed", "failed", "skipped", "xfailed", "xpassed", "error"]
-Origin = Literal["budget", "baseline", "stored"]
-Scalar = str | int | float | bool | None
+Reference = Literal["budget", "group", "stored"]
 
-Joules = Annotated[float, Meta(ge=0, le=1e30)]
-Seconds = Annotated[float, Meta(ge=0, le=1e30)]
-"""Bounded, so that sums, means and products of figures from a file are finite, too."""
+Provenance = Annotated[str, Meta(examples=list(get_args(provenance.Provenance)))]
+"""One of these words, or one of a later version."""
 
-Count = Annotated[int, Meta(ge=0)]
+LARGEST = 1e30
+LARGEST_INT = 2**63 - 1
+"""Figures are bounded, so that sums, means and products of what stands in a file are finite, too,
+and integers, so that every reader has a type for them."""
 
-SEVERITY: tuple[VerdictKind, ...] = ("improved", "within", "inconclusive", "regressed", "error")
-"""Verdict kinds from best to worst; a case's verdict is the worst of its comparisons."""
+Integer = Annotated[int, Meta(ge=-LARGEST_INT, le=LARGEST_INT)]
+Scalar = str | Integer | float | bool | None
+
+Joules = Annotated[float, Meta(ge=0, le=LARGEST)]
+Seconds = Annotated[float, Meta(ge=0, le=LARGEST)]
+Count = Annotated[int, Meta(ge=0, le=LARGEST_INT)]
+
+MORE_THAN = "more than "
+OVER_BUDGET = "over budget"
+ACCURACY_LOST = "accuracy lost"
+NOT_MEASURED = "not measured"
+NOT_COMPARABLE = "not comparable"
+TOO_NOISY = "too noisy"
+NOT_JUDGED = "not judged"
+"""Why a result is what it is, beside `BUSY` and `SHORT`; `MORE_THAN` goes before the reference's
+name."""
 
 # A run is a tree, as its file is: no struct is ever part of a cycle, so the garbage collector need
 # not follow them (gc=False), which reads 10^5 cases in half the time.
 
 
-class Verdict(Struct, frozen=True, kw_only=True, gc=False):
-    """A judgement and what it rests on.
+class Result(Struct, frozen=True, kw_only=True, gc=False):
+    """What a rule, or a case with all its rules, came to; a case's decides the exit status.
 
     Attributes:
-        kind: what was found.
-        reason: one sentence for people, with the figures.
-        delta: relative change of energy, candidate / reference - 1 (0.02 is +2 %), where known;
-            for an accuracy the absolute difference (-0.01 is one point less).
-        interval: one-sided 95 % lower and upper bound of `delta`, where n allows one.
-        method: `threshold`, `paired`, `welch`, ... : how it was judged.
-        n: independent rounds it rests on.
+        kind: `fail` makes the exit status other than 0, the others do not.
+        reason: why, in a word from a closed list; empty where a rule simply holds.
+        text: one sentence for people, with the figures.
     """
 
-    kind: VerdictKind
-    reason: str
-    delta: float | None = None
-    interval: tuple[float, float] | None = None
-    method: str = "threshold"
-    n: Count = 1
+    kind: Annotated[str, Meta(examples=list(get_args(ResultKind)))]
+    reason: Annotated[
+        str,
+        Meta(
+            examples=[
+                f"{MORE_THAN}main",
+                OVER_BUDGET,
+                ACCURACY_LOST,
+                NOT_MEASURED,
+                NOT_COMPARABLE,
+                TOO_NOISY,
+                SHORT,
+                BUSY,
+                NOT_JUDGED,
+            ]
+        ),
+    ] = ""
+    text: str = ""
 
 
 class Comparison(Struct, frozen=True, kw_only=True, gc=False):
-    """One case against one thing it is compared with.
+    """One case against one named reference.
 
     Attributes:
-        origin: a stated `budget`, the group's `baseline` of this run, or a `stored` run.
+        reference: a stated `budget`, the `group`'s reference case of this run, or a `stored` run.
+        name: what people call it: where the budget is stated, the reference case, the stored run.
         nodeid: the case compared with; None for a budget.
         quantity: what was compared: `energy`, `accuracy` or `duration`.
+        finding: of energy and duration `less` (upper bound below 0), `same` (both bounds within
+            the margin), `more` (lower bound above the margin), else `unclear`; where there are no
+            bounds `lower` or `higher`, and `same` for equal figures. Of accuracy `kept`, `lost` or
+            `undecided`, and `better` where the interval lies above 0.
         limit: the limit in the quantity's own unit (J, fraction, s), where there is one.
-        margin: relative increase of energy that was tolerated (0.03 is 3 %), where one was; with
-            it the comparison can be judged again.
-        verdict: what came out.
+        margin: what was tolerated: a relative increase of energy, an absolute drop of accuracy
+            (0.03 is 3 %, or 3 points); with it the comparison can be judged again.
+        estimate: relative change of energy or duration, candidate / reference - 1; of an accuracy
+            the difference (-0.01 is one point less).
+        interval: one-sided lower and upper 95 % bound of `estimate`, where n allows one; among
+            many cases each as wide as Holm's procedure asks.
+        method: how it was compared: `threshold`, `paired`, `welch`, `welch, holm`, `newcombe`, ...
+        n: independent rounds it rests on.
+        reference_j: joules of the rounds of the case that it was compared with.
+        judged: what the rule came to that asked for it; None where none did.
     """
 
-    origin: Origin
-    verdict: Verdict
+    reference: Annotated[str, Meta(examples=list(get_args(Reference)))]
+    name: str = ""
     nodeid: str | None = None
-    quantity: Literal["energy", "accuracy", "duration"] = "energy"
+    quantity: Annotated[str, Meta(examples=["energy", "accuracy", "duration"])] = "energy"
+    finding: Annotated[str, Meta(examples=list(get_args(Finding)))]
     limit: float | None = None
     margin: Annotated[float, Meta(ge=0)] | None = None
+    estimate: float | None = None
+    interval: tuple[float, float] | None = None
+    method: str = "threshold"
+    n: Count = 1
+    reference_j: list[Joules] = field(default_factory=list)
+    judged: Result | None = None
 
 
 class Window(Struct, frozen=True, kw_only=True, gc=False):
@@ -94,7 +143,7 @@ class Window(Struct, frozen=True, kw_only=True, gc=False):
     energy_j: dict[str, Joules]
     total_j: Joules | None
     provenance: dict[str, Provenance]
-    place: Literal["counted", "inner", "beside"] = "counted"
+    place: Annotated[str, Meta(examples=["counted", "inner", "beside"])] = "counted"
     round: Count = 0
     idle_j: dict[str, Joules] = field(default_factory=dict)
     flags: list[str] = field(default_factory=list)
@@ -107,15 +156,19 @@ class Round(Struct, frozen=True, kw_only=True, gc=False):
     Attributes:
         iterations: calls of the function inside the round; the figures are per call.
         idle_j: as in `Window`.
+        seed: of the work's random numbers, where it has one.
+        metrics: what the test recorded in this round.
     """
 
     started: str
     duration_s: Seconds
     energy_j: dict[str, Joules]
     total_j: Joules | None
-    iterations: Annotated[int, Meta(ge=1)] = 1
+    iterations: Annotated[int, Meta(ge=1, le=LARGEST_INT)] = 1
     idle_j: dict[str, Joules] = field(default_factory=dict)
     flags: list[str] = field(default_factory=list)
+    seed: Integer | None = None
+    metrics: dict[str, Scalar] = field(default_factory=dict)
 
 
 class Search(Struct, frozen=True, kw_only=True, gc=False):
@@ -125,7 +178,10 @@ class Search(Struct, frozen=True, kw_only=True, gc=False):
         parameter: what was searched over, e.g. `zeroed bits`.
         found: the value found.
         curve: probed (level, accuracy) points (Figure 1).
-        evaluations: full passes over the validation split; `images` counts the images seen.
+        at_most: (level, accuracy) of those that were broken off, once they had lost too much; the
+            accuracy is the most that it can be.
+        evaluations: of the validation split, those broken off included; `images` counts the images
+            seen.
         duration_s: of this search, or of the windows beside the case's energy.
         reference_evaluations: what the paper's own scan would have taken.
         pays_after: trainings after which the search has paid for itself; None where training
@@ -143,6 +199,7 @@ class Search(Struct, frozen=True, kw_only=True, gc=False):
     energy_j: dict[str, Joules] = field(default_factory=dict)
     total_j: Joules | None = None
     reference_evaluations: Count | None = None
+    at_most: list[tuple[float, float]] = field(default_factory=list)
     pays_after: float | None = None
     earlier: list[Search] = field(default_factory=list)
 
@@ -160,6 +217,7 @@ class Case(Struct, frozen=True, kw_only=True, gc=False):
     """One test's figures. Energies and duration are medians over the rounds.
 
     Attributes:
+        expected: why the test was to fail, as its xfail says; empty for any other.
         implicit: the test was deselected and brought back as its group's baseline.
         baseline: it is its group's baseline.
         host: name of the one of `Run.hosts` it ran on; None where the run is of one machine, and
@@ -167,7 +225,9 @@ class Case(Struct, frozen=True, kw_only=True, gc=False):
         total_j: IT energy, the sum over domains: what budgets and gates judge.
         facility_j: PUE x total_j.
         metrics: what the test recorded; `accuracy` is correct/total where those were given.
+        units: functional unit -> how many of it a round made, e.g. `token`.
         idle_j: as in `Window`.
+        result: the worst of what its comparisons were judged to be.
     """
 
     nodeid: str
@@ -176,7 +236,8 @@ class Case(Struct, frozen=True, kw_only=True, gc=False):
     baseline: bool = False
     host: str | None = None
     params: dict[str, Scalar] = field(default_factory=dict)
-    outcome: Outcome = "passed"
+    outcome: Annotated[str, Meta(examples=list(get_args(Outcome)))] = "passed"
+    expected: str = ""
     implicit: bool = False
     rounds: list[Round] = field(default_factory=list)
     total_j: Joules | None = None
@@ -186,13 +247,14 @@ class Case(Struct, frozen=True, kw_only=True, gc=False):
     idle_j: dict[str, Joules] = field(default_factory=dict)
     provenance: dict[str, Provenance] = field(default_factory=dict)
     metrics: dict[str, Scalar] = field(default_factory=dict)
+    units: dict[str, Annotated[float, Meta(gt=0, le=LARGEST)]] = field(default_factory=dict)
     windows: list[Window] = field(default_factory=list)
     search: Search | None = None
     series: list[Series] = field(default_factory=list)
     flags: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
-    verdict: Verdict | None = None
+    result: Result | None = None
 
 
 class MeterInfo(Struct, frozen=True, kw_only=True, gc=False):
@@ -203,6 +265,7 @@ class MeterInfo(Struct, frozen=True, kw_only=True, gc=False):
         error: relative error (0.3 is +-30 %), where stated.
         period_s: update period of the counter, or sampling period.
         note: where the figure comes from, for people.
+        estimate_version: of the model behind an estimate; its figures are alike in one version.
     """
 
     domain: str
@@ -212,6 +275,7 @@ class MeterInfo(Struct, frozen=True, kw_only=True, gc=False):
     error: Annotated[float, Meta(ge=0)] | None = None
     period_s: Seconds | None = None
     note: str = ""
+    estimate_version: Integer | None = None
 
 
 class Machine(Struct, frozen=True, kw_only=True, gc=False):
@@ -234,7 +298,7 @@ class Machine(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Commit(Struct, frozen=True, kw_only=True, gc=False):
-    """The commit the run was made at; `dirty` when tracked files differed from it."""
+    """A commit that cases were made at; `dirty` when tracked files differed from it."""
 
     id: str
     dirty: bool = False
@@ -251,8 +315,8 @@ class Shard(Struct, frozen=True, kw_only=True, gc=False):
         planned: node ids that this share was to run, so that one that is missing is found.
     """
 
-    index: Annotated[int, Meta(ge=1)]
-    count: Annotated[int, Meta(ge=1)]
+    index: Annotated[int, Meta(ge=1, le=LARGEST_INT)]
+    count: Annotated[int, Meta(ge=1, le=LARGEST_INT)]
     planned: list[str] = field(default_factory=list)
 
 
@@ -270,27 +334,53 @@ class Host(Struct, frozen=True, kw_only=True, gc=False):
     settings: dict[str, Scalar] = field(default_factory=dict)
 
 
-class Run(Struct, frozen=True, kw_only=True, gc=False):
-    """A session's cases with machine, meters, settings and commit.
+class StoredRun(Struct, frozen=True, kw_only=True, gc=False):
+    """The stored run that cases were compared with, and what the two have not in common.
 
     Attributes:
+        name: what people call it: its name, or its file's.
+        differences: in what machine, meters or settings differ; empty where they are alike.
+        stale: its cases that are no tests any more.
+        not_run: its cases that still are tests and were not run.
+    """
+
+    name: str
+    created: str = ""
+    commit: Commit | None = None
+    differences: list[str] = field(default_factory=list)
+    stale: list[str] = field(default_factory=list)
+    not_run: list[str] = field(default_factory=list)
+
+
+class Run(Struct, frozen=True, kw_only=True, gc=False):
+    """A session's cases with machine, meters, settings and commits.
+
+    Attributes:
+        commits: every commit that cases of the run were made at, the session's own last.
         hosts: the machines, where cases ran on several; machine, meters and settings of the run
             itself are then those of the first.
         shard: the share of the cases this run took over; None for all.
         settings: what the figures depend on beyond the code: `pue`, `carbon_intensity` (g/kWh),
             `rounds`, and what the benches add (preset, data, weights, ...).
-        compared_with: which stored run the cases were compared with: its name, date and commit.
+        compared_with: the stored run that the cases were compared with.
+        failures: why the session fails beside its cases, e.g. a case that the stored run lacks.
         errors: what went wrong outside any one case, e.g. a meter that could not be read.
     """
 
     schema_version: int = SCHEMA_VERSION
     created: str = ""
-    commit: Commit | None = None
+    commits: list[Commit] = field(default_factory=list)
     machine: Machine
     meters: list[MeterInfo] = field(default_factory=list)
     settings: dict[str, Scalar] = field(default_factory=dict)
     hosts: list[Host] = field(default_factory=list)
     shard: Shard | None = None
-    compared_with: str = ""
+    compared_with: StoredRun | None = None
     cases: list[Case] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+
+    @property
+    def commit(self) -> Commit | None:
+        """The last commit that cases were made at."""
+        return self.commits[-1] if self.commits else None

@@ -58,7 +58,7 @@ class Storage:
             RunFileError: the file is there and isn't a run.
         """
         path = self.resolve(name_or_path)
-        if not is_path(name_or_path) and not os.path.exists(path):
+        if not is_path(name_or_path) and not os.path.lexists(path):
             there = ", ".join(self.names()) or "none"
             raise StorageError(
                 one_line(

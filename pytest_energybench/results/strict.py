@@ -8,10 +8,12 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from pytest_energybench.exceptions import EnergyBenchError
+
 T = TypeVar("T")
 
 
-class ContentError(ValueError):
+class ContentError(EnergyBenchError, ValueError):
     """What is wrong with a piece of JSON, and where; whoever knows the file adds its name."""
 
 
@@ -33,21 +35,38 @@ def decode(content: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     except RecursionError:
         raise ContentError("is nested too deeply") from None
     except (msgspec.MsgspecError, ValueError) as error:
-        raise ContentError(_plain(error)) from error
+        raise ContentError(likely_cause(content) or _plain(error)) from error
     return value
+
+
+_BEGINNINGS = (
+    (b"version https://git-lfs", "is a Git LFS pointer, not the file itself: run `git lfs pull`"),
+    (b"\xef\xbb\xbf", "begins with a byte order mark: save it as UTF-8 without one"),
+    (b"\xff\xfe", "is UTF-16 text: save it as UTF-8"),
+    (b"\xfe\xff", "is UTF-16 text: save it as UTF-8"),
+    (b"\x1f\x8b", "is compressed with gzip: unpack it first"),
+    (b"PK\x03\x04", "is a zip archive: unpack it first"),
+    (b"<", "is an HTML or XML page, not the file itself"),
+)
+"""How files begin that tools have put in place of the one that was meant."""
+
+
+def likely_cause(content: bytes) -> str | None:
+    """What has happened to a text that can't be read, where it is one of the usual things."""
+    if not content.strip():
+        return "is empty"
+    if content.startswith(b"<<<<<<< ") or b"\n<<<<<<< " in content:
+        return "holds a merge conflict: keep one side, e.g. `git checkout --theirs FILE`"
+    return next((what for start, what in _BEGINNINGS if content.startswith(start)), None)
 
 
 def refuse_duplicate_keys(content: bytes) -> None:
     """Raise `ContentError` where an object of some JSON text holds a key twice."""
     try:
         json.loads(content, object_pairs_hook=_no_duplicates)
-    except _DuplicateError:
+    except ContentError:
         place = _find(json.loads(content, object_pairs_hook=_marked), "$")
         raise ContentError(f"a key appears twice in one object - at `{place}`") from None
-
-
-class _DuplicateError(Exception):
-    pass
 
 
 @dataclass(frozen=True)
@@ -58,7 +77,7 @@ class _Duplicate:
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> None:
     """Looks at the keys of one object and keeps nothing, so that a large file costs no memory."""
     if len(dict(pairs)) != len(pairs):
-        raise _DuplicateError
+        raise ContentError
 
 
 def _marked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

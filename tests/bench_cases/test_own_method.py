@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench_cases.conftest import Run
 from tests.docs.pages import ROOT, blocks
 
 PAGE = ROOT / "docs" / "how-to" / "extend-the-paper-cases.md"
@@ -36,12 +37,15 @@ def cases(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_it_is_selected_by_name_alone_and_in_a_combination(folder: Path) -> None:
-    done = cases(
-        folder, "--bench-methods=half,half+channel", "-k", "alexnet", "--collect-only", "-q"
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    found = [line.partition("[")[2] for line in done.stdout.splitlines() if "[" in line]
+@pytest.mark.usefixtures("own_methods")
+def test_it_is_selected_by_name_alone_and_in_a_combination(
+    folder: Path, run_pytest: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(folder)
+    selected = ("bench_cases/test_paper.py", "--bench-methods=half,half+channel", "-k", "alexnet")
+    done = run_pytest("-p", "half", *selected, "--collect-only", "-q")
+    assert done.ret == pytest.ExitCode.OK, done.stderr.str()
+    found = [line.partition("[")[2] for line in done.outlines if "[" in line]
     assert found == ["alexnet-baseline]", "alexnet-half]", "alexnet-half+channel]"]
 
 

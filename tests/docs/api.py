@@ -13,12 +13,14 @@ from typing import Any
 import msgspec
 
 import pytest_energybench
-from pytest_energybench import cli, hookspec, metering, options, plugin
-from pytest_energybench.cases.abtest import ABTest
-from pytest_energybench.fixture import Energy
+from pytest_energybench import cli, exceptions, experiment, metering, plugin
 from pytest_energybench.gates import budgets
+from pytest_energybench.measurement.abtest import ABTest
 from pytest_energybench.metering.fake import FakeClock, FakeSource
 from pytest_energybench.results import model
+from pytest_energybench.session import hookspecs as hookspec
+from pytest_energybench.session import options
+from pytest_energybench.session.fixture import Energy
 
 
 def public_interface() -> Iterator[str]:
@@ -26,6 +28,8 @@ def public_interface() -> Iterator[str]:
     for title, lines in (
         ("pytest_energybench", exports(pytest_energybench)),
         ("pytest_energybench.metering", exports(metering)),
+        ("pytest_energybench.experiment", exports(experiment)),
+        ("pytest_energybench.exceptions", exports(exceptions)),
         ("entry points", entries()),
         ("fixtures", fixtures()),
         ("energy", members("energy", Energy)),
@@ -56,16 +60,16 @@ def exports(module: Any) -> Iterator[str]:
 
 
 def methods() -> Iterator[str]:
-    from pytest_energybench.compression import plan, registry, search
-    from pytest_energybench.training.rollcall import RollCall
+    from pytest_energybench.experiment.compression import plan, registry, search
+    from pytest_energybench.experiment.training.rank_coordinator import RankCoordinator
 
     yield f"register{signature(registry.register)}"
     yield f"Stage: {', '.join(registry.Stage.__members__)}"
-    for found in (plan.Plan, plan.BitGrid, plan.Further, plan.Task, plan.Goal):
+    for found in (plan.CompressionPlan, plan.BitGrid, plan.Retrain, plan.Task, plan.AccuracyTarget):
         yield f"{found.__name__}{signature(found)}"
         yield from members(found.__name__, found)
     yield f"search{signature(search.search)}"
-    yield f"RollCall.of_torchrun{signature(RollCall.of_torchrun)}"
+    yield f"RankCoordinator.of_torchrun{signature(RankCoordinator.of_torchrun)}"
 
 
 def entries() -> Iterator[str]:
@@ -129,7 +133,9 @@ def signature(found: Callable[..., Any]) -> str:
 def option_lines() -> Iterator[str]:
     for option in options.OPTIONS:
         value = "" if option.flag else f"={option.metavar}"
-        default = repr(option.default) if option.default != frozenset() else "none"
+        default = repr(option.default)
+        if isinstance(option.default, frozenset):  # prints in another order in each process
+            default = ", ".join(sorted(option.default)) or "none"
         yield f"--energy-{option.name}{value}, ini {option.dest}, default {default}"
 
 
@@ -162,6 +168,6 @@ def run_file() -> Iterator[str]:
                 needed = " (required)" if entry.required else ""
                 if isinstance(kind, str) and name != "Struct":
                     yield f"{name}.{entry.encode_name}: {kind}{needed}"
-    for alias in ("Provenance", "VerdictKind", "Outcome", "Origin"):
+    for alias in ("Provenance", "ResultKind", "Finding", "Outcome", "Reference"):
         words = getattr(model, alias).__args__
         yield f"{alias} in {list(words)}"

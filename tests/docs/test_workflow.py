@@ -166,7 +166,7 @@ def test_without_one_the_base_is_measured_in_the_same_job(checkout: Path) -> Non
     assert "measure the base on this machine" in runner.ran
 
 
-def test_a_label_lets_a_regression_through(checkout: Path) -> None:
+def test_a_label_lets_an_increase_through(checkout: Path) -> None:
     base = git(checkout, "rev-parse", "HEAD")
     worse = commit(checkout, 1500)
     assert Runner(checkout).job("pull_request", sha=worse, base=base, labels=("energy-accepted",))
@@ -181,3 +181,21 @@ def test_the_first_pull_request_with_energy_tests_has_nothing_to_compare_with(
     (checkout / "tests").mkdir(exist_ok=True)
     first = commit(checkout, 1000)
     assert Runner(checkout).job("pull_request", sha=first, base=base)
+
+
+@pytest.mark.parametrize(
+    ("suite", "good"),
+    [
+        ("def test_work(): pass", True),
+        ("def test_work(energy): assert False", False),
+        ("import nothing_of_that_name", False),
+    ],
+    ids=["no metered test", "no good figure", "no import"],
+)
+def test_a_base_that_tells_nothing_fails_unless_nothing_was_metered_there(
+    checkout: Path, suite: str, good: bool
+) -> None:
+    (checkout / "tests" / "test_work.py").write_text(suite)
+    git(checkout, "commit", "-q", "-a", "-m", "base")
+    base = git(checkout, "rev-parse", "HEAD")
+    assert Runner(checkout).job("pull_request", sha=commit(checkout, 1000), base=base) == good

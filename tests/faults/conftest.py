@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from tests.plugin.conftest import (  # noqa: F401  # fixtures, found by their names
+from tests.processes import hear_ctrl_c
+from tests.session.conftest import (  # noqa: F401  # fixtures, found by their names
     locks_of_its_own,
     only_this_plugin,
     suite,
 )
-from tests.processes import hear_ctrl_c
 
 Cases = dict[str, dict[str, Any]]
 

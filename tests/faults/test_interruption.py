@@ -89,14 +89,23 @@ def test_the_next_run_tells_of_a_journal_that_it_does_not_take_over(
     assert b"test_finished" in Path("reports/energy.journal.old").read_bytes()
 
 
-TIMEOUT = ("-p", "pytest_timeout", "--energy-report", "--timeout=0.5")
+TIMEOUT = ("-p", "pytest_timeout", "--energy-report")
+
+
+@pytest.fixture
+def limited(hanging: pytest.Pytester) -> pytest.Pytester:
+    """The test that hangs, and no other, may take a second."""
+    pytest.importorskip("pytest_timeout", reason="pytest-timeout is not installed")
+    suite = Path("test_hanging.py")
+    limit = "import pytest\n\n@pytest.mark.timeout(1)\ndef test_hangs("
+    suite.write_text(suite.read_text().replace("def test_hangs(", limit))
+    return hanging
 
 
 def test_a_hanging_test_that_is_stopped_by_a_signal_fails_with_its_joules(
-    hanging: pytest.Pytester, cases: Callable[..., Cases]
+    limited: pytest.Pytester, cases: Callable[..., Cases]
 ) -> None:
-    pytest.importorskip("pytest_timeout", reason="pytest-timeout is not installed")
-    result = hanging.runpytest_subprocess(*TIMEOUT, "--timeout-method=signal")
+    result = limited.runpytest_subprocess(*TIMEOUT, "--timeout-method=signal")
     result.assert_outcomes(passed=2, failed=1)
     found = cases()
     assert [case["total_j"] for case in found.values()] == [12.0, 24.0, 48.0]
@@ -105,15 +114,14 @@ def test_a_hanging_test_that_is_stopped_by_a_signal_fails_with_its_joules(
 
 
 def test_a_hanging_test_that_ends_the_process_leaves_the_journal(
-    hanging: pytest.Pytester, cases: Callable[..., Cases]
+    limited: pytest.Pytester, cases: Callable[..., Cases]
 ) -> None:
     """The method `thread` ends the whole process with os._exit."""
-    pytest.importorskip("pytest_timeout", reason="pytest-timeout is not installed")
-    result = hanging.runpytest_subprocess(*TIMEOUT, "--timeout-method=thread")
+    result = limited.runpytest_subprocess(*TIMEOUT, "--timeout-method=thread")
     assert result.ret == 1
     assert [file.name for file in Path("reports").iterdir()] == ["energy.journal"]
     Path("test_hanging.py").write_text(HANGING.format(seconds=0))
-    hanging.runpytest("--energy-report", "--energy-resume").assert_outcomes(passed=2, deselected=1)
+    limited.runpytest("--energy-report", "--energy-resume").assert_outcomes(passed=2, deselected=1)
     assert len(cases()) == 3
 
 

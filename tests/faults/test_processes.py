@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from pytest_energybench.metering.exclusion import Exclusion
 from pytest_energybench.metering.fake import FakeClock, FakeSource
+from pytest_energybench.metering.locks import MachineLock
 from pytest_energybench.metering.meter import Meter
 from tests.faults.conftest import Cases
 
@@ -93,8 +93,8 @@ def test_joules_of_children_are_counted_once_however_they_were_started(
 
 def test_a_child_that_leaves_its_parents_window_holds_and_releases_nothing() -> None:
     clock = FakeClock()
-    meter = Meter([FakeSource({"cpu:0": 1.0}, clock)], clock=clock, exclusion=Exclusion())
-    lock = Exclusion()._machine
+    meter = Meter([FakeSource({"cpu:0": 1.0}, clock)], clock=clock, exclusion=MachineLock())
+    lock = MachineLock()._machine
     window = meter.measure("parent")
     window.__enter__()
     pid = os.fork()

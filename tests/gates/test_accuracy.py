@@ -1,7 +1,9 @@
 """The point rule, and the bound told beside it."""
 
 import math
+from functools import partial
 
+import msgspec
 import pytest
 
 from pytest_energybench.gates.accuracy import (
@@ -11,49 +13,85 @@ from pytest_energybench.gates.accuracy import (
     judge_accuracy_floor,
 )
 from pytest_energybench.gates.message import failure_message, passes
+from pytest_energybench.results.model import Case, Round
+
+against = partial(judge_accuracy, name="plain")
 
 
 @pytest.mark.parametrize(
-    ("accuracy", "kind"),
+    ("accuracy", "finding"),
     [
-        (0.990, "improved"),
-        (0.985, "within"),
-        (0.975, "within"),  # 0.985 - 0.975 is 0.010000000000000009
-        (0.9749, "regressed"),
+        (0.990, "kept"),
+        (0.985, "kept"),
+        (0.975, "kept"),  # 0.985 - 0.975 is 0.010000000000000009
+        (0.9749, "lost"),
     ],
 )
-def test_a_drop_of_one_point_passes_and_a_larger_one_fails(accuracy, kind):
-    judged = judge_accuracy(Score(accuracy), Score(0.985), 0.01)
-    assert judged.verdict.kind == kind
-    assert passes(judged) == (kind != "regressed")
+def test_a_drop_of_one_point_passes_and_a_larger_one_fails(accuracy, finding):
+    judged = against(Score(accuracy), Score(0.985), 0.01)
+    assert judged.finding == finding
+    assert passes(judged) == (finding == "kept")
+    assert judged.judged.reason == ("" if finding == "kept" else "accuracy lost")
     assert judged.quantity == "accuracy"
-    assert judged.limit == 0.01
-    assert judged.verdict.delta == pytest.approx(accuracy - 0.985)
+    assert (judged.margin, judged.limit) == (0.01, pytest.approx(0.975))
+    assert judged.estimate == pytest.approx(accuracy - 0.985)
 
 
 def test_every_drop_of_exactly_one_image_in_a_hundred_passes_at_one_point():
     for correct in range(1, 101):
-        judged = judge_accuracy(
-            Score.of_counts(correct - 1, 100), Score.of_counts(correct, 100), 0.01
-        )
+        judged = against(Score.of_counts(correct - 1, 100), Score.of_counts(correct, 100), 0.01)
         assert passes(judged), correct
 
 
 def test_the_message_has_both_accuracies_the_limit_and_the_bound_in_three_lines():
-    judged = judge_accuracy(
+    judged = against(
         Score.of_counts(700, 719), Score.of_counts(710, 719), 0.01, nodeid="t.py::t[plain]"
     )
     assert failure_message(judged).splitlines() == [
-        "accuracy 0.9736 drops by more than 1 points from the baseline's 0.9875: -1.39 points",
-        "baseline: t.py::t[plain]",
-        "one-sided 95 % bounds -2.68 points and -0.18 points",
+        "accuracy 0.9736 drops by more than 1 point from plain's 0.9875: −1.39 points",
+        "reference: t.py::t[plain]",
+        "one-sided 95 % bounds −2.68 points and −0.18 points",
     ]
 
 
 def test_the_bound_is_told_and_does_not_gate():
-    few = judge_accuracy(Score.of_counts(36, 40), Score.of_counts(36, 40), 0.01)
-    assert few.verdict.kind == "within"
-    assert few.verdict.interval[0] < -0.05
+    few = against(Score.of_counts(36, 40), Score.of_counts(36, 40), 0.01)
+    assert few.finding == "kept"
+    assert few.interval[0] < -0.05
+
+
+def test_it_is_better_only_where_its_interval_excludes_no_change():
+    base = Score.of_counts(600, 1000)
+    assert against(Score.of_counts(610, 1000), base, 0.01).finding == "kept"
+    assert against(Score.of_counts(700, 1000), base, 0.01).finding == "better"
+
+
+@pytest.mark.parametrize(
+    ("changes", "finding", "reason"),
+    [
+        ((-0.001, 0.001, 0.0), "kept", ""),
+        ((-0.05, -0.051, -0.049), "lost", "accuracy lost"),
+        ((-0.03, 0.02, 0.01), "undecided", "too noisy"),
+        ((0.05, 0.051, 0.049), "better", ""),
+    ],
+)
+def test_of_several_rounds_the_bounds_of_their_mean_difference_decide(changes, finding, reason):
+    base = (0.9, 0.91, 0.89)
+    ours = tuple(each + change for each, change in zip(base, changes, strict=True))
+    found = against(Score(sum(ours) / 3, rounds=ours), Score(0.9, rounds=base), 0.01)
+    assert (found.finding, found.judged.reason) == (finding, reason)
+    assert (found.method, found.n) == ("paired", 3)
+
+
+def test_a_case_of_several_rounds_has_the_accuracy_of_each():
+    one, two = (
+        Round(started="", duration_s=1.0, energy_j={}, total_j=1.0, metrics={"accuracy": accuracy})
+        for accuracy in (0.9, 0.8)
+    )
+    case = Case(nodeid="a", name="a", rounds=[one, two], metrics={"accuracy": 0.8})
+    assert Score.of(case) == Score(pytest.approx(0.85), rounds=(0.9, 0.8))
+    partly = msgspec.structs.replace(case, rounds=[msgspec.structs.replace(one, metrics={}), two])
+    assert Score.of(partly) == Score(0.8)
 
 
 def test_the_bounds_are_newcombes():
@@ -73,18 +111,22 @@ def test_more_images_make_the_bounds_tighter_and_unknown_counts_make_none():
 
 
 @pytest.mark.parametrize("score", [None, Score(math.nan), Score(1.2), Score(-0.1)])
-def test_an_accuracy_that_is_none_is_an_error(score):
-    assert judge_accuracy(score, Score(0.9), 0.01).verdict.kind == "error"
-    assert judge_accuracy(Score(0.9), score, 0.01).verdict.kind == "error"
-    assert judge_accuracy_floor(score, 0.9).verdict.kind == "error"
+def test_an_accuracy_that_is_none_is_not_measured(score):
+    for judged in (
+        against(score, Score(0.9), 0.01),
+        against(Score(0.9), score, 0.01),
+        judge_accuracy_floor(score, 0.9),
+    ):
+        assert (judged.finding, judged.judged.reason) == ("undecided", "not measured")
+        assert not passes(judged)
 
 
 def test_a_minimum_is_reached_or_not():
-    assert judge_accuracy_floor(Score(0.9), 0.9).verdict.kind == "within"
+    assert judge_accuracy_floor(Score(0.9), 0.9).finding == "kept"
     below = judge_accuracy_floor(Score(0.85), 0.9, source="budgets.toml")
-    assert below.verdict.kind == "regressed"
+    assert (below.finding, below.judged.reason) == ("lost", "accuracy lost")
     assert failure_message(below) == (
-        "accuracy 0.8500 is below the minimum of 0.9000 (budgets.toml): -5.00 points"
+        "accuracy 0.8500 is below the minimum of 0.9000 (budgets.toml): −5.00 points"
     )
 
 

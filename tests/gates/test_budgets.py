@@ -66,7 +66,8 @@ def test_tables_that_match_no_case_and_cases_without_a_limit_are_found():
         ('[budget."a"]\nmax_energy = true', ["True"]),
         ('[budget."a"]\nmax_duration = "3 Wh"', ["max_duration", "ms, s, min, h"]),
         ('[budget."a"]\nmargin = "3"', ["margin", "no unit"]),
-        ('[budget."a"]\nmin_accuracy = 95', ["min_accuracy", "above 1"]),
+        ('[budget."a"]\nmin_accuracy = 95', ["min_accuracy", "0.95"]),
+        ('[budget."a"]\nmargin = 3', ["margin", "300 %", "0.03"]),
         ('[budget."a"]\n', ["states no limit"]),
         ("budget = 3", ["tables"]),
         ("[budget]\na = 3", ['[budget."a"] is no table']),
@@ -123,15 +124,15 @@ def test_a_case_is_judged_by_every_limit_stated_for_it():
     limits = parse_budgets(FILE, "b.toml").limits("tests/test_x.py::test_big[a]")
     case = make_case("test_big[a]", 250.0, metrics={"accuracy": 0.96, "correct": 96, "total": 100})
     energy, duration, accuracy = judge_budgets(case, limits)
-    assert (energy.quantity, energy.limit, energy.verdict.kind) == ("energy", 200.0, "regressed")
-    assert "(b.toml, tests/test_x.py::test_big[a])" in energy.verdict.reason
-    assert (duration.quantity, duration.verdict.kind) == ("duration", "within")
-    assert (accuracy.quantity, accuracy.verdict.kind) == ("accuracy", "within")
+    assert (energy.quantity, energy.limit, energy.finding) == ("energy", 200.0, "higher")
+    assert "(b.toml, tests/test_x.py::test_big[a])" in energy.judged.text
+    assert (duration.quantity, duration.judged.kind) == ("duration", "pass")
+    assert (accuracy.quantity, accuracy.finding) == ("accuracy", "kept")
 
 
 def test_a_case_that_recorded_no_accuracy_does_not_pass_a_minimum():
     (judged,) = judge_budgets(make_case("test_a", 1.0), Limits(min_accuracy=0.5))
-    assert judged.verdict.kind == "error"
+    assert (judged.judged.kind, judged.judged.reason) == ("fail", "not measured")
 
 
 def test_nothing_is_judged_where_no_maximum_is_stated():

@@ -1,13 +1,16 @@
 """Energy against a budget and against another case."""
 
 import math
+import re
+from functools import partial
 
 import pytest
 
-from pytest_energybench.gates.energy import judge_baseline, judge_budget, judge_duration
+from pytest_energybench.gates.energy import judge_budget, judge_change, judge_duration
 from pytest_energybench.gates.figures import Figures
 from pytest_energybench.gates.message import failure_message, passes
 
+judge = partial(judge_change, name="plain")
 ESTIMATED = {"cpu": "estimated", "ram": "estimated"}
 MEASURED = {"cpu:0": "measured", "dram:0": "measured"}
 
@@ -18,11 +21,12 @@ def figures(*rounds, provenance=ESTIMATED, nodeid="tests/x.py::test_y[plain]"):
 
 
 def test_a_budget_holds_at_its_limit_and_breaks_above_it():
-    assert judge_budget(144_000.0, 144_000.0).verdict.kind == "within"
-    assert judge_budget(0.1 + 0.2, 0.3).verdict.kind == "within"
+    assert passes(judge_budget(144_000.0, 144_000.0))
+    assert passes(judge_budget(0.1 + 0.2, 0.3))
     broken = judge_budget(150_000.0, 144_000.0, provenance=ESTIMATED, source="budgets.toml")
-    assert broken.verdict.kind == "regressed"
-    assert broken.verdict.delta == pytest.approx(150 / 144 - 1)
+    assert (broken.reference, broken.name, broken.finding) == ("budget", "budgets.toml", "higher")
+    assert (broken.judged.kind, broken.judged.reason) == ("fail", "over budget")
+    assert broken.estimate == pytest.approx(150 / 144 - 1)
     assert broken.limit == 144_000.0
     assert failure_message(broken) == (
         "energy 150 kJ (estimated) is above the budget of 144 kJ (budgets.toml): +4.2 %"
@@ -30,69 +34,85 @@ def test_a_budget_holds_at_its_limit_and_breaks_above_it():
 
 
 @pytest.mark.parametrize("total", [None, math.nan, math.inf, -1.0])
-def test_a_total_that_is_not_known_is_an_error_and_never_passes(total):
-    budget = judge_budget(total, 10.0)
-    assert budget.verdict.kind == "error"
-    assert not passes(budget)
-    assert judge_baseline(figures(5.0), Figures(total)).verdict.kind == "error"
-    assert judge_baseline(Figures(total), figures(5.0)).verdict.kind == "error"
+def test_a_total_that_is_not_known_is_not_measured_and_never_passes(total):
+    for judged in (
+        judge_budget(total, 10.0),
+        judge(figures(5.0), Figures(total)),
+        judge(Figures(total), figures(5.0)),
+    ):
+        assert (judged.finding, judged.estimate) == ("unclear", None)
+        assert (judged.judged.kind, judged.judged.reason) == ("fail", "not measured")
 
 
-def test_a_round_that_lost_a_domain_makes_the_comparison_an_error():
-    assert judge_baseline(figures(1.0, None, 1.0), figures(2.0, 2.0, 2.0)).verdict.kind == "error"
+def test_a_round_that_lost_a_domain_leaves_nothing_measured():
+    lost = judge(figures(1.0, None, 1.0), figures(2.0, 2.0, 2.0))
+    assert lost.judged.reason == "not measured"
 
 
 def test_a_budget_of_zero_has_no_relative_change():
-    assert judge_budget(1.0, 0.0).verdict.delta is None
-    assert judge_budget(1.0, 0.0).verdict.kind == "regressed"
-    assert judge_budget(0.0, 0.0).verdict.kind == "within"
+    assert judge_budget(1.0, 0.0).estimate is None
+    assert judge_budget(1.0, 0.0).judged.reason == "over budget"
+    assert passes(judge_budget(0.0, 0.0))
 
 
 def test_a_duration_is_judged_in_seconds():
     slow = judge_duration(61.0, 60.0)
-    assert (slow.quantity, slow.verdict.kind, slow.limit) == ("duration", "regressed", 60.0)
-    assert "duration 1.02 min is above the budget of 1.00 min" in slow.verdict.reason
-    assert judge_duration(60.0, 60.0).verdict.kind == "within"
+    assert (slow.quantity, slow.judged.reason, slow.limit) == ("duration", "over budget", 60.0)
+    assert "duration 1 min 01 s is above the budget of 1 min 00 s" in slow.judged.text
+    assert passes(judge_duration(60.0, 60.0))
 
 
 @pytest.mark.parametrize(
-    ("joules", "margin", "kind"),
+    ("joules", "margin", "finding", "reason"),
     [
-        (30.0, 0.0, "improved"),
-        (38.0, 0.0, "within"),
-        (38.1, 0.0, "regressed"),
-        (39.9, 0.05, "within"),
-        (38.0 * 1.05, 0.05, "within"),
-        (40.0, 0.05, "regressed"),
+        (30.0, 0.0, "lower", ""),
+        (38.0, 0.0, "same", ""),
+        (38.1, 0.0, "higher", "more than plain"),
+        (39.9, 0.05, "higher", ""),
+        (38.0 * 1.05, 0.05, "higher", ""),
+        (40.0, 0.05, "higher", "more than plain"),
     ],
 )
-def test_one_round_is_held_against_a_threshold(joules, margin, kind):
-    verdict = judge_baseline(figures(joules), figures(38.0), margin=margin).verdict
-    assert (verdict.kind, verdict.method, verdict.n) == (kind, "threshold", 1)
-    assert verdict.interval is None
-    assert verdict.delta == pytest.approx(joules / 38.0 - 1)
+def test_one_round_says_lower_or_higher_and_is_held_against_a_threshold(
+    joules, margin, finding, reason
+):
+    found = judge(figures(joules), figures(38.0), margin=margin)
+    assert (found.finding, found.method, found.n) == (finding, "threshold", 1)
+    assert (found.judged.kind, found.judged.reason) == ("fail" if reason else "pass", reason)
+    assert found.interval is None
+    assert found.estimate == pytest.approx(joules / 38.0 - 1)
 
 
 def test_interleaved_rounds_are_paired_so_that_a_shared_drift_cancels():
     drift = [1.0, 1.3, 1.7, 2.2, 2.9]
     baseline = figures(*(100 * d for d in drift))
     candidate = figures(*(105 * d * e for d, e in zip(drift, [1, 1.01, 0.99, 1, 1], strict=True)))
-    together = judge_baseline(candidate, baseline).verdict
-    apart = judge_baseline(candidate, baseline, interleaved=False).verdict
-    assert (together.kind, together.method) == ("regressed", "paired")
-    assert (apart.kind, apart.method) == ("inconclusive", "welch")
-    assert together.interval[0] < together.delta < together.interval[1]
+    together = judge(candidate, baseline)
+    apart = judge(candidate, baseline, interleaved=False)
+    assert (together.finding, together.method) == ("more", "paired")
+    assert (apart.finding, apart.method) == ("unclear", "welch")
+    assert (together.judged.reason, apart.judged.reason) == ("more than plain", "too noisy")
+    assert together.interval[0] < together.estimate < together.interval[1]
 
 
 def test_unlike_numbers_of_rounds_are_compared_by_welch_and_one_round_by_threshold():
-    assert judge_baseline(figures(1.0, 1.1), figures(1.0, 1.1, 1.2)).verdict.method == "welch"
-    assert judge_baseline(figures(1.0), figures(1.0, 1.1, 1.2)).verdict.method == "threshold"
+    assert judge(figures(1.0, 1.1), figures(1.0, 1.1, 1.2)).method == "welch"
+    assert judge(figures(1.0), figures(1.0, 1.1, 1.2)).method == "threshold"
 
 
 def test_identical_rounds_are_judged_on_their_difference_alone():
-    assert judge_baseline(figures(5.0, 5.0), figures(5.0, 5.0)).verdict.kind == "within"
-    assert judge_baseline(figures(6.0, 6.0), figures(5.0, 5.0)).verdict.kind == "regressed"
-    assert judge_baseline(figures(4.0, 4.0), figures(5.0, 5.0)).verdict.kind == "improved"
+    assert judge(figures(5.0, 5.0), figures(5.0, 5.0)).finding == "same"
+    assert judge(figures(6.0, 6.0), figures(5.0, 5.0)).finding == "more"
+    assert judge(figures(4.0, 4.0), figures(5.0, 5.0)).finding == "less"
+
+
+def test_what_is_shown_not_to_be_more_passes_though_it_may_be_less():
+    ours, theirs = figures(90.0, 101.0, 95.0), figures(100.0, 100.0, 100.0)
+    found = judge(ours, theirs, margin=0.05)
+    lower, upper = found.interval
+    assert lower < -0.05 < 0 < upper < 0.05
+    assert found.finding == "unclear"
+    assert passes(found)
 
 
 @pytest.mark.parametrize(
@@ -100,45 +120,72 @@ def test_identical_rounds_are_judged_on_their_difference_alone():
     [((0.0,), (1.0,)), ((1.0,), (0.0,)), ((0.0, 1.0), (1.0, 1.0)), ((0.0,), (0.0,))],
 )
 def test_a_round_of_zero_joules_says_nothing(ours, theirs):
-    verdict = judge_baseline(figures(*ours), figures(*theirs)).verdict
-    assert verdict.kind == "inconclusive"
-    assert "below what the meter resolves" in verdict.reason
+    found = judge(figures(*ours), figures(*theirs))
+    assert (found.finding, found.judged.reason) == ("unclear", "too short")
+    assert "below what the meter resolves" in found.judged.text
 
 
 def test_figures_far_apart_stay_finite():
-    verdict = judge_baseline(figures(1e300, 1e-300), figures(1e-300, 1e300)).verdict
-    assert all(math.isfinite(bound) for bound in verdict.interval)
-    assert judge_baseline(figures(1e300), figures(1e-300)).verdict.kind == "regressed"
+    found = judge(figures(1e300, 1e-300), figures(1e-300, 1e300))
+    assert all(math.isfinite(bound) for bound in found.interval)
+    far = judge(figures(1e300), figures(1e-300))
+    assert (far.finding, far.estimate) == ("higher", None)
+    assert far.judged.reason == "more than plain"
 
 
 def test_an_estimate_is_not_judged_against_a_measured_figure_unless_told():
     ours, theirs = figures(1.0), figures(2.0, provenance=MEASURED)
-    refused = judge_baseline(ours, theirs)
-    assert refused.verdict.kind == "inconclusive"
-    assert refused.verdict.reason.startswith("not comparable: cpu is estimated here and measured")
+    refused = judge(ours, theirs)
+    assert (refused.finding, refused.judged.reason) == ("unclear", "not comparable")
+    assert refused.judged.text.startswith("cpu is estimated here and measured")
     assert not passes(refused)
-    assert judge_baseline(ours, theirs, allow_mismatch=True).verdict.kind == "improved"
+    assert judge(ours, theirs, allow_mismatch=True).finding == "lower"
 
 
 def test_the_number_of_the_gpu_does_not_make_figures_unlike_but_a_missing_gpu_does():
     first = figures(1.0, provenance={"gpu:0": "measured"})
     second = figures(2.0, provenance={"node-b/gpu:3": "measured"})
-    assert judge_baseline(first, second).verdict.kind == "improved"
-    without = judge_baseline(figures(1.0, provenance={"cpu": "estimated"}), second)
-    assert "gpu is not metered here and measured there" in without.verdict.reason
+    assert judge(first, second).finding == "lower"
+    without = judge(figures(1.0, provenance={"cpu": "estimated"}), second)
+    assert "gpu is not metered here and measured there" in without.judged.text
 
 
-def test_a_regression_must_exceed_the_margin_and_the_floor():
-    assert judge_baseline(figures(11.0), figures(10.0), floor_j=2.0).verdict.kind == "within"
-    assert judge_baseline(figures(12.5), figures(10.0), floor_j=2.0).verdict.kind == "regressed"
-    small = judge_baseline(figures(12.5), figures(10.0), margin=0.05, floor_j=2.0)
-    assert "+5 % margin or +2.00 J" in small.verdict.reason
-    large = judge_baseline(figures(104.0), figures(100.0), margin=0.05, floor_j=2.0)
-    assert large.verdict.kind == "within"
+def test_what_fails_must_exceed_the_margin_and_the_floor():
+    assert passes(judge(figures(11.0), figures(10.0), floor_j=2.0))
+    assert not passes(judge(figures(12.5), figures(10.0), floor_j=2.0))
+    small = judge(figures(12.5), figures(10.0), margin=0.05, floor_j=2.0)
+    assert "+5 % margin or +2.00 J" in small.judged.text
+    large = judge(figures(104.0), figures(100.0), margin=0.05, floor_j=2.0)
+    assert passes(large)
 
 
-def test_a_stored_comparison_says_so():
-    judged = judge_baseline(figures(2.0), figures(1.0), origin="stored")
-    assert judged.origin == "stored"
-    assert "the stored run's 1.00 J" in judged.verdict.reason
-    assert "stored: tests/x.py::test_y[plain]" in failure_message(judged)
+def test_a_stored_comparison_says_so_by_name():
+    judged = judge_change(figures(2.0), figures(1.0), name="main", against="stored")
+    assert (judged.reference, judged.name) == ("stored", "main")
+    assert "main's 1.00 J" in judged.judged.text
+    assert "reference: tests/x.py::test_y[plain]" in failure_message(judged)
+
+
+def test_the_sentence_shows_the_two_figures_that_were_compared():
+    ours, theirs = figures(64.0, 66.0, 90.0), figures(40.0, 65.0, 70.0)
+    found = judge(ours, theirs, interleaved=False)
+    shown = [float(each) for each in re.findall(r"([0-9.]+) J", found.judged.text)]
+    assert shown[0] / shown[1] - 1 == pytest.approx(found.estimate, abs=0.01)
+
+
+@pytest.mark.parametrize("rounds", [(10.0,), (10.0, 10.0, 10.0)])
+def test_as_much_is_not_less(rounds):
+    comparison = judge(figures(*rounds), figures(*rounds), must_fall=True)
+    assert not passes(comparison)
+    assert "is not clearly below" in comparison.judged.text
+
+
+@pytest.mark.parametrize(
+    ("fails", "more", "lost"),
+    [(None, "fail", "fail"), ({"more"}, "fail", "unknown"), ((), "pass", "unknown")],
+)
+def test_what_fails_is_the_users_choice_and_the_reason_stays(fails, more, lost):
+    above = judge(figures(2.0), figures(1.0), fails=fails).judged
+    assert (above.kind, above.reason) == (more, "more than plain")
+    unknown = judge(figures(None), figures(1.0), fails=fails).judged
+    assert (unknown.kind, unknown.reason) == (lost, "not measured")

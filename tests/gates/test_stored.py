@@ -10,9 +10,11 @@ from scipy import stats
 from pytest_energybench.gates.budgets import parse_budgets
 from pytest_energybench.gates.judge import judge_run
 from pytest_energybench.gates.message import failure_message
+from pytest_energybench.gates.statistics import decide
 from pytest_energybench.gates.stored import compare_stored
 from pytest_energybench.results.files import encode_run
-from pytest_energybench.results.model import Comparison, Host, MeterInfo, Verdict
+from pytest_energybench.results.model import Comparison, Host, MeterInfo, Result
+from pytest_energybench.results.noise import Floor
 from tests.results.samples import MACHINE, METERS, make_case, make_run
 
 A = "tests/test_x.py::test_a"
@@ -23,20 +25,21 @@ def judged(run, stored, nodeid=A, **options):
     """The one stored comparison of a case."""
     result, _ = compare_stored(run, stored, name="main", **options)
     case = next(case for case in result.cases if case.nodeid == nodeid)
-    (comparison,) = [each for each in case.comparisons if each.origin == "stored"]
+    (comparison,) = [each for each in case.comparisons if each.reference == "stored"]
     return comparison
 
 
-def kind(ours, theirs, **options):
-    """The verdict kind of one case with these rounds."""
+def answer(ours, theirs, **options):
+    """What is found in one case with these rounds, and what that comes to."""
     run, stored = make_run(make_case("test_a", *ours)), make_run(make_case("test_a", *theirs))
-    return judged(run, stored, **options).verdict.kind
+    found = judged(run, stored, **options)
+    return found.finding, found.judged.kind
 
 
 def test_one_round_is_held_against_a_threshold():
-    assert kind([11.0], [10.0]) == "regressed"
-    assert kind([11.0], [10.0], margin=0.1) == "within"
-    assert kind([9.0], [10.0]) == "improved"
+    assert answer([11.0], [10.0]) == ("higher", "fail")
+    assert answer([11.0], [10.0], margin=0.1) == ("higher", "pass")
+    assert answer([9.0], [10.0]) == ("lower", "pass")
 
 
 def test_several_rounds_are_compared_by_welch():
@@ -45,36 +48,51 @@ def test_several_rounds_are_compared_by_welch():
         make_run(make_case("test_a", 10.0, 10.1, 10.0)),
     )
     assert comparison.nodeid == A
-    assert comparison.verdict.kind == "regressed"
-    assert (comparison.verdict.method, comparison.verdict.n) == ("welch", 3)
-    assert kind([11.0, 9.0, 10.5], [10.0, 9.5, 10.6]) == "inconclusive"
+    assert (comparison.finding, comparison.judged.reason) == ("more", "more than main")
+    assert (comparison.method, comparison.n) == ("welch", 3)
+    assert answer([11.0, 9.0, 10.5], [10.0, 9.5, 10.6]) == ("unclear", "unknown")
 
 
-def test_a_regression_must_exceed_the_floor_too():
-    assert kind([11.0], [10.0], floor_j=2.0) == "within"
+def test_the_name_is_that_of_the_run_and_of_a_path_the_last_part():
+    run = make_run(make_case("test_a", 11.0))
+    result, _ = compare_stored(run, run, name="out/base.json")
+    assert result.cases[0].comparisons[0].name == "base.json"
+
+
+def test_what_fails_is_the_users_choice_and_the_finding_stays():
+    assert answer([11.0], [10.0], fails=()) == ("higher", "pass")
+    noisy = ([11.0, 9.0, 10.5], [10.0, 9.5, 10.6])
+    assert answer(*noisy, fails={"too-noisy"}) == ("unclear", "fail")
+
+
+def test_what_fails_must_exceed_the_floor_too():
+    assert answer([11.0], [10.0], floor_j=2.0) == ("higher", "pass")
 
 
 def test_margin_and_floor_of_a_budget_are_before_those_of_the_session():
     budgets = parse_budgets(f'[budget."{A}"]\nmargin = "20 %"')
-    assert kind([11.0], [10.0], budgets=budgets) == "within"
-    assert kind([11.0], [10.0], budgets=parse_budgets('[budget."z"]\nmargin = 1')) == "regressed"
+    assert answer([11.0], [10.0], budgets=budgets) == ("higher", "pass")
+    others = parse_budgets('[budget."z"]\nmargin = 0.9')
+    assert answer([11.0], [10.0], budgets=others) == ("higher", "fail")
 
 
-def test_the_case_gets_the_comparison_and_the_worst_verdict():
-    good = Comparison(origin="budget", verdict=Verdict(kind="within", reason=""))
-    old = Comparison(origin="stored", verdict=Verdict(kind="error", reason="of another time"))
+def test_the_case_gets_the_comparison_and_the_worst_result():
+    good = Comparison(reference="budget", finding="lower", judged=Result(kind="pass"))
+    old = Comparison(
+        reference="stored", finding="unclear", judged=Result(kind="fail", reason="not measured")
+    )
     run = make_run(make_case("test_a", 11.0, comparisons=[good, old]))
     result, _ = compare_stored(run, make_run(make_case("test_a", 10.0)), name="main")
     (case,) = result.cases
-    assert [each.origin for each in case.comparisons] == ["budget", "stored"]
-    assert case.verdict.kind == "regressed"
+    assert [each.reference for each in case.comparisons] == ["budget", "stored"]
+    assert (case.result.kind, case.result.reason) == ("fail", "more than main")
 
 
-def test_a_lost_domain_stays_the_cases_verdict():
+def test_a_lost_domain_stays_the_cases_result():
     run = make_run(make_case("test_a", 9.0, errors=["gpu:0 was lost"]))
     result, _ = compare_stored(run, make_run(make_case("test_a", 10.0)), name="main")
-    assert result.cases[0].verdict.kind == "error"
-    assert "gpu:0 was lost" in result.cases[0].verdict.reason
+    assert result.cases[0].result.reason == "not measured"
+    assert "gpu:0 was lost" in result.cases[0].result.text
 
 
 @pytest.mark.parametrize(
@@ -100,11 +118,11 @@ def test_what_is_not_alike_is_listed_and_not_judged_unless_told(fields, differen
     run, stored = make_run(make_case("test_a", 9.0)), make_run(make_case("test_a", 10.0), **fields)
     result, summary = compare_stored(run, stored, name="main")
     assert difference in summary.differences
-    verdict = result.cases[0].comparisons[0].verdict
-    assert verdict.kind == "inconclusive"
-    assert verdict.reason.startswith("not comparable: ")
-    assert difference in verdict.reason
-    assert judged(run, stored, allow_mismatch=True).verdict.kind == "improved"
+    (comparison,) = result.cases[0].comparisons
+    assert comparison.finding == "unclear"
+    assert comparison.judged.reason == "not comparable"
+    assert difference in comparison.judged.text
+    assert judged(run, stored, allow_mismatch=True).finding == "lower"
 
 
 def test_pue_and_carbon_do_not_change_it_energy():
@@ -112,33 +130,42 @@ def test_pue_and_carbon_do_not_change_it_energy():
         make_case("test_a", 10.0),
         settings={"pue": 1.0, "carbon_intensity": 300, "preset": "quick", "rounds": 9},
     )
-    assert judged(make_run(make_case("test_a", 9.0)), stored).verdict.kind == "improved"
+    assert judged(make_run(make_case("test_a", 9.0)), stored).finding == "lower"
 
 
 @pytest.mark.parametrize("outcome", ["failed", "error", "skipped", "xfailed"])
 def test_a_case_that_ended_otherwise_here_or_there_is_not_compared(outcome):
     plain, other = make_case("test_a", 9.0), make_case("test_a", 10.0, outcome=outcome)
     for run, stored in ((plain, other), (other, plain)):
-        verdict = judged(make_run(run), make_run(stored)).verdict
-        assert verdict.kind == "inconclusive"
-        assert outcome in verdict.reason
+        found = judged(make_run(run), make_run(stored)).judged
+        assert (found.kind, found.reason) == ("fail", "not comparable")
+        assert outcome in found.text
+
+
+def test_a_case_that_its_energy_failed_came_to_its_end_and_is_compared():
+    broken = Comparison(
+        reference="budget", finding="higher", judged=Result(kind="fail", reason="over budget")
+    )
+    run = make_run(make_case("test_a", 9.0, outcome="failed", comparisons=[broken]))
+    assert judged(run, make_run(make_case("test_a", 10.0))).finding == "lower"
 
 
 def test_a_case_that_xfailed_here_and_there_is_compared():
     run = make_run(make_case("test_a", 9.0, outcome="xfailed"))
     stored = make_run(make_case("test_a", 10.0, outcome="xfailed"))
-    assert judged(run, stored).verdict.kind == "improved"
+    assert judged(run, stored).finding == "lower"
 
 
 def test_a_case_that_a_run_holds_twice_is_not_compared():
     twice = make_run(make_case("test_a", 9.0), make_case("test_a", 12.0))
-    verdict = judged(make_run(make_case("test_a", 9.0)), twice).verdict
-    assert (verdict.kind, "twice" in verdict.reason) == ("inconclusive", True)
+    found = judged(make_run(make_case("test_a", 9.0)), twice).judged
+    assert (found.reason, "twice" in found.text) == ("not comparable", True)
 
 
-def test_an_unknown_total_is_an_error():
+def test_an_unknown_total_is_not_measured():
     lost = make_case("test_a", 9.0, total_j=None, rounds=[])
-    assert judged(make_run(lost), make_run(make_case("test_a", 9.0))).verdict.kind == "error"
+    found = judged(make_run(lost), make_run(make_case("test_a", 9.0)))
+    assert found.judged.reason == "not measured"
 
 
 def test_missing_stale_and_not_run_entries_are_told_apart():
@@ -194,46 +221,55 @@ def forty(rng, change=0.0, first=0.0):
     )
 
 
-def verdicts(run, stored):
-    result, _ = compare_stored(run, stored, name="main")
-    return [case.verdict.kind for case in result.cases]
+def findings(run, stored, **options):
+    result, _ = compare_stored(run, stored, name="main", **options)
+    return [case.comparisons[0].finding for case in result.cases]
 
 
 def test_among_forty_unchanged_cases_one_false_alarm_comes_in_twenty_runs():
     rng = np.random.default_rng(7)
     families = 60
-    found = [verdicts(forty(rng), forty(rng)) for _ in range(families)]
-    alarms = sum("regressed" in kinds for kinds in found)
-    claims = sum("improved" in kinds for kinds in found)
-    assert alarms <= stats.binom.ppf(0.999, families, 0.05)
-    assert claims <= stats.binom.ppf(0.999, families, 0.05)
+    found = [findings(forty(rng), forty(rng)) for _ in range(families)]
+    assert sum("more" in kinds for kinds in found) <= stats.binom.ppf(0.999, families, 0.05)
+    assert sum("less" in kinds for kinds in found) <= stats.binom.ppf(0.999, families, 0.05)
+
+
+def test_among_forty_unchanged_cases_with_a_margin_nearly_all_are_the_same():
+    rng = np.random.default_rng(11)
+    found = findings(forty(rng), forty(rng), margin=0.15)
+    assert found.count("same") >= 38
 
 
 def test_among_forty_cases_a_large_change_is_still_found():
     rng = np.random.default_rng(8)
-    kinds = verdicts(forty(rng, first=0.30), forty(rng))
-    assert kinds[0] == "regressed"
-    assert kinds.count("regressed") == 1
+    kinds = findings(forty(rng, first=0.30), forty(rng))
+    assert kinds[0] == "more"
+    assert kinds.count("more") == 1
 
 
-def test_a_verdict_that_does_not_stand_among_many_says_so():
+def test_the_interval_shown_is_the_one_that_was_judged():
     rng = np.random.default_rng(9)
-    softened = []
-    while not softened:
-        result, _ = compare_stored(forty(rng), forty(rng), name="main")
-        softened = [case.verdict for case in result.cases if "Holm" in case.verdict.reason]
-    assert softened[0].kind in ("inconclusive", "within")
-    assert softened[0].method == "welch, holm"
-    assert "not beyond chance among 40 cases" in softened[0].reason
+    run, stored = forty(rng, first=0.30), forty(rng)
+    result, _ = compare_stored(run, stored, name="main", margin=0.05)
+    for case in result.cases:
+        (found,) = case.comparisons
+        lower, upper = found.interval
+        assert found.method == "welch, holm"
+        assert found.finding == decide(lower, upper, 0.05)
+    alone, _ = compare_stored(
+        msgspec.structs.replace(run, cases=run.cases[:1]), stored, name="main", margin=0.05
+    )
+    assert alone.cases[0].comparisons[0].method == "welch"
+    assert alone.cases[0].comparisons[0].interval[0] > result.cases[0].comparisons[0].interval[0]
 
 
 def test_of_two_cases_each_is_held_to_half_the_risk():
     """One p-value between 0.025 and 0.05 stands alone, and not beside another case."""
     doubtful = make_case("test_a", 102.6, 104.2, 101.6), make_case("test_a", 100.0, 101.5, 99.0)
     calm = make_case("test_b", 100.0, 101.0, 99.0), make_case("test_b", 100.2, 101.0, 99.0)
-    assert verdicts(make_run(doubtful[0]), make_run(doubtful[1])) == ["regressed"]
-    both = verdicts(make_run(doubtful[0], calm[0]), make_run(doubtful[1], calm[1]))
-    assert both == ["inconclusive", "inconclusive"]
+    assert findings(make_run(doubtful[0]), make_run(doubtful[1])) == ["more"]
+    both = findings(make_run(doubtful[0], calm[0]), make_run(doubtful[1], calm[1]))
+    assert both == ["unclear", "unclear"]
 
 
 def test_each_case_is_held_against_what_its_own_host_can_be_compared_with():
@@ -247,13 +283,32 @@ def test_each_case_is_held_against_what_its_own_host_can_be_compared_with():
         ],
     )
     stored = make_run(make_case("test_a", 10.0), make_case("test_b", 10.0))
-    assert judged(run, stored, A).verdict.kind == "within"
-    assert (
-        "not comparable: host 2: cpu is Another CPU here" in judged(run, stored, B).verdict.reason
-    )
-    assert judged(stored, run, A).verdict.kind == "within"
-    assert "cpu is Some CPU @ 2.0 GHz here" in judged(stored, run, B).verdict.reason
-    assert judged(run, stored, B, allow_mismatch=True).verdict.kind == "within"
-    assert judged(run, run, B).verdict.kind == "within"
+    assert judged(run, stored, A).finding == "same"
+    assert "host 2: cpu is Another CPU here" in judged(run, stored, B).judged.text
+    assert judged(stored, run, A).finding == "same"
+    assert "cpu is Some CPU @ 2.0 GHz here" in judged(stored, run, B).judged.text
+    assert judged(run, stored, B, allow_mismatch=True).finding == "same"
+    assert judged(run, run, B).finding == "same"
     _, summary = compare_stored(run, stored, name="main")
     assert all(each.startswith("host 2: ") for each in summary.differences)
+
+
+def test_a_margin_below_the_machines_noise_is_told_once():
+    run = make_run(make_case("test_a", 10.0), make_case("test_b", 10.0), make_case("test_c", 1.0))
+    floors = [
+        Floor(
+            machine=MACHINE.fingerprint,
+            meters="cpu cpu-time, ram ram-size",
+            nodeid=nodeid,
+            floor=floor,
+            pairs=5,
+        )
+        for nodeid, floor in ((A, 0.0746), (B, 0.05), ("c", 0.04))
+    ]
+    _, summary = compare_stored(run, run, name="main", margin=0.03, floors=floors)
+    assert summary.noise == (
+        "margin 3 % is below this machine's noise floor of 7.5 % (energybench null) for"
+        f" {A} and 2 more: take more rounds or a larger margin"
+    )
+    for quiet in ({"margin": 0.08, "floors": floors}, {"margin": 0.0}):
+        assert compare_stored(run, run, name="main", **quiet)[1].noise == ""

@@ -9,7 +9,10 @@ from typing import Any
 import pynvml
 import pytest
 
+from pytest_energybench.base.flags import beginning
 from pytest_energybench.metering import nvml
+from pytest_energybench.metering.meter import Meter
+from pytest_energybench.metering.window import Edge, Window
 
 RANGE_UJ = 262_143_328_850
 
@@ -140,3 +143,18 @@ def locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "locks"
     monkeypatch.setenv("ENERGYBENCH_LOCK_DIR", str(folder))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def flags_with_a_meaning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In all these tests: a flag that gates wouldn't know fails the test that met it."""
+    leave = Meter.leave
+
+    def checked(meter: Meter, window: Window, begin: Edge) -> Edge:
+        edge = leave(meter, window, begin)
+        if all(type(each).__module__.startswith("pytest_energybench.") for each in meter.sources):
+            unknown = [flag for flag in window.flags if beginning(flag) is None]
+            assert not unknown, f"of no meaning in base.flags: {unknown}"
+        return edge
+
+    monkeypatch.setattr(Meter, "leave", checked)

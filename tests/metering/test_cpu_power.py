@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_energybench.metering.cpu_power import DEFAULT_WATTS, core_power, cpu_model
+from pytest_energybench.metering.cpu_estimate import DEFAULT_WATTS, core_power, cpu_model
 from pytest_energybench.metering.errors import MeterError
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 import pytest
 
 from pytest_energybench.metering.cpu_time import LinuxCpuTime, PortableCpuTime, cpu_time
+from pytest_energybench.metering.load_monitor import CpuSample, impossible
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -31,6 +33,17 @@ def burning(seconds: float, then: str = "") -> subprocess.Popen[bytes]:
     """A child that uses about `seconds` of CPU time, and says when it has."""
     code = BURN.format(seconds) + "print('done', flush=True)\n" + then
     return subprocess.Popen([sys.executable, "-S", "-c", code], stdout=subprocess.PIPE)
+
+
+def reaped_s() -> float:
+    """CPU seconds of children that were waited for."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def clock_s(child: subprocess.Popen[bytes]) -> float:
+    """CPU seconds of a live child."""
+    return time.clock_gettime((~child.pid << 3) | 2)
 
 
 def wait_for_word(child: subprocess.Popen[bytes]) -> None:
@@ -67,15 +80,18 @@ def test_sleeping_costs_nothing() -> None:
 def test_a_child_that_came_and_went() -> None:
     cpu = LinuxCpuTime()
     begin = cpu.tree_s()
+    used = reaped_s() + time.process_time()
     burning(0.2).communicate()
-    assert cpu.tree_s() - begin == pytest.approx(0.22, abs=0.08)
+    spent = cpu.tree_s() - begin
+    assert spent == pytest.approx(reaped_s() + time.process_time() - used, abs=0.03)
 
 
 def test_a_live_child(sleeping: subprocess.Popen[bytes]) -> None:
     cpu = LinuxCpuTime()  # whatever the child did before is in its first reading
-    begin = cpu.tree_s()
+    before, begin = clock_s(sleeping), cpu.tree_s()
     wait_for_word(sleeping)
-    assert 0.05 < cpu.tree_s() - begin < 0.35
+    spent, used = cpu.tree_s() - begin, clock_s(sleeping)
+    assert spent == pytest.approx(used - before, abs=0.05)
 
 
 def test_a_child_seen_alive_and_waited_for_counts_once(
@@ -127,32 +143,40 @@ def test_a_grandchild_is_in_the_tree() -> None:
 
 
 ORPHANS = textwrap.dedent("""
-    import os, subprocess, sys, time
+    import ctypes, os, subprocess, sys, time
+    from pathlib import Path
+    PR_SET_CHILD_SUBREAPER = 36
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)  # this process is init to those below
+    metering = os.fork()
+    while metering:
+        pid, status = os.wait()
+        if pid == metering:
+            sys.exit(os.waitstatus_to_exitcode(status))
+
     from pytest_energybench.metering.cpu_time import LinuxCpuTime
-    see_it_first = sys.argv[1] == "seen"
-    burn = "import time\\nwhile time.process_time() < 0.3: pass\\ntime.sleep(60)"
-    read, write = os.pipe()
+    burn = "import time\\nwhile time.process_time() < 0.3: pass\\nprint('done', flush=True)"
+    burn += "\\ntime.sleep(600)"
+    number, done, go = (os.pipe() for _ in range(3))
     cpu = LinuxCpuTime()
-    begin = cpu.tree_s()
+    begin = cpu.tree_s() - time.process_time()
     child = os.fork()
     if child == 0:
-        grandchild = subprocess.Popen([sys.executable, "-S", "-c", burn])
-        os.write(write, b"%d" % grandchild.pid)
-        time.sleep(0.3 if see_it_first else 0.0)
+        orphan = subprocess.Popen([sys.executable, "-S", "-c", burn], stdout=done[1])
+        os.write(number[1], b"%d" % orphan.pid)
+        os.read(go[0], 1)
         os._exit(0)
-    pid = int(os.read(read, 20))
-    if see_it_first:
+    pid = int(os.read(number[0], 20))
+    if sys.argv[1] == "seen":
         cpu.tree_s()
+    os.write(go[1], b"x")
     os.waitpid(child, 0)
-    time.sleep(0.1)
-    spent = 0.0
-    end = time.monotonic() + 5
-    while time.monotonic() < end and spent < 0.3:
-        time.sleep(0.05)
-        spent = cpu.tree_s() - begin - time.process_time()
+    os.read(done[0], 5)
+    used = time.clock_gettime((~pid << 3) | 2)
+    alive = cpu.tree_s() - begin - time.process_time()
     os.kill(pid, 9)
-    time.sleep(0.05)
-    print(spent, cpu.tree_s() - begin - time.process_time())
+    while Path(f"/proc/{pid}").exists():
+        time.sleep(0.001)
+    print(used, alive, cpu.tree_s() - begin - time.process_time())
 """)
 
 
@@ -164,11 +188,12 @@ def test_an_orphan_that_init_adopts_stays_in_the_tree(when: str) -> None:
         text=True,
         check=True,
         start_new_session=True,
-        timeout=30,
+        timeout=120,
     )
-    alive, gone = map(float, run.stdout.split())
-    assert alive > 0.25
-    assert gone >= alive - 0.02
+    used, alive, gone = map(float, run.stdout.split())
+    assert used >= 0.3
+    assert alive >= used - 0.01
+    assert gone >= alive - 0.01
 
 
 def test_a_forked_child_counts_on() -> None:
@@ -186,21 +211,24 @@ def test_a_forked_child_counts_on() -> None:
 
 def test_it_never_goes_back_while_children_come_and_go() -> None:
     cpu = LinuxCpuTime()
+    used = reaped_s() + time.process_time()
     children = [burning(0.05) for _ in range(6)]
     readings = []
     while children:
         readings.append(cpu.tree_s())
         children = [child for child in children if child.poll() is None]
     assert readings == sorted(readings)
-    assert readings[-1] - readings[0] < 6 * 0.2
+    spent = cpu.tree_s() - readings[0]
+    assert spent < reaped_s() + time.process_time() - used + 6 * 0.01
 
 
 def test_the_machine_is_at_least_as_busy_as_we_are() -> None:
     cpu = LinuxCpuTime()
-    busy, own = cpu.busy_s(), cpu.tree_s()
+    begin = CpuSample(time.monotonic(), cpu.busy_s(), cpu.tree_s())
     burn(0.3)
-    assert cpu.busy_s() - busy >= cpu.tree_s() - own - 0.05
-    assert cpu.busy_s() - busy < 0.3 * 4 * (os.cpu_count() or 1)
+    end = CpuSample(time.monotonic(), cpu.busy_s(), cpu.tree_s())
+    assert impossible(begin, end, os.cpu_count() or 1, cpu.tick_s) is None
+    assert end.busy_s > begin.busy_s
 
 
 def test_the_portable_reader_agrees() -> None:

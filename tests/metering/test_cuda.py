@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from pytest_energybench.metering.cuda import finish_gpu_work
 from pytest_energybench.metering.fake import FakeMeter
+from pytest_energybench.metering.nvidia import finish_gpu_work
 
 
 class Cuda:

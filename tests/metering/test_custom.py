@@ -8,12 +8,14 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
 
 import pytest
 
 from pytest_energybench.metering.custom import CounterSource, as_source
 from pytest_energybench.metering.fake import FakeClock, FakeSource
-from pytest_energybench.metering.meter import measure
+from pytest_energybench.metering.meter import Meter, measure
+from pytest_energybench.metering.window import Window
 
 
 class Socket(BaseHTTPRequestHandler):
@@ -79,6 +81,40 @@ def test_a_count_that_goes_back_is_lost_for_good() -> None:
 def test_nan_is_no_reading() -> None:
     source = CounterSource(lambda: math.nan, "wall")
     assert "wall" in source.read().lost
+
+
+class Standing:
+    """A meter whose function has hung."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+
+    def window(self, seconds: float, **facts: Any) -> Window:
+        source = CounterSource(lambda: 5.0, "wall", **facts)
+        with Meter([source], clock=self.clock).measure() as window:
+            self.clock.advance(seconds)
+        return window
+
+
+@pytest.mark.parametrize("provenance", ["measured", "integrated"])
+@pytest.mark.parametrize("seconds", [0.0, 0.001, 60.0])
+def test_a_count_that_does_not_move_is_no_figure(seconds: float, provenance: str) -> None:
+    window = Standing().window(seconds, provenance=provenance)
+    assert window.errors == [f"wall: lost: its counter stood still for all {seconds:.3g} s"]
+    assert math.isnan(window.total_j)
+
+
+@pytest.mark.parametrize("facts", [{"may_be_zero": True}, {"provenance": "estimated"}])
+def test_one_that_may_rightly_be_zero_is(facts: dict[str, Any]) -> None:
+    window = Standing().window(60.0, **facts)
+    assert (window.total_j, window.errors) == (0.0, [])
+
+
+def test_one_that_tells_its_period_is_given_twenty_updates() -> None:
+    short, long = (Standing().window(seconds, period_s=1.0) for seconds in (19.0, 21.0))
+    assert short.flags[0].startswith("too short for this counter (wall)")
+    assert short.total_j == 0.0
+    assert math.isnan(long.total_j)
 
 
 def test_its_domain_says_what_the_user_knows() -> None:

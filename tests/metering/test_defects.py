@@ -12,20 +12,21 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
-from pytest_energybench.metering.cpu import CpuEstimate
-from pytest_energybench.metering.cpu_power import CorePower
+from pytest_energybench.metering.cpu_estimate import CorePower, CpuEstimate, core_power
 from pytest_energybench.metering.discovery import discover
 from pytest_energybench.metering.idle import measure_idle, subtract_idle
 from pytest_energybench.metering.meter import Meter
+from pytest_energybench.metering.proc import LOCKS
 from tests.metering.conftest import RANGE_UJ, Tree
 
 BUSY = [sys.executable, "-S", "-c", "while True: pass"]
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.002, 0.05, 0.3])
+@pytest.mark.parametrize("seconds", [0.0, 0.002, 0.05])
 def test_short_windows_keep_all_of_their_energy(two_packages: Tree, seconds: float) -> None:
     with discover("rapl").measure() as window:
         two_packages.grow("intel-rapl:0", 0.5)
@@ -34,7 +35,8 @@ def test_short_windows_keep_all_of_their_energy(two_packages: Tree, seconds: flo
     assert window.energy_j["cpu:0"] == 0.5
     assert window.energy_j["dram:0"] == 0.125
     assert window.duration_s >= seconds
-    assert any("too short for this counter" in flag for flag in window.flags) == (seconds < 0.02)
+    is_short = window.duration_s < 0.02
+    assert any("too short for this counter" in flag for flag in window.flags) == is_short
 
 
 def test_a_wrap_is_neither_negative_nor_zero(two_packages: Tree) -> None:
@@ -75,47 +77,62 @@ def test_no_joule_is_counted_twice(tree: Tree) -> None:
 
 
 def test_busy_neighbours_do_not_cost_a_sleep_anything_but_are_flagged() -> None:
-    """The neighbour is started by a process that ends, in a session of its own: not our child."""
+    """The neighbour is started by a process that ends, in a session of its own, and carries no mark
+    of ours, which it would inherit where this process metered before: it is a stranger."""
     launch = (
+        "from resource import getrlimit, setrlimit\n"
         "from subprocess import DEVNULL, Popen\n"
+        f"setrlimit({LOCKS}, (getrlimit({LOCKS})[1],) * 2)\n"
         f"print(Popen({BUSY!r}, start_new_session=True, stdout=DEVNULL, stderr=DEVNULL).pid)"
     )
     run = subprocess.run([sys.executable, "-c", launch], capture_output=True, text=True, check=True)
     neighbour = int(run.stdout)
     try:
-        with discover("estimate").measure() as window:
-            time.sleep(0.5)
+        meter = discover("estimate")
+        begin, before = time.process_time(), time.clock_gettime((~neighbour << 3) | 2)
+        with meter.measure() as window:
+            while (used_s := time.clock_gettime((~neighbour << 3) | 2) - before) < 0.5:
+                time.sleep(0.05)
     finally:
         os.kill(neighbour, 9)
-    assert window.energy_j["cpu"] < 0.05 * window.duration_s * 3.5
-    (flag,) = window.flags
-    assert flag.startswith("foreign load: other processes used ")
-    assert float(flag.split()[5]) > 0.25
+    own_s = time.process_time() - begin
+    assert window.energy_j["cpu"] <= (own_s + 0.02) * core_power().watts
+    (flag,) = [flag for flag in window.flags if flag.startswith("foreign load: ")]
+    assert float(flag.split()[5]) >= 0.5 * used_s
 
 
 def test_a_part_never_exceeds_the_whole() -> None:
     power = CorePower(1.0, 0.3, "a test")
     cores = os.cpu_count() or 1
+    code = "import time\nwhile time.process_time() < 0.1: pass\nprint(flush=True)\nwhile True: pass"
+    busy = [sys.executable, "-S", "-c", code]
     with Meter([CpuEstimate(power)]).measure() as window:
-        children = [subprocess.Popen(BUSY) for _ in range(cores + 2)]
-        time.sleep(0.4)
+        children = [subprocess.Popen(busy, stdout=subprocess.PIPE) for _ in range(cores + 2)]
+        for child in children:
+            assert child.stdout is not None
+            child.stdout.readline()
         for child in children:
             child.kill()
-            child.wait()
-    assert 0.3 < window.total_j / window.duration_s <= cores + 1e-6
+            child.communicate()
+    ticks_j = 0.01 * len(children)  # in which the seconds of children come
+    assert 0.1 * len(children) - ticks_j <= window.total_j <= cores * window.duration_s + 1e-6
 
 
 def test_no_permission_is_said_and_no_estimate_is_called_measured(
     two_packages: Tree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def denied(path: object) -> bytes:
+    def denied(path: Path) -> bytes:
+        if path.name == "name" or path.name.startswith("max"):
+            return path.read_bytes()
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("pathlib.Path.read_bytes", denied)
-    meter = discover()
+    monkeypatch.setattr("pytest_energybench.metering.powercap.read_plain", denied)
+    denied_meter = discover()
+    assert "estimated" not in denied_meter.provenance.values()
+    assert sum("permission denied" in problem for problem in denied_meter.problems) == 1
+    assert str(two_packages.energy("intel-rapl:0")) in denied_meter.problems[0]
+    meter = discover("estimate")
     assert meter.provenance == {"cpu": "estimated", "ram": "estimated"}
-    assert sum("permission denied" in problem for problem in meter.problems) == 1
-    assert str(two_packages.energy("intel-rapl:0")) in meter.problems[0]
     begin = time.process_time()
     with meter.measure() as idle:
         time.sleep(0.2)
@@ -132,19 +149,20 @@ def test_metering_is_cheap(two_packages: Tree) -> None:
     processes = subprocess.run(["ps", "--ppid", str(os.getpid())], capture_output=True).stdout
     begin = time.process_time()
     with meter.measure():
-        time.sleep(1.5)
+        time.sleep(1.0)
         assert threading.active_count() <= before + 1
         during = subprocess.run(["ps", "--ppid", str(os.getpid())], capture_output=True).stdout
-    assert time.process_time() - begin < 0.02
+    assert time.process_time() - begin < 0.1
     assert len(during.splitlines()) == len(processes.splitlines())
     assert two_packages.root.exists()
 
 
 def test_durations_are_monotonic(two_packages: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    began = time.monotonic()
     with discover("rapl").measure() as window:
         monkeypatch.setattr(time, "time", lambda: 0.0)
         two_packages.grow("intel-rapl:0", 1.0)
-    assert 0.0 < window.duration_s < 5.0
+    assert 0.0 < window.duration_s <= time.monotonic() - began
 
 
 def test_idle_power_is_of_the_right_size(two_packages: Tree) -> None:
@@ -152,7 +170,7 @@ def test_idle_power_is_of_the_right_size(two_packages: Tree) -> None:
     idle = measure_idle(
         meter, 0.2, sleep=lambda s: (two_packages.grow("intel-rapl:0", 2.0), time.sleep(s))[1]
     )
-    assert 2.0 <= idle.watts["cpu:0"] <= 10.0
+    assert idle.watts["cpu:0"] == pytest.approx(2.0 / idle.duration_s)
     net = subtract_idle({"cpu:0": 100.0}, 1.0, idle)
     assert net.gross_j["cpu:0"] == 100.0
     assert net.net_j["cpu:0"] == pytest.approx(100.0 - idle.watts["cpu:0"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 from pytest_energybench.metering.diagnosis import Diagnosis, DomainReport, Missing
@@ -53,6 +54,20 @@ def test_what_is_missing_left_out_and_uncovered() -> None:
     assert "  RAPL: permission denied: /file\n    remedy: run `sudo chmod`" in text
     assert "  psys: contains" in text
     assert text.endswith("Not even estimated: GPU 0 (A100).")
+
+
+def test_a_lost_domain_is_the_last_word() -> None:
+    text = render(diagnosis(lost=("cpu:0: permission denied: /file",)))
+    assert "Every part" not in text
+    assert text.endswith("Lost:\n  cpu:0: permission denied: /file")
+    assert diagnosis(lost=("cpu:0: gone",)).exit_status == 1
+
+
+def test_no_escape_of_a_drivers_reaches_the_terminal() -> None:
+    name = "\x1b[2Jpackage-0: /file"
+    text = render(diagnosis(domains=(dataclasses.replace(CPU, note=name),), left_out=(name,)))
+    assert "\x1b" not in text
+    assert text.count("\\x1b[2Jpackage-0") == 2
 
 
 def test_json_has_every_field_and_the_exit_status() -> None:

@@ -46,19 +46,39 @@ def test_both_figures_are_kept() -> None:
     assert net.idle_j == {"cpu:0": 100.0, "dram:0": 20.0}
     assert net.net_j == {"cpu:0": 400.0, "dram:0": 10.0}
     assert net.net_total_j == 410.0
-    assert net.flags == ()
+    assert net.errors == ()
 
 
-def test_a_domain_without_idle_power_stays_as_it_is() -> None:
-    net = subtract_idle({"gpu:0": 50.0}, 10.0, IdlePower({}, 5.0, ""))
-    assert net.net_j == {"gpu:0": 50.0}
-    assert net.flags == ("gpu:0: idle power unknown, nothing subtracted",)
+def test_without_a_domains_idle_power_its_rest_is_unknown() -> None:
+    net = subtract_idle({"gpu:0": 50.0, "cpu:0": 9.0}, 1.0, IdlePower({"cpu:0": 2.0}, 5.0, ""))
+    assert net.net_j == {"cpu:0": 7.0}
+    assert math.isnan(net.net_total_j)
+    assert net.errors == ("gpu:0: its idle power is not known, so it can't be subtracted",)
 
 
-def test_below_idle_is_nothing_and_said() -> None:
+def test_below_idle_is_unknown_and_both_figures_are_said() -> None:
     net = subtract_idle({"cpu:0": 90.0}, 10.0, IdlePower({"cpu:0": 10.0}, 5.0, ""))
-    assert net.net_j == {"cpu:0": 0.0}
-    assert net.flags == ("cpu:0: 10 J below idle power; counted as 0",)
+    assert net.net_j == {}
+    assert math.isnan(net.net_total_j)
+    (error,) = net.errors
+    assert error.startswith("cpu:0: used 90 J where the idle machine is said to use 100 J (10 W)")
+
+
+@given(
+    energy=st.dictionaries(st.sampled_from(["cpu:0", "cpu:1", "dram:0"]), st.floats(0.0, 1e6)),
+    watts=st.dictionaries(st.sampled_from(["cpu:0", "cpu:1", "dram:0"]), st.floats(0.0, 1e3)),
+    seconds=st.floats(1e-3, 1e4),
+)
+def test_what_is_left_is_the_difference_or_unknown(
+    energy: dict[str, float], watts: dict[str, float], seconds: float
+) -> None:
+    net = subtract_idle(energy, seconds, IdlePower(watts, 5.0, ""))
+    for name, joules in energy.items():
+        if name in net.net_j:
+            assert joules - watts[name] * seconds == pytest.approx(net.net_j[name], abs=1e-6)
+    told = {error.partition(": ")[0] for error in net.errors}
+    assert told == energy.keys() - net.net_j.keys()
+    assert math.isnan(net.net_total_j) == bool(net.errors or not energy)
 
 
 def test_nothing_minus_nothing_is_unknown() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_energybench.metering.processors import PROCESSORS, find_processor
+from pytest_energybench.metering.cpu_estimate import PROCESSORS, find_processor
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,29 @@ def test_a_counter_that_goes_back_is_an_error_not_a_negative_number() -> None:
     assert "went back" in window.errors[0]
 
 
+def test_a_counter_that_stands_still_for_a_whole_window_is_an_error_not_nought() -> None:
+    meter = FakeMeter({"cpu:0": 0.0, "dram:0": 1.0}, period_s=0.001)
+    with meter.measure() as window:
+        meter.clock.advance(0.03)
+    assert list(window.energy_j) == ["dram:0"]
+    assert math.isnan(window.total_j)
+    assert window.errors == ["cpu:0: lost: its counter stood still for all 0.03 s"]
+    with meter.measure() as short:
+        meter.clock.advance(0.01)
+    assert short.energy_j["cpu:0"] == 0.0
+    assert "too short" in short.flags[0]
+
+
+@pytest.mark.parametrize(
+    "meter",
+    [FakeMeter({"cpu": 0.0}, provenance="estimated", period_s=0.001), FakeMeter({"own": 0.0})],
+)
+def test_what_is_no_counter_or_says_that_it_may_be_is_nought(meter: FakeMeter) -> None:
+    with meter.measure() as window:
+        meter.clock.advance(10.0)
+    assert window.total_j == 0.0
+
+
 def test_a_domain_that_comes_late_is_an_error() -> None:
     source = Jumping()
     source.joules.clear()
@@ -209,8 +232,10 @@ class Curve(Jumping):
 
 def test_what_a_source_can_do_beyond_joules_reaches_the_window() -> None:
     clock = FakeClock(100.0)
-    with Meter([Curve()], clock=clock).measure() as window:
+    source = Curve()
+    with Meter([source], clock=clock).measure() as window:
         clock.advance(3.0)
+        source.joules["cpu:0"] += 1.0
     assert window.flags == ["doubtful from 100.0 to 103.0"]
     assert window.samples == {"cpu:0": [(0.0, 10.0), (3.0, 20.0)]}
     assert window.error_j == {"cpu:0": 1.5}

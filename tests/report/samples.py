@@ -11,19 +11,21 @@ import statistics
 
 from msgspec.structs import replace
 
+from pytest_energybench.gates.energy import judge_budget, judge_group
+from pytest_energybench.gates.judge import judged, with_changes
+from pytest_energybench.gates.message import DEFAULT_FAILS, conclude
 from pytest_energybench.results.model import (
-    SEVERITY,
     Case,
     Commit,
     Comparison,
+    Finding,
     Machine,
     MeterInfo,
     Round,
     Run,
     Search,
     Series,
-    Verdict,
-    VerdictKind,
+    StoredRun,
     Window,
 )
 
@@ -87,16 +89,11 @@ METHODS = {
 STARTED = "2026-03-01T12:00:00Z"
 
 
-def worst(comparisons: list[Comparison]) -> Verdict | None:
-    """The verdict of a case."""
-    kinds = [comparison.verdict for comparison in comparisons]
-    return max(kinds, key=lambda verdict: SEVERITY.index(verdict.kind), default=None)
-
-
 def paper_run() -> Run:
     """9 models x 4 methods, one round each, everything estimated from CPU time."""
     rng = random.Random(7)
     cases: list[Case] = []
+    reference: Case | None = None
     for model, (size, accuracy) in MODELS.items():
         baseline_j = 0.0
         for method, (ratio, change, compression, searched) in METHODS.items():
@@ -105,17 +102,23 @@ def paper_run() -> Run:
             total = duration * 41.5
             baseline_j = baseline_j or total
             got = round(accuracy + change + rng.gauss(0, 0.002), 4)
-            cases.append(
-                _paper_case(model, method, duration, got, compression, searched, baseline_j, rng)
-            )
-    return Run(
+            case = _paper_case(model, method, duration, got, compression, searched, baseline_j, rng)
+            reference = case if method == "baseline" else reference
+            if reference is not None and reference is not case:
+                found = judge_group(case, reference, margin=0.0, interleaved=False)
+                case = replace(case, comparisons=[found])
+            cases.append(judged(case))
+    run = Run(
         created=STARTED,
-        commit=Commit(id="4be1c0ffee" * 4, dirty=True, branch="main", subject="Round to nearest"),
+        commits=[
+            Commit(id="4be1c0ffee" * 4, dirty=True, branch="main", subject="Round to nearest")
+        ],
         machine=MACHINE,
         meters=ESTIMATES,
         settings={"pue": 1.58, "rounds": 1, "preset": "quick", "data": "digits", "seed": 0},
         cases=cases,
     )
+    return with_changes(run)
 
 
 def _paper_case(
@@ -132,22 +135,6 @@ def _paper_case(
     total = sum(energy.values())
     nodeid = f"bench_cases/test_paper.py::test_paper[{model}-{method}]"
     epochs = rng.choice([5, 6, 7])
-    comparisons = []
-    if searched:
-        delta = total / baseline_j - 1
-        kind: VerdictKind = "improved" if delta < 0 else "regressed"
-        comparisons.append(
-            Comparison(
-                origin="baseline",
-                nodeid=f"bench_cases/test_paper.py::test_paper[{model}-baseline]",
-                limit=baseline_j,
-                verdict=Verdict(
-                    kind=kind,
-                    reason=f"energy is {delta:+.1%} against the baseline, allowed is +0.0%",
-                    delta=delta,
-                ),
-            )
-        )
     return Case(
         nodeid=nodeid,
         name=f"{model}-{method}",
@@ -178,8 +165,6 @@ def _paper_case(
             ),
         ],
         windows=[_window("train", duration, energy)],
-        comparisons=comparisons,
-        verdict=worst(comparisons),
     )
 
 
@@ -210,41 +195,64 @@ def _window(name: str, duration: float, energy: dict[str, float]) -> Window:
     )
 
 
+STORED = StoredRun(
+    name="main",
+    created="2026-02-27T08:00:00Z",
+    commit=Commit(id="fedcba9876543210", branch="main"),
+    stale=["tests/test_codec.py::test_encode[gif]"],
+)
+
+
+def passing_run() -> Run:
+    """The CI run without what failed or stayed open."""
+    run = ci_run()
+    cases = [case for case in run.cases if case.result and case.result.kind == "pass"]
+    return replace(run, cases=cases, errors=[])
+
+
 def ci_run() -> Run:
-    """A library's CI: a budget, a stored baseline, five rounds on counters, every verdict."""
+    """A library's CI: a budget, a stored run, five rounds on counters, every finding."""
     rng = random.Random(11)
-    plan: list[tuple[str, float, float, VerdictKind | None]] = [
-        ("test_encode[jpeg]", 41.0, 0.12, "regressed"),
-        ("test_encode[png]", 63.0, 0.01, "within"),
-        ("test_encode[webp]", 88.0, -0.22, "improved"),
-        ("test_decode[jpeg]", 9.4, 0.03, "inconclusive"),
-        ("test_decode[png]", 12.2, -0.02, "within"),
-        ("test_thumbnail", 0.36, -0.31, "improved"),
-        ("test_index_build", 5_400.0, 0.0, "within"),
+    plan: list[tuple[str, float, float, Finding | None]] = [
+        ("test_encode[jpeg]", 41.0, 0.12, "more"),
+        ("test_encode[png]", 63.0, 0.01, "same"),
+        ("test_encode[webp]", 88.0, -0.22, "less"),
+        ("test_decode[jpeg]", 9.4, 0.03, "unclear"),
+        ("test_decode[png]", 12.2, -0.02, "same"),
+        ("test_thumbnail", 0.36, -0.31, "less"),
+        ("test_index_build", 5_400.0, 0.0, "same"),
         ("test_query", 0.0042, 0.0, None),
     ]
     cases = [_ci_case(name, size, change, kind, rng) for name, size, change, kind in plan]
     cases.append(
-        Case(
-            nodeid="tests/test_codec.py::test_stream",
-            name="test_stream",
-            outcome="error",
-            errors=["gpu:0 was lost at 12:03:11: NVML returned GPU_IS_LOST"],
+        judged(
+            Case(
+                nodeid="tests/test_codec.py::test_stream",
+                name="test_stream",
+                outcome="error",
+                errors=["gpu:0 was lost at 12:03:11: NVML returned GPU_IS_LOST"],
+            )
         )
     )
     return Run(
         created=STARTED,
-        commit=Commit(id="0123456789abcdef", branch="faster-webp", subject="Vectorise the filter"),
+        commits=[
+            Commit(id="0123456789abcdef", branch="faster-webp", subject="Vectorise the filter")
+        ],
         machine=MACHINE,
         meters=COUNTERS,
         settings={"pue": 1.0, "rounds": 5, "carbon_intensity": 380},
         cases=cases,
         errors=["dram:0 could not be read: permission denied"],
+        compared_with=STORED,
     )
 
 
+REASONS: dict[Finding, str] = {"more": "more than main", "unclear": "too noisy"}
+
+
 def _ci_case(
-    name: str, size: float, change: float, kind: VerdictKind | None, rng: random.Random
+    name: str, size: float, change: float, finding: Finding | None, rng: random.Random
 ) -> Case:
     totals = [size * (1 + change) * math.exp(rng.gauss(0, 0.012)) for _ in range(5)]
     rounds = [
@@ -257,39 +265,32 @@ def _ci_case(
         for total in totals
     ]
     total = statistics.median(totals)
+    stored_j = [joules / (1 + change) for joules in reversed(totals)]
     comparisons = []
-    if kind is not None:
+    if finding is not None:
+        text = f"energy {change:+.1%} against main, margin 5 %"
+        near, far = (0.018, 0.018) if finding != "unclear" else (0.09, 0.1)
         comparisons.append(
             Comparison(
-                origin="stored",
+                reference="stored",
+                name="main",
                 nodeid=f"tests/test_codec.py::{name}",
+                finding=finding,
                 limit=size * 1.05,
-                verdict=Verdict(
-                    kind=kind,
-                    reason=f"energy {change:+.1%} against main, margin 5.0%",
-                    delta=change,
-                    interval=(change - 0.018, change + 0.018)
-                    if kind != "inconclusive"
-                    else (change - 0.09, change + 0.1),
-                    method="welch",
-                    n=5,
-                ),
+                margin=0.05,
+                estimate=change,
+                interval=(change - near, change + far),
+                method="welch, holm",
+                n=5,
+                reference_j=stored_j,
+                judged=conclude(REASONS.get(finding, ""), text, DEFAULT_FAILS),
             )
         )
     if name == "test_index_build":
-        comparisons.append(
-            Comparison(
-                origin="budget",
-                limit=5_760.0,
-                verdict=Verdict(
-                    kind="within", reason="5.40 kJ of 5.76 kJ", delta=total / 5760 - 1, n=5
-                ),
-            )
-        )
-    return Case(
+        comparisons.append(judge_budget(total, 5_760.0, source="energy-budgets.toml, *", n=5))
+    case = Case(
         nodeid=f"tests/test_codec.py::{name}",
         name=name,
-        outcome="failed" if kind == "regressed" else "passed",
         rounds=rounds,
         total_j=total,
         facility_j=total,
@@ -309,18 +310,23 @@ def _ci_case(
         else [],
         flags=["another process used gpu:0"] if name == "test_decode[jpeg]" else [],
         comparisons=comparisons,
-        verdict=worst(comparisons),
     )
+    return judged(case)
+
+
+CHANGES: dict[Finding, float] = {"same": 0.0, "less": -0.2, "more": 0.2, "unclear": 0.03}
 
 
 def big_run(cases: int = 2_000, rounds: int = 5) -> Run:
     """A large generic suite: every case compared with a stored run."""
     rng = random.Random(3)
-    kinds: list[VerdictKind] = ["within"] * 17 + ["improved", "regressed", "inconclusive"]
+    kinds: list[Finding] = ["same"] * 17 + ["less", "more", "unclear"]
     made = []
     for index in range(cases):
         size = 10 ** rng.uniform(-2, 4)
-        case = _ci_case(f"test_{index:04d}[size-{index % 7}]", size, 0.0, kinds[index % 20], rng)
+        kind = kinds[index % 20]
+        change = CHANGES[kind] * rng.uniform(0.9, 1.1)
+        case = _ci_case(f"test_{index:04d}[size-{index % 7}]", size, change, kind, rng)
         made.append(
             Case(
                 nodeid=f"tests/unit/test_part_{index // 50:02d}.py::{case.name}",
@@ -334,7 +340,7 @@ def big_run(cases: int = 2_000, rounds: int = 5) -> Run:
                 provenance=case.provenance,
                 metrics={"items": index},
                 comparisons=case.comparisons,
-                verdict=case.verdict,
+                result=case.result,
             )
         )
     return Run(created=STARTED, machine=MACHINE, meters=COUNTERS, cases=made)

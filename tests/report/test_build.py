@@ -3,8 +3,9 @@
 import msgspec
 import pytest
 
+from pytest_energybench.gates.judge import judged
 from pytest_energybench.report.build import run_view
-from pytest_energybench.results.model import Case, Comparison, Run, Verdict
+from pytest_energybench.results.model import Case, Comparison, Result, Run
 from tests.report.samples import MACHINE, empty_run
 
 
@@ -14,8 +15,8 @@ def run_of(*cases, **changes):
 
 def test_headline_of_a_ci_run(ci):
     assert run_view(ci).headline == (
-        "Of 8 judged cases, 1 ended in error, 1 regressed, 1 inconclusive, 3 within limits "
-        "and 2 improved; 1 more was not judged."
+        "Of 9 cases, 2 fail (1 more than the reference, 1 not measured), 1 is unknown (too noisy), "
+        "5 pass and 1 is not judged."
     )
 
 
@@ -23,8 +24,8 @@ def test_headline_of_nothing():
     assert run_view(empty_run()).headline == "No case was metered in this run."
 
 
-def test_headline_tells_foreseen_regressions(paper):
-    assert "8 regressed as expected" in run_view(paper).headline
+def test_headline_tells_foreseen_failures(paper):
+    assert "8 fail as expected" in run_view(paper).headline
 
 
 def test_cost_names_searches_facility_and_their_kind(paper):
@@ -44,60 +45,114 @@ def test_emissions_are_an_estimate_with_their_source(ci):
 
 
 def test_looks_come_worst_first_and_leave_out_what_was_expected(ci, paper):
-    assert [case.kind for case in run_view(ci).looks] == ["error", "regressed", "inconclusive"]
+    assert [case.kind for case in run_view(ci).looks] == ["fail", "fail", "unknown"]
     assert run_view(paper).looks == ()
 
 
 def test_a_failed_test_needs_a_look_whatever_its_energy_did():
-    better = Verdict(kind="improved", reason="less")
-    case = Case(nodeid="t", name="t", outcome="failed", total_j=1.0, verdict=better)
+    case = judged(Case(nodeid="t", name="t", outcome="failed", total_j=1.0))
     assert [c.label for c in run_view(run_of(case)).looks] == ["t"]
 
 
-def test_unknown_energy_is_an_error_and_a_skip_is_not():
-    lost = Case(nodeid="a", name="a")
-    skipped = Case(nodeid="b", name="b", outcome="skipped")
+def test_unknown_energy_is_unknown_and_a_skip_is_not_judged():
+    lost = judged(Case(nodeid="a", name="a", errors=["gpu:0 was lost"]))
+    skipped = judged(Case(nodeid="b", name="b", outcome="skipped"))
     view = run_view(run_of(lost, skipped))
     assert [(case.kind, case.word) for case in view.cases] == [
-        ("error", "error"),
+        ("unknown", "unknown: not measured"),
         ("unjudged", "skipped"),
     ]
 
 
-def test_delta_comes_from_the_verdict_then_from_the_groups_baseline():
+def changed(estimate, reference, name, finding, interval=None):
+    return Comparison(
+        reference=reference,
+        name=name,
+        nodeid="a",
+        finding=finding,
+        estimate=estimate,
+        interval=interval,
+        judged=Result(kind="pass"),
+    )
+
+
+def test_each_reference_has_a_column_of_its_own_the_stored_run_first():
     provenance = {"cpu": "estimated"}
     base = Case(
         nodeid="a", name="a", group="g", baseline=True, total_j=100.0, provenance=provenance
     )
-    plain = Case(nodeid="b", name="b", group="g", total_j=60.0, provenance=provenance)
-    judged = Case(
-        nodeid="c",
-        name="c",
+    both = Case(
+        nodeid="b",
+        name="b",
         group="g",
         total_j=60.0,
+        provenance=provenance,
         comparisons=[
-            Comparison(
-                origin="baseline", nodeid="a", verdict=Verdict(kind="within", reason="", delta=0.5)
-            )
+            changed(-0.4, "group", "plain", "lower"),
+            changed(0.254, "stored", "main", "more", (0.23, 0.28)),
         ],
     )
-    view = run_view(run_of(base, plain, judged))
-    assert [case.delta.value for case in view.cases] == [None, pytest.approx(-0.4), 0.5]
-    assert [case.time_ratio for case in view.cases] == [False, True, False]
-    assert view.cases[1].delta.text == "~−40.0 %"
+    view = run_view(run_of(base, both))
+    assert list(view.versus.items()) == [("stored", "vs main"), ("group", "vs plain")]
+    assert view.cases[0].changes == {}
+    found = view.cases[1].changes
+    assert (found["group"].text, found["group"].finding) == ("~−40.0 %", "lower")
+    assert (found["stored"].value, found["stored"].finding) == (0.254, "more")
+    assert found["group"].time_ratio
+
+
+def test_references_of_several_names_share_a_column():
+    cases = [
+        Case(nodeid=name, name=name, comparisons=[changed(0.1, "group", name, "higher")])
+        for name in "xy"
+    ]
+    assert run_view(run_of(*cases)).versus == {"group": "vs reference"}
+
+
+@pytest.mark.parametrize(
+    ("result", "kind", "word"),
+    [
+        (Result(kind="fail", reason="more than main"), "fail", "fail: more than main"),
+        (Result(kind="pass"), "pass", "pass"),
+        (Result(kind="xfail", reason="over budget"), "xfail", "xfail: over budget"),
+        (Result(kind="pass", reason="not judged"), "unjudged", "not judged"),
+        (Result(kind="fail", reason="not judged"), "fail", "fail"),
+        (
+            Result(kind="dubious", reason="of a later version"),
+            "fail",
+            "dubious: of a later version",
+        ),
+        (None, "unjudged", "not judged"),
+    ],
+)
+def test_a_result_is_shown_with_its_reason(result, kind, word):
+    (case,) = run_view(run_of(Case(nodeid="a", name="a", result=result))).cases
+    assert (case.kind, case.word) == (kind, word)
 
 
 def test_an_accuracy_difference_is_told_in_points():
-    verdict = Verdict(kind="within", reason="", delta=-0.004, interval=(-0.02, 0.01))
-    case = Case(
-        nodeid="a",
-        name="a",
-        total_j=1.0,
-        comparisons=[Comparison(origin="budget", quantity="accuracy", limit=0.97, verdict=verdict)],
-        verdict=verdict,
+    comparison = Comparison(
+        reference="budget",
+        quantity="accuracy",
+        finding="kept",
+        limit=0.97,
+        estimate=-0.004,
+        interval=(-0.02, 0.01),
+        judged=Result(kind="pass"),
     )
-    comparison = run_view(run_of(case)).cases[0].comparisons[0]
-    assert (comparison.delta, comparison.limit, comparison.interval) == ("−0.4 points", "0.970", "")
+    case = Case(nodeid="a", name="a", metrics={"accuracy": 0.966}, comparisons=[comparison])
+    (shown,) = run_view(run_of(case)).cases
+    (found,) = shown.comparisons
+    assert (found.estimate, found.limit, found.interval) == ("−0.4 points", "0.970", "")
+    assert shown.accuracy_finding == "kept"
+
+
+def test_a_limit_of_a_quantity_that_is_new_here_is_a_plain_number():
+    power = Comparison(reference="budget", quantity="power", finding="dim", limit=100.0)
+    (found,) = (
+        run_view(run_of(Case(nodeid="a", name="a", comparisons=[power]))).cases[0].comparisons
+    )
+    assert (found.limit, found.finding, found.paint) == ("100", "dim", "unclear")
 
 
 def test_keys_are_stable_and_told_apart():
@@ -131,13 +186,13 @@ def test_host_name_only_where_the_run_has_it(ci, host):
 
 def test_a_reason_about_accuracy_is_no_ratio_of_times(paper):
     energy = next(case for case in run_view(paper).cases if case.reason_is_time_ratio)
-    lost = Verdict(kind="regressed", reason="accuracy 0.95 drops by more than 1 point")
-    accuracy = Comparison(origin="baseline", quantity="accuracy", verdict=lost)
+    lost = Result(kind="fail", reason="accuracy lost", text="accuracy 0.95 drops by more than 1")
+    accuracy = Comparison(reference="group", quantity="accuracy", finding="lost", judged=lost)
     worse = msgspec.structs.replace(
-        energy.source, verdict=lost, comparisons=[accuracy, *energy.source.comparisons]
+        energy.source, result=lost, comparisons=[accuracy, *energy.source.comparisons]
     )
     cases = [worse if case.nodeid == worse.nodeid else case for case in paper.cases]
     shown = run_view(msgspec.structs.replace(paper, cases=cases)).cases
-    judged = next(case for case in shown if case.source is worse)
-    assert judged.time_ratio
-    assert not judged.reason_is_time_ratio
+    told = next(case for case in shown if case.source is worse)
+    assert told.changes["group"].time_ratio
+    assert not told.reason_is_time_ratio

@@ -87,6 +87,16 @@ def test_a_search_says_what_it_cost_and_when_it_has_paid():
     assert shown.curve.found == 50
 
 
+def test_levels_that_were_broken_off_are_named_and_not_drawn():
+    shown = search(at_most=[(28, 0.96), (26, 0.95)])
+    assert shown.curve.line == "0,0 50,2.6 100,100"
+    assert shown.curve.finding == (
+        "3 levels of zeroed bits probed; 20 is the furthest that holds. "
+        "Broken off, as too much was lost, and not drawn: 26, 28."
+    )
+    assert "at this rate at least 15,120 images" in shown.cost
+
+
 @pytest.mark.parametrize(
     ("after", "text"),
     [

@@ -2,9 +2,11 @@
 
 import re
 
+import msgspec
 import pytest
 
-from pytest_energybench.report.markdown import MOST_LINES, render_markdown
+from pytest_energybench.gates.judge import judged
+from pytest_energybench.report.markdown import LONGEST_COMMENT, LONGEST_SUMMARY, render_markdown
 from pytest_energybench.results.model import Case, Run
 from tests.report.samples import MACHINE, empty_run
 
@@ -18,26 +20,54 @@ def test_ci(ci, golden):
 
 
 def test_nothing_metered():
-    assert render_markdown(empty_run()).startswith("**No case was metered in this run.**")
+    assert "0 cases" not in render_markdown(empty_run())
+    assert "<details>" not in render_markdown(empty_run())
 
 
-def test_at_most_sixty_lines_whatever_the_run(big):
-    text = render_markdown(big)
-    assert len(text.splitlines()) <= MOST_LINES
-    assert "further cases not shown" in text
-    assert text.count("▲ regressed |") == 30
+def before_the_fold(text):
+    return text.partition("<details>")[0]
+
+
+def test_only_what_needs_a_look_or_changed_stands_before_the_fold(ci):
+    text = render_markdown(ci)
+    rows = [line for line in before_the_fold(text).splitlines() if line.startswith("| ")]
+    words = [row.split("|")[1].split()[-1] for row in rows[2:]]
+    assert words == ["FAIL", "FAIL", "UNKNOWN", "less", "less", "new"]
+    assert "test_index_build" not in before_the_fold(text)
+    assert "test_index_build" in text
+
+
+@pytest.mark.parametrize("most", [LONGEST_COMMENT, LONGEST_SUMMARY, 10_000])
+def test_it_is_never_longer_than_its_place_holds_and_says_what_is_left_out(big, most):
+    long = [
+        judged(Case(nodeid=f"{'n' * 300}{n}", name=f"{n}{'猫' * 300}", errors=["e" * 500 + str(n)]))
+        for n in range(6_000)
+    ]
+    text = render_markdown(msgspec.structs.replace(big, cases=[*big.cases, *long]), most=most)
+    assert len(text.encode()) <= most
+    (left_out,) = re.findall(r"^([\d,]+) further cases left out", text, re.MULTILINE)
+    shown = len([line for line in text.partition("<details>")[2].splitlines() if "`" in line])
+    assert shown + int(left_out.replace(",", "")) == 8_000
+
+
+def test_the_failures_of_a_session_are_told_before_the_cases(ci):
+    text = render_markdown(
+        msgspec.structs.replace(ci, failures=["energy-budgets.toml: budget 'x' matches no case"])
+    )
+    assert "budget 'x' matches no case" in before_the_fold(text)
 
 
 @pytest.mark.parametrize(
     "name", ["a|b", "tick`tick", "``", "<img src=x>", "@everyone", "line\nbreak", "[x](http://y)"]
 )
 def test_a_name_is_only_ever_code_in_its_own_cell(name):
-    run = Run(machine=MACHINE, cases=[Case(nodeid=name, name=name, errors=[name])])
+    run = Run(machine=MACHINE, cases=[judged(Case(nodeid=name, name=name, errors=[name]))])
     lines = render_markdown(run).splitlines()
     row = next(line for line in lines if line.startswith("| `"))
     assert len(re.findall(r"(?<!\\)\|", row)) == 5
-    reason = next(line for line in lines if line.startswith("- "))
+    reason = next(line for line in lines if line.startswith("| ? UNKNOWN |"))
+    assert len(re.findall(r"(?<!\\)\|", reason)) == 5
     outside = re.sub(r"(`+).*?\1(?!`)", "", reason, count=1)
     assert "<" not in outside.replace("\\<", "")
     assert not re.search("@\\w", outside)
-    assert not re.search(r"(?<!\\)[\[`|]", outside)
+    assert not re.search(r"(?<!\\)[\[`]", outside)

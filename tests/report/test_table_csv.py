@@ -47,4 +47,4 @@ def test_no_text_becomes_a_formula(start):
 
 
 def test_a_negative_figure_stays_a_number(paper):
-    assert float(rows(paper)[1]["delta"]) < 0
+    assert float(rows(paper)[1]["group_change"]) < 0

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_energybench.base.text import sanitize
 from pytest_energybench.report.text import (
     display_width,
     labels,
@@ -11,19 +12,19 @@ from pytest_energybench.report.text import (
     pad,
     plural,
     shorten,
-    visible,
 )
 
 
 def test_a_terminal_is_given_nothing_to_obey():
-    assert visible("a\x1b[31mred\x07") == "a\\x1b[31mred\\x07"
-    assert visible("two\nlines\tand a tab") == "two lines and a tab"
-    assert visible("\u202etxt.exe") == "\\u202etxt.exe"
+    assert sanitize("a\x1b[31mred\x07") == "a\\x1b[31mred\\x07"
+    assert sanitize("two\nlines\tand a tab") == "two lines and a tab"
+    assert sanitize("\u202etxt.exe") == "\\u202etxt.exe"
+    assert sanitize("3\u00a0J".encode() + b"\xff") == "3\u00a0J\\xff"
 
 
 @given(st.text())
 def test_visible_text_is_one_printable_line(text):
-    shown = visible(text)
+    shown = sanitize(text)
     assert len(shown.splitlines()) <= 1
     assert not any(ord(char) < 32 or ord(char) == 127 for char in shown)
 

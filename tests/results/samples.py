@@ -6,11 +6,11 @@ from pytest_energybench.results.model import (
     Comparison,
     Machine,
     MeterInfo,
+    Result,
     Round,
     Run,
     Search,
     Series,
-    Verdict,
     Window,
 )
 
@@ -64,14 +64,7 @@ def make_run(*cases, **fields):
 
 def full_run():
     """A run with every kind of field in use."""
-    verdict = Verdict(
-        kind="regressed",
-        reason="énergie +8 %",
-        delta=0.08,
-        interval=(0.05, 0.11),
-        method="welch",
-        n=3,
-    )
+    result = Result(kind="fail", reason="more than main", text="énergie +8 %")
     case = make_case(
         "test_full",
         9.0,
@@ -101,8 +94,21 @@ def full_run():
         ),
         series=[Series(name="loss", x="epoch", points=[(1.0, 0.5), (2.0, 0.25)])],
         comparisons=[
-            Comparison(origin="stored", nodeid="tests/test_x.py::test_full", verdict=verdict)
+            Comparison(
+                reference="stored",
+                name="main",
+                nodeid="tests/test_x.py::test_full",
+                finding="more",
+                limit=10.3,
+                margin=0.03,
+                estimate=0.08,
+                interval=(0.05, 0.11),
+                method="welch",
+                n=3,
+                judged=result,
+            )
         ],
-        verdict=verdict,
+        result=result,
     )
-    return make_run(case, commit=Commit(id="0" * 40, dirty=True, branch="main", subject="Test"))
+    commit = Commit(id="0" * 40, dirty=True, branch="main", subject="Test")
+    return make_run(case, commits=[commit])

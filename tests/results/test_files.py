@@ -54,7 +54,7 @@ def test_the_file_is_stable_readable_utf8(tmp_path):
     write_run(full_run(), second)
     text = first.read_text(encoding="utf-8")
     assert first.read_bytes() == second.read_bytes()
-    assert text.startswith('{\n  "schema_version": 1,\n')
+    assert text.startswith('{\n  "schema_version": 2,\n')
     assert text.endswith("}\n")
     assert "énergie" in text
 
@@ -68,7 +68,7 @@ def test_unknown_fields_are_skipped_anywhere(tmp_path, document):
     assert read_run(path) == full_run()
 
 
-@pytest.mark.parametrize("version", [2, 0, "1", True, 1.5])
+@pytest.mark.parametrize("version", [1, 3, 0, "2", True, 2.5])
 def test_another_major_version_is_refused_by_name(refusal, document, version):
     document["schema_version"] = version
     document["cases"] = "what a later version makes of it"
@@ -91,8 +91,8 @@ def test_a_file_without_a_version_is_no_run(refusal):
         ("duration_s", None, "$.cases[0].duration_s"),
         ("energy_j", {"cpu": -1}, "$.cases[0].energy_j[...]"),
         ("energy_j", [1], "$.cases[0].energy_j"),
-        ("provenance", {"cpu": "guessed"}, "$.cases[0].provenance[...]"),
-        ("outcome", "maybe", "$.cases[0].outcome"),
+        ("provenance", {"cpu": 1}, "$.cases[0].provenance[...]"),
+        ("outcome", None, "$.cases[0].outcome"),
         ("nodeid", 5, "$.cases[0].nodeid"),
         ("rounds", [{"started": ""}], "$.cases[0].rounds[0]"),
     ],
@@ -125,7 +125,7 @@ def test_what_is_no_json_object_is_refused(refusal, content):
 def test_nesting_without_end_is_refused(refusal):
     assert refusal(b"[" * 100_000)
     assert "nested too deeply" in refusal(
-        b'{"schema_version": 1, "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+        b'{"schema_version": 2, "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
     )
 
 
@@ -137,7 +137,7 @@ def test_a_file_cut_short_anywhere_is_refused(refusal):
 
 
 def test_a_message_stays_one_line_whatever_the_file_holds(refusal, document):
-    document["cases"][0]["outcome"] = "x\n\x1b[31m\u2028" + "y" * 5000
+    document["schema_version"] = "x\n\x1b[31m\u2028" + "y" * 5000
     assert "\x1b" not in refusal(document)
     assert len(refusal(document)) < 1000
 
@@ -184,7 +184,7 @@ def test_whatever_a_field_is_replaced_by_the_answer_is_a_run_or_one_line(data):
                 document["cases"][0],
                 document["cases"][0]["rounds"][0],
                 document["cases"][0]["windows"][0],
-                document["cases"][0]["verdict"],
+                document["cases"][0]["result"],
                 document["meters"][0],
             ]
         )

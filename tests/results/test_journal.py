@@ -112,9 +112,9 @@ def test_a_journal_torn_in_its_first_line_is_started_anew(written, length):
     ("number", "damage"),
     [
         (1, b"nonsense"),
-        (1, b'{"journal": 2, "run": {"schema_version": 1}}'),
+        (1, b'{"journal": 2, "run": {"schema_version": 2}}'),
         (1, b'{"journal": 1, "run": {"schema_version": 7}}'),
-        (1, b'{"journal": true, "run": {"schema_version": 1}}'),
+        (1, b'{"journal": true, "run": {"schema_version": 2}}'),
         (2, b""),
         (3, b'{"case": {"nodeid": "a"}}'),
         (3, b'{"case": {"nodeid": "a", "name": "a", "total_j": -1}}'),
@@ -136,7 +136,7 @@ def test_a_damaged_line_is_reported_with_its_number_and_nothing_is_changed(writt
     assert written.read_bytes() == damaged
 
 
-@pytest.mark.parametrize("content", [b"my notes", b"my notes\nmore\n", b'{"schema_version": 1}'])
+@pytest.mark.parametrize("content", [b"my notes", b"my notes\nmore\n", b'{"schema_version": 2}'])
 def test_another_file_is_not_taken_for_a_journal(tmp_path, content):
     path = tmp_path / "notes.txt"
     path.write_bytes(content)

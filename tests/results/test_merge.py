@@ -34,12 +34,12 @@ def test_the_whole_has_all_cases_in_order_and_the_earliest_time():
         ({"machine": msgspec.structs.replace(MACHINE, fingerprint="x", cpu="Z")}, "cpu is Z here"),
         ({"meters": [MeterInfo(domain="cpu", source="rapl", provenance="measured")]}, "by rapl"),
         ({"settings": {"pue": 1.0, "rounds": 1, "preset": "quick"}}, "pue is 1.0 here"),
-        ({"commit": Commit(id="2" * 40)}, "commit is 222222222222 here and 111111111111 there"),
+        ({"commits": [Commit(id="2" * 40)]}, "commit is 222222222222 here and 111111111111 there"),
         ({"shard": Shard(index=2, count=4)}, "4 shards here and 2 there"),
     ],
 )
 def test_parts_that_do_not_agree_are_refused_with_what_differs_and_where(fields, difference):
-    first = make_run(A, commit=Commit(id="1" * 40), shard=Shard(index=1, count=2))
+    first = make_run(A, commits=[Commit(id="1" * 40)], shard=Shard(index=1, count=2))
     second = msgspec.structs.replace(
         first, cases=[B], **{"shard": Shard(index=2, count=2), **fields}
     )
@@ -52,6 +52,9 @@ def test_parts_that_do_not_agree_are_refused_with_what_differs_and_where(fields,
     merged = merge(parts(first, second), allow_mismatch=True)
     assert difference in merged.differing[0]
     assert difference in " ".join(merged.run.errors)
+    assert {each.id[0] for each in merged.run.commits} == (
+        {"1", "2"} if "commits" in fields else {"1"}
+    )
 
 
 def test_a_case_in_two_parts_is_refused():
@@ -106,8 +109,7 @@ print(peak_bytes() / 2**30)
 
 @pytest.mark.slow
 def test_a_hundred_thousand_cases_are_merged_in_twenty_seconds_and_a_gigabyte(tmp_path):
-    from pytest_energybench.gates.energy import judge_baseline
-    from pytest_energybench.gates.figures import Figures
+    from pytest_energybench.gates.energy import judge_group
     from pytest_energybench.results.files import write_run
 
     paths = []
@@ -119,10 +121,8 @@ def test_a_hundred_thousand_cases_are_merged_in_twenty_seconds_and_a_gigabyte(tm
             cases.append(plain)
             for method in range(4):
                 case = make_case(f"{name}[m{method}]", 9.0, 10.5, group=name)
-                made = judge_baseline(Figures.of(case), Figures.of(plain))
-                cases.append(
-                    msgspec.structs.replace(case, comparisons=[made], verdict=made.verdict)
-                )
+                made = judge_group(case, plain, margin=0.0, interleaved=True)
+                cases.append(msgspec.structs.replace(case, comparisons=[made], result=made.judged))
         paths.append(tmp_path / f"{part}.json")
         write_run(make_run(*cases, shard=Shard(index=part + 1, count=8)), paths[-1])
     done = subprocess.run(

@@ -16,7 +16,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-from pytest_energybench.training import cache  # noqa: E402
+from pytest_energybench.experiment.training import cache  # noqa: E402
 
 State = dict[str, "torch.Tensor"]
 STATE: State = {"weight": torch.arange(6.0)}
@@ -146,7 +146,7 @@ class TestWhatIsNoPlainFile:
 WRITER = """
 import sys, torch
 from pathlib import Path
-from pytest_energybench.training import cache
+from pytest_energybench.experiment.training import cache
 for turn in range(60):
     cache.write(Path(sys.argv[1]), {"weight": torch.full((5000,), float(sys.argv[2]))})
 """

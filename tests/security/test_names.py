@@ -9,7 +9,7 @@ import pytest
 from pytest_energybench.cli import main
 from pytest_energybench.results.errors import StorageError
 from pytest_energybench.results.storage import Storage
-from tests.plugin.conftest import (  # noqa: F401  # fixtures, found by their names
+from tests.session.conftest import (  # noqa: F401  # fixtures, found by their names
     locks_of_its_own,
     only_this_plugin,
     suite,

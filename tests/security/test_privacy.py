@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_energybench.privacy import _home_folders, private_text, without_private
 from pytest_energybench.results.model import Case, Machine, Run
-from tests.plugin.conftest import (  # noqa: F401  # fixtures, found by their names
+from pytest_energybench.results.redaction import _home_folders, private_text, without_private
+from tests.session.conftest import (  # noqa: F401  # fixtures, found by their names
     locks_of_its_own,
     only_this_plugin,
     suite,

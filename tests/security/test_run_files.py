@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from pytest_energybench.cli import main
-from tests.plugin.conftest import (  # noqa: F401  # fixtures, found by their names
+from tests.session.conftest import (  # noqa: F401  # fixtures, found by their names
     locks_of_its_own,
     only_this_plugin,
     suite,
@@ -40,7 +40,7 @@ ROUND = {
     "total_j": 5.0,
 }
 BASE: Json = {
-    "schema_version": 1,
+    "schema_version": 2,
     "created": "2026-01-01T00:00:00Z",
     "machine": {"fingerprint": "f", "cpu": "c", "cores": 1, "memory_bytes": 1},
     "meters": [{"domain": "cpu:0", "source": "fake", "provenance": "measured"}],
@@ -67,12 +67,21 @@ def changed(**fields: Any) -> bytes:
 
 def evil_everywhere() -> bytes:
     """Every text of a run file holds what a terminal, a browser or a spreadsheet would obey."""
-    verdict = {"kind": "regressed", "reason": EVIL, "method": EVIL}
+    result = {"kind": "fail", "reason": EVIL, "text": EVIL}
+    compared = {"reference": "stored", "name": EVIL, "nodeid": EVIL, "finding": EVIL}
     run = copy.deepcopy(BASE) | {
         "created": EVIL,
-        "compared_with": EVIL,
+        "compared_with": {
+            "name": EVIL,
+            "created": EVIL,
+            "commit": {"id": EVIL},
+            "differences": [EVIL],
+            "stale": [EVIL],
+            "not_run": [EVIL],
+        },
+        "failures": [EVIL],
         "errors": [EVIL],
-        "commit": {"id": EVIL, "branch": EVIL, "subject": EVIL},
+        "commits": [{"id": EVIL, "branch": EVIL, "subject": EVIL}],
         "settings": {"pue": 1.0, EVIL: EVIL, "carbon_intensity_source": EVIL},
         "meters": [{"domain": EVIL, "source": EVIL, "provenance": "measured", "note": EVIL}],
         "shard": {"index": 1, "count": 2, "planned": [EVIL]},
@@ -100,9 +109,30 @@ def evil_everywhere() -> bytes:
         },
         "flags": [EVIL],
         "errors": [EVIL],
-        "comparisons": [{"origin": "stored", "nodeid": EVIL, "verdict": verdict}],
-        "verdict": verdict,
+        "comparisons": [compared | {"estimate": 0.1, "method": EVIL, "judged": result}],
+        "result": result,
     }
+    return json.dumps(run).encode()
+
+
+def new_words() -> bytes:
+    """A file of a later version: every field that holds a word holds one that is new here."""
+    result = {"kind": "dubious", "reason": "new", "text": "of a later version"}
+    compared = {"finding": "gleamed", "limit": 5.0, "estimate": 0.1, "judged": result}
+    window = ROUND | {"name": "w", "place": "elsewhere", "provenance": {"cpu:0": "simulated"}}
+    comparisons = [
+        compared | {"reference": reference, "quantity": quantity}
+        for reference, quantity in (("sibling", "water"), ("stored", "energy"), ("budget", "water"))
+    ]
+    run = json.loads(
+        changed(
+            windows=[window],
+            provenance={"cpu:0": "simulated"},
+            comparisons=comparisons,
+            result=result,
+        )
+    )
+    run["meters"][0]["provenance"] = "simulated"
     return json.dumps(run).encode()
 
 
@@ -120,7 +150,7 @@ REFUSED: dict[str, bytes] = {
     "an integer of 5,000 digits": text(
         json.dumps(BASE).replace('"cores": 1', '"cores": ' + "9" * 5000)
     ),
-    "deep nesting": b'{"schema_version":1,"x":' + b"[" * 200_000 + b"]" * 200_000 + b"}",
+    "deep nesting": b'{"schema_version":2,"x":' + b"[" * 200_000 + b"]" * 200_000 + b"}",
     "deep nesting alone": b"[" * 1_000_000,
     "deep objects": b'{"a":' * 200_000 + b"1" + b"}" * 200_000,
     "a case twice": text(json.dumps(BASE | {"cases": BASE["cases"] * 2})),
@@ -130,7 +160,6 @@ REFUSED: dict[str, bytes] = {
     "nothing": b"",
     "a pickle": b"\x80\x04\x95\x10\x00\x00\x00\x00\x00\x00\x00\x8c\x05posix\x94.",
     "a string in place of a figure": changed(total_j=EVIL),
-    "no verdict that there is": changed(verdict={"kind": EVIL, "reason": ""}),
 }
 
 READ: dict[str, bytes] = {
@@ -151,19 +180,18 @@ READ: dict[str, bytes] = {
     "an interval upside down": changed(
         comparisons=[
             {
-                "origin": "baseline",
-                "verdict": {
-                    "kind": "within",
-                    "reason": "r",
-                    "delta": -1e308,
-                    "interval": [1e308, -1e308],
-                    "n": 0,
-                },
+                "reference": "group",
+                "finding": "same",
+                "estimate": -1e308,
+                "interval": [1e308, -1e308],
+                "n": 0,
             }
         ]
     ),
     "counts that cannot be": changed(metrics={"accuracy": 1e308, "correct": -1, "total": 0}),
     "a name of a megabyte": changed(name="x" * 10**6, nodeid="x" * 10**6),
+    "words that nobody knows": new_words(),
+    "words that a terminal obeys": changed(result={"kind": EVIL}, outcome=EVIL),
     "no case": text(json.dumps(BASE | {"cases": []})),
     "a date that is none": text(json.dumps(BASE | {"created": "999999999-99-99T99:99:99Z"})),
 }
@@ -173,7 +201,7 @@ COMMANDS: dict[str, Callable[[str, str], list[str]]] = {
     "Markdown": lambda file, _: ["report", file, "-o", "out.md"],
     "CSV": lambda file, _: ["report", file, "-o", "out.csv"],
     "page against it": lambda file, base: ["report", base, "--compare", file, "-o", "out.html"],
-    "compare": lambda file, base: ["compare", base, file, "--fail-on=regressed,stale,missing"],
+    "compare": lambda file, base: ["compare", base, file, "--fail-on=more,stale,missing"],
     "compare with it": lambda file, base: ["compare", file, base, "--allow-mismatch"],
     "compare as CSV": lambda file, base: ["compare", file, base, "--format=csv"],
     "compare as Markdown": lambda file, base: ["compare", file, base, "--format=markdown"],
@@ -275,10 +303,26 @@ def test_a_session_that_compares_with_an_evil_run(
             "no:cacheprovider",
             "-v",
             "--energy-compare=evil.json",
-            "--energy-fail-on=stale,missing,not-comparable,regressed",
+            "--energy-fail-on=stale,missing,not-comparable,more",
         )
         assert result.ret in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.USAGE_ERROR)
         shown = "\n".join([*result.outlines, *result.errlines])
         assert not OBEYED.search(shown)
         assert "Traceback" not in shown
         assert "INTERNALERROR" not in shown
+
+
+def test_a_new_word_costs_no_reader_the_file_and_is_shown(
+    files: Callable[[bytes], tuple[str, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, base = files(READ["words that nobody knows"])
+    assert main(["report", file, "-o", "out.html"]) == 0
+    page = Path("out.html").read_text()
+    for word in ("dubious: new", "gleamed", "sibling"):
+        assert word in page
+    Path("same.json").write_text(json.dumps(BASE))
+    assert main(["compare", "same.json", file, "--fail-on=not-comparable"]) == 1
+    assert "simulated by fake here and measured by fake there" in "".join(capsys.readouterr())
+    assert main(["merge", file, base, "-o", "out.json", "--allow-mismatch"]) == 0
+    merged = json.loads(Path("out.json").read_text())["cases"][0]
+    assert merged["result"]["kind"] == "dubious"  # an unknown result is as bad as can be

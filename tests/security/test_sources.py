@@ -63,9 +63,10 @@ def faults(source: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(ROOT)) for path in FILES])
-def test_no_file_is_unpickled_and_no_text_is_run(path: Path) -> None:
-    assert faults(path.read_text()) == []
+def test_no_file_is_unpickled_and_no_text_is_run() -> None:
+    assert len(FILES) > 100
+    found = {str(path.relative_to(ROOT)): faults(path.read_text("utf-8")) for path in FILES}
+    assert {name: what for name, what in found.items() if what} == {}
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_energybench.report import figures, units
+from pytest_energybench.base.text import sanitize
+from pytest_energybench.gates import quantities
+from pytest_energybench.report import figures
 from pytest_energybench.report.charts.scale import Scale, Tick
-from pytest_energybench.report.text import LONGEST_NAME, plural, shorten
-from pytest_energybench.report.view import WORST_FIRST, CaseView, Kind
-from pytest_energybench.results.model import Comparison, Origin
+from pytest_energybench.report.text import LONGEST_NAME, listed, plural, shorten
+from pytest_energybench.report.view import CaseView
+from pytest_energybench.results.model import Comparison, Reference
 
 MOST_ROWS = 60
 _SAME = 0.002
@@ -18,11 +21,12 @@ _WIDEST = (-0.95, 4.0)
 _FALLS = (-0.9, -0.75, -0.5, -0.4, -0.3, -0.2, -0.1, -0.05)
 _RISES = (0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 3.0)
 _MARKS = (*_FALLS, 0.0, *_RISES)
-_HEADINGS: dict[Origin, tuple[str, str, str]] = {
-    "baseline": ("Against the baseline of this run", "the group's baseline", "their baseline"),
-    "stored": ("Against the stored baseline", "the stored baseline", "their stored baseline"),
-    "budget": ("Against the budget", "the budget", "their budget"),
+_HEADINGS: dict[Reference, tuple[str, str]] = {
+    "stored": ("Against the stored run", "the stored run"),
+    "group": ("Against the group's reference", "the group's reference"),
+    "budget": ("Against the budget", "the budget"),
 }
+_FINDINGS = ("more", "higher", "unclear", "same", "lower", "less")
 
 
 Judged = tuple[CaseView, Comparison, float]
@@ -37,17 +41,17 @@ class ForestRow:
         x: place of the change in percent of the axis; `low`, `high` of its interval's ends.
         limit: place of the most that was allowed, None where that is unknown or the reference.
         beyond: `left` or `right` where the change lies outside the axis.
-        opens: whether a new group begins here.
+        opens: heading of the group that begins here; empty inside one.
     """
 
     case: CaseView
-    kind: Kind
+    finding: str
     x: float
     low: float | None
     high: float | None
     limit: float | None
     beyond: str
-    opens: bool
+    opens: str
     delta: str
     interval: str
 
@@ -57,6 +61,7 @@ class Forest:
     """A forest plot against one kind of reference.
 
     Attributes:
+        against: `stored`, `group` or `budget`.
         zero: place of the reference itself, in percent.
         finding: what the plot shows, in a sentence.
         left_out: judged cases not drawn, all of them better than the ones drawn.
@@ -64,6 +69,7 @@ class Forest:
     """
 
     key: str
+    against: Reference
     heading: str
     reference: str
     rows: tuple[ForestRow, ...]
@@ -76,29 +82,29 @@ class Forest:
 
 def forests(cases: Sequence[CaseView]) -> tuple[Forest, ...]:
     """One plot for each kind of reference that any case was judged against."""
-    origins: tuple[Origin, ...] = ("stored", "baseline", "budget")
-    return tuple(plot for origin in origins if (plot := _forest(cases, origin)) is not None)
+    return tuple(plot for each in _HEADINGS if (plot := _forest(cases, each)) is not None)
 
 
-def _forest(cases: Sequence[CaseView], origin: Origin) -> Forest | None:
+def _forest(cases: Sequence[CaseView], against: Reference) -> Forest | None:
     judged = [
         (case, comparison, delta)
         for case in cases
         for comparison in case.source.comparisons
-        if comparison.origin == origin
+        if comparison.reference == against
         and comparison.quantity == "energy"
-        and (delta := _change(case, comparison)) is not None
+        and (delta := figures.finite(comparison.estimate)) is not None
     ]
     if not judged:
         return None
     shown = judged
     if len(judged) > MOST_ROWS:
-        shown = sorted(judged, key=lambda j: (WORST_FIRST.index(j[1].verdict.kind), -j[2]))
+        shown = sorted(judged, key=_worst_first)
         shown = shown[:MOST_ROWS]
     scale = _scale(shown)
-    heading, reference, whose = _HEADINGS[origin]
+    heading, reference = _HEADINGS[against]
     return Forest(
-        key=f"forest-{origin}",
+        key=f"forest-{against}",
+        against=against,
         heading=heading,
         reference=reference,
         rows=tuple(
@@ -106,57 +112,42 @@ def _forest(cases: Sequence[CaseView], origin: Origin) -> Forest | None:
         ),
         ticks=_ticks(scale),
         zero=scale.at(1.0),
-        finding=_finding(judged, reference, whose),
+        finding=_finding(judged, reference, len(cases)),
         left_out=len(judged) - len(shown),
-        time_ratio=origin != "budget" and any(case.time_ratio for case, _, _ in judged),
+        time_ratio=any(
+            change.time_ratio
+            for case, _, _ in judged
+            if (change := case.changes.get(against)) is not None
+        ),
     )
 
 
-def _change(case: CaseView, comparison: Comparison) -> float | None:
-    delta = figures.finite(comparison.verdict.delta)
-    if delta is not None:
-        return delta
-    if comparison.origin == "budget":
-        return figures.relative_change(figures.joules(case.source), comparison.limit)
-    return None
+def _worst_first(judged: Judged) -> tuple[int, float]:
+    _, comparison, delta = judged
+    finding = comparison.finding
+    return _FINDINGS.index(finding) if finding in _FINDINGS else -1, -delta
 
 
 def _bounds(comparison: Comparison) -> tuple[float, float] | None:
-    interval = comparison.verdict.interval
+    interval = comparison.interval
     if interval is None or not all(map(math.isfinite, interval)):
         return None
     return interval
 
 
-def _allowed(case: CaseView, comparison: Comparison, delta: float) -> float | None:
-    """The most that was allowed, relative to the reference: the stricter of margin and budget.
-
-    None on the plot against a budget, where the reference itself is the limit.
-    """
-    if comparison.origin == "budget":
-        return None
-    allowed = [] if comparison.margin is None else [comparison.margin]
-    energy = figures.joules(case.source)
-    if energy and delta > -1:
-        reference = energy / (1 + delta)
-        limits = [c.limit for c in case.source.comparisons if _is_energy_budget(c)]
-        if comparison.margin is None:
-            limits.append(comparison.limit)
-        known = [limit for value in limits if (limit := figures.finite(value)) is not None]
-        allowed += [limit / reference - 1 for limit in known]
-    return min(allowed, default=None)
-
-
-def _is_energy_budget(comparison: Comparison) -> bool:
-    return comparison.origin == "budget" and comparison.quantity == "energy"
+def _allowed(comparison: Comparison) -> float | None:
+    """The most that was allowed, relative to the reference; None where that is the limit itself,
+    or nobody asked."""
+    asked = comparison.reference != "budget" and comparison.judged is not None
+    return comparison.margin if asked else None
 
 
 def _scale(judged: Sequence[Judged]) -> Scale:
     """Logarithmic in the ratio, so that half and double lie equally far from no change."""
     values = [0.0]
-    for case, comparison, delta in judged:
+    for _, comparison, delta in judged:
         values += [delta, *(_bounds(comparison) or ())]
-        allowed = _allowed(case, comparison, delta)
+        allowed = _allowed(comparison)
         values += [] if allowed is None else [allowed]
     low, high = max(min(values), _WIDEST[0]), min(max(values), _WIDEST[1])
     return Scale((1 + low) / 1.06, (1 + high) * 1.06, log=True)
@@ -169,51 +160,52 @@ def _ticks(scale: Scale) -> tuple[Tick, ...]:
         if all(abs(scale.at(1 + mark) - scale.at(1 + other)) > 17 for other in chosen):
             chosen.append(mark)
     return tuple(
-        Tick(scale.at(1 + mark), units.percent(mark, uncertainty=1.0)) for mark in sorted(chosen)
+        Tick(scale.at(1 + mark), quantities.percent(mark, uncertainty=1.0))
+        for mark in sorted(chosen)
     )
 
 
-def _opens(judged: Sequence[Judged], index: int) -> bool:
-    if index == 0:
-        return False
-    before, here = judged[index - 1][0].source.group, judged[index][0].source.group
-    return here is not None and here != before
+def _opens(judged: Sequence[Judged], index: int) -> str:
+    heading = judged[index][0].heading
+    return "" if index and judged[index - 1][0].heading == heading else heading
 
 
 def _row(
-    case: CaseView, comparison: Comparison, delta: float, scale: Scale, *, opens: bool
+    case: CaseView, comparison: Comparison, delta: float, scale: Scale, *, opens: str
 ) -> ForestRow:
     bounds = _bounds(comparison)
-    allowed = _allowed(case, comparison, delta)
+    allowed = _allowed(comparison)
     half = None if bounds is None else (bounds[1] - bounds[0]) / 2
     beyond = ""
     if not scale.low <= 1 + delta <= scale.high:
         beyond = "left" if 1 + delta < scale.low else "right"
-    mark = units.ESTIMATE_MARK if case.estimated else ""
+    mark = quantities.ESTIMATE_MARK if case.estimated else ""
     return ForestRow(
         case=case,
-        kind=comparison.verdict.kind,
+        finding=comparison.finding if comparison.finding in _FINDINGS else "unclear",
         x=scale.at(1 + delta),
         low=None if bounds is None else scale.at(1 + bounds[0]),
         high=None if bounds is None else scale.at(1 + bounds[1]),
         limit=None if allowed is None or abs(allowed) < _SAME else scale.at(1 + allowed),
         beyond=beyond,
         opens=opens,
-        delta=mark + units.percent(delta, uncertainty=half),
-        interval=units.interval(bounds),
+        delta=mark + quantities.percent(delta, uncertainty=half),
+        interval=quantities.interval(bounds),
     )
 
 
-def _finding(judged: Sequence[Judged], reference: str, whose: str) -> str:
-    if len(judged) == 1:
-        return f"{_named(judged[0])} against {reference}."
-    below = sum(delta < 0 for _, _, delta in judged)
+def _finding(judged: Sequence[Judged], reference: str, number: int) -> str:
+    found = Counter(comparison.finding for _, comparison, _ in judged)
+    words = listed([f"{count:,} {sanitize(word)}" for word, count in found.most_common()])
+    rest = number - len({id(case) for case, _, _ in judged})
+    others = f", {rest:,} of the run's {number:,} not" if rest else ""
     ordered = sorted(judged, key=lambda entry: entry[2])
-    least, most = ordered[0], ordered[-1]
-    text = f"{below:,} of {plural(len(judged), 'case')} used less energy than {whose}"
-    return f"{text}; lowest is {_named(least)}, highest {_named(most)}."
+    text = f"{plural(len(judged), 'case')} compared with {reference}{others}: {words}"
+    if len(judged) == 1:
+        return f"{text}, {_named(judged[0])}."
+    return f"{text}; lowest is {_named(ordered[0])}, highest {_named(ordered[-1])}."
 
 
 def _named(entry: Judged) -> str:
     case, _, delta = entry
-    return f"{shorten(case.label, LONGEST_NAME)} at {units.percent(delta)}"
+    return f"{shorten(case.label, LONGEST_NAME)} at {quantities.percent(delta)}"

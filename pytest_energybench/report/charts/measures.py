@@ -10,13 +10,14 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pytest_energybench.report import figures, units
+from pytest_energybench.base.text import sanitize
+from pytest_energybench.gates import quantities
+from pytest_energybench.report import figures
 from pytest_energybench.report.charts.scale import Scale, Tick, around
-from pytest_energybench.report.charts.series import Series, method_of, series, shapes
-from pytest_energybench.report.text import listed, visible
+from pytest_energybench.report.charts.series import BASELINE, Series, method_of, series, shapes
+from pytest_energybench.report.text import listed
 from pytest_energybench.report.view import CaseView
 
-BASELINE = "baseline"
 LINE_HEIGHT = 24
 _COMPRESSION = ("compression", "compression_rate", "theoretical_rate", "realised_rate")
 
@@ -113,7 +114,7 @@ def measures(cases: Sequence[CaseView]) -> Measures | None:
 
 
 def _param(case: CaseView, name: str) -> str:
-    return visible(str(case.source.params[name]))
+    return sanitize(str(case.source.params[name]))
 
 
 def _metric(*names: str) -> Callable[[CaseView], float | None]:
@@ -134,21 +135,21 @@ def _per_epoch(case: CaseView) -> float | None:
 
 
 def _share(value: float) -> str:
-    return units.percent(value, uncertainty=0.01, signed=False)
+    return quantities.percent(value, uncertainty=0.01, signed=False)
 
 
 _ENERGY = _Measure(
-    "Energy", "relative to the baseline", _energy, lambda j: units.energy(j).text, True, True
+    "Energy", "relative to the baseline", _energy, lambda j: quantities.energy(j).text, True, True
 )
 _TIME = _Measure(
-    "Time", "relative to the baseline", lambda c: c.duration.value, units.seconds, True
+    "Time", "relative to the baseline", lambda c: c.duration.value, quantities.seconds, True
 )
-_EPOCHS = _Measure("Epochs", "until training stopped", _metric("epochs"), units.number)
+_EPOCHS = _Measure("Epochs", "until training stopped", _metric("epochs"), quantities.number)
 _PER_EPOCH = _Measure(
     "Energy per epoch",
     "relative to the baseline",
     _per_epoch,
-    lambda j: units.energy(j).text,
+    lambda j: quantities.energy(j).text,
     True,
     True,
 )
@@ -156,7 +157,7 @@ _ACCURACY = _Measure(
     "Accuracy",
     "on test images",
     lambda c: c.accuracy.value,
-    units.accuracy,
+    quantities.accuracy,
     tick=lambda v: f"{v:.3g}",
 )
 _RATE = _Measure(
@@ -166,7 +167,7 @@ _TO_LEVEL = _Measure(
     "Energy to the level",
     "until validation first came within a point of the baseline's best; relative to the baseline",
     _metric("joules_to_level"),
-    lambda j: units.energy(j).text,
+    lambda j: quantities.energy(j).text,
     True,
     True,
 )
@@ -176,8 +177,8 @@ _MEASURES = (_ENERGY, _TIME, _ACCURACY, _EPOCHS, _PER_EPOCH, _TO_LEVEL, _RATE)
 def _cell(measure: _Measure, case: CaseView) -> str:
     value = measure.value(case)
     if value is None:
-        return units.UNKNOWN
-    mark = units.ESTIMATE_MARK if measure.of_energy and case.estimated else ""
+        return quantities.UNKNOWN
+    mark = quantities.ESTIMATE_MARK if measure.of_energy and case.estimated else ""
     return mark + measure.text(value)
 
 
@@ -203,7 +204,7 @@ def _panel(
         reference=scale.at(1.0) if measure.relative else None,
         finding=_finding(measure, found),
         time_ratio=measure.of_energy
-        and any(c.time_ratio for m in by_model.values() for c in m.values()),
+        and any(figures.wholly_estimated(c.source) for m in by_model.values() for c in m.values()),
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from pytest_energybench.report import figures, units
+from pytest_energybench.gates import quantities
+from pytest_energybench.report import figures
 from pytest_energybench.report.charts.scale import Scale, Tick, around, magnitudes
 from pytest_energybench.report.charts.series import method_of, shapes
 from pytest_energybench.report.text import LONGEST_NAME, listed, plural, shorten
@@ -68,7 +70,7 @@ class Plane:
 
 
 def planes(cases: Sequence[CaseView]) -> tuple[Plane, ...]:
-    """The plane of the figures themselves, and that of changes where groups have baselines."""
+    """The plane of the figures themselves, and that of changes where groups have a reference."""
     absolute = [
         (case, joules, case.accuracy.value)
         for case in cases
@@ -77,26 +79,32 @@ def planes(cases: Sequence[CaseView]) -> tuple[Plane, ...]:
         and case.accuracy.value is not None
     ]
     changes = [
-        (case, 1 + case.delta.value, case.accuracy_change)
+        (case, 1 + change.value, case.accuracy_change)
         for case in cases
-        if case.delta.value is not None and case.accuracy_change is not None
+        if (change := case.changes.get("group")) is not None and case.accuracy_change is not None
     ]
     shape_of = shapes(cases)
     made = []
     if len(absolute) > 1:
-        made.append(_absolute(absolute, shape_of))
+        made.append(_absolute(absolute, len(cases), shape_of))
     if len(changes) > 1:
-        made.append(_relative(changes, shape_of))
+        made.append(_relative(changes, len(cases), shape_of))
     return tuple(made)
 
 
 Entry = tuple[CaseView, float, float]
 
 
-def _absolute(entries: Sequence[Entry], shape_of: Mapping[str, int]) -> Plane:
-    entries, left_out = _most(entries)
-    x, y = magnitudes(e[1] for e in entries), around(e[2] for e in entries)
-    points, front = _points(entries, x, y, shape_of, _figures_text)
+def _absolute(entries: Sequence[Entry], number: int, shape_of: Mapping[str, int]) -> Plane:
+    told = f"{len(entries):,} of {plural(number, 'case')} have both figures."
+    if len({case.source.group for case, _, _ in entries}) == 1:
+        told += f" {_front(entries)}"
+        shown, left_out = _most(entries)
+        ranks = {entry[0].key: rank for rank, entry in enumerate(pareto(shown), 1)}
+    else:
+        shown, left_out, ranks = entries[:MOST_POINTS], max(0, len(entries) - MOST_POINTS), {}
+    x, y = magnitudes(e[1] for e in shown), around(e[2] for e in shown)
+    points, front = _points(shown, x, y, shape_of, _figures_text, ranks)
     return Plane(
         key="plane",
         heading="Energy against accuracy",
@@ -106,38 +114,43 @@ def _absolute(entries: Sequence[Entry], shape_of: Mapping[str, int]) -> Plane:
         points=points,
         front=front,
         steps=_steps(front),
-        x_ticks=x.ticks(lambda value: units.energy(value, uncertainty=value).text, 4),
+        x_ticks=x.ticks(lambda value: quantities.energy(value, uncertainty=value).text, 4),
         y_ticks=_down(y, lambda value: f"{value:.3g}"),
         here=None,
-        finding=_finding(front, len(points), "another with less energy and higher accuracy"),
+        finding=told,
         left_out=left_out,
         time_ratio=False,
     )
 
 
-def _relative(entries: Sequence[Entry], shape_of: Mapping[str, int]) -> Plane:
-    entries, left_out = _most(entries)
-    x = around([1.0, *(e[1] for e in entries)])
-    y = around([0.0, *(e[2] for e in entries)])
-    points, front = _points(entries, x, y, shape_of, _change_text)
-    better = sum(e[1] < 1 and e[2] >= 0 for e in entries)
+def _relative(entries: Sequence[Entry], number: int, shape_of: Mapping[str, int]) -> Plane:
+    shown, left_out = entries[:MOST_POINTS], max(0, len(entries) - MOST_POINTS)
+    x = around([1.0, *(e[1] for e in shown)])
+    y = around([0.0, *(e[2] for e in shown)])
+    points, _ = _points(shown, x, y, shape_of, _change_text, {})
+    energy = _counted(case.changes["group"].finding for case, _, _ in entries)
+    accuracy = _counted(case.accuracy_finding or "not judged" for case, _, _ in entries)
     return Plane(
         key="plane-change",
-        heading="Change against each group's baseline",
-        x_label="energy relative to the baseline",
+        heading="Change against each group's reference",
+        x_label="energy relative to the reference",
         y_label="accuracy, points",
         height=HEIGHT,
         points=points,
-        front=front,
-        steps=_steps(front),
-        x_ticks=x.ticks(lambda value: units.percent(value - 1, uncertainty=1.0), 4),
-        y_ticks=_down(y, units.points),
+        front=(),
+        steps=(),
+        x_ticks=x.ticks(lambda value: quantities.percent(value - 1, uncertainty=1.0), 4),
+        y_ticks=_down(y, quantities.points),
         here=(x.at(1.0), _y(y, 0.0)),
-        finding=f"{better:,} of {plural(len(points), 'case')} used less energy than the baseline "
-        "and lost no accuracy. " + _finding(front, len(points), "another in both"),
+        finding=f"{len(entries):,} of {plural(number, 'case')} have both changes. "
+        f"Energy: {energy}. Accuracy: {accuracy}.",
         left_out=left_out,
-        time_ratio=any(case.time_ratio for case, _, _ in entries),
+        time_ratio=any(case.changes["group"].time_ratio for case, _, _ in entries),
     )
+
+
+def _counted(words: Iterable[str]) -> str:
+    return listed([f"{count:,} {word}" for word, count in Counter(words).most_common()])
 
 
 def _figures_text(case: CaseView) -> str:
@@ -145,7 +158,8 @@ def _figures_text(case: CaseView) -> str:
 
 
 def _change_text(case: CaseView) -> str:
-    return f"energy {case.delta.text}, accuracy {units.points(case.accuracy_change)} points"
+    points = quantities.points(case.accuracy_change)
+    return f"energy {case.changes['group'].text}, accuracy {points} points"
 
 
 def _most(entries: Sequence[Entry]) -> tuple[Sequence[Entry], int]:
@@ -172,8 +186,8 @@ def _points(
     y: Scale,
     shape_of: Mapping[str, int],
     text: Callable[[CaseView], str],
+    ranks: Mapping[str, int],
 ) -> tuple[tuple[Point, ...], tuple[Point, ...]]:
-    ranks = {entry[0].key: rank for rank, entry in enumerate(pareto(entries), 1)}
     points = tuple(
         Point(
             case=case,
@@ -206,9 +220,11 @@ def _steps(front: Sequence[Point]) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _finding(front: Sequence[Point], number: int, by_what: str) -> str:
-    names = [shorten(point.case.label, LONGEST_NAME) for point in front[:_NAMED_IN_FINDING]]
+def _front(entries: Sequence[Entry]) -> str:
+    """Which cases of one group no other beats; across groups that would compare unlike work."""
+    front = pareto(entries)
+    names = [shorten(case.label, LONGEST_NAME) for case, _, _ in front[:_NAMED_IN_FINDING]]
     more = len(front) - len(names)
     named = listed([*names, f"{more} more"] if more else names)
     verb = "is" if len(front) == 1 else "are"
-    return f"{len(front)} of {plural(number, 'case')} {verb} not beaten by {by_what}: {named}."
+    return f"{len(front)} {verb} not beaten in both energy and accuracy: {named}."

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_energybench.report.text import visible
+from pytest_energybench.base.text import sanitize
 from pytest_energybench.report.view import CaseView
 
 SHAPES = 6
 PARAMETER = "method"
+BASELINE = "baseline"
+"""The method that the others are compared with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ def series(cases: Sequence[CaseView]) -> tuple[Series, ...]:
 
 def method_of(case: CaseView) -> str:
     """The method's name as shown."""
-    return visible(str(case.source.params.get(PARAMETER, "")))
+    return sanitize(str(case.source.params.get(PARAMETER, "")))
 
 
 def shapes(cases: Sequence[CaseView]) -> dict[str, int]:

@@ -4,7 +4,7 @@
   const tools = document.getElementById("tools");
   if (!table) return;
 
-  const cases = [...table.tBodies].map((body, index) => {
+  const cases = [...table.tBodies].filter((body) => body.dataset.v).map((body, index) => {
     const row = body.rows[0];
     return {
       body, row, index,
@@ -12,19 +12,26 @@
       text: `${row.textContent} ${body.querySelector(".panel code").textContent}`.toLowerCase(),
     };
   });
+  const headings = [...table.querySelectorAll("tbody.under")];
+  const label = (one) => one.row.cells[0].dataset.l ?? one.row.cells[0].textContent.trim();
   const boxes = (name) => [...tools.querySelectorAll(`[name=${name}]`)];
 
-  // Filter by text and verdict
+  // Filter by text and result
   const filter = document.getElementById("filter");
   const shown = document.getElementById("shown");
   const apply = () => {
     const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const verdicts = new Set(boxes("verdict").filter((b) => b.checked).map((b) => b.value));
+    const results = new Set(boxes("result").filter((b) => b.checked).map((b) => b.value));
     let count = 0;
     for (const one of cases) {
-      const fits = verdicts.has(one.body.dataset.v) && words.every((w) => one.text.includes(w));
+      const fits = results.has(one.body.dataset.v) && words.every((w) => one.text.includes(w));
       one.body.hidden = !fits;
       count += fits;
+    }
+    for (const heading of headings) {
+      let next = heading.nextElementSibling;
+      while (next?.dataset.v && next.hidden) next = next.nextElementSibling;
+      heading.hidden = !next?.dataset.v;
     }
     shown.textContent = `${count.toLocaleString("en")} of ${cases.length.toLocaleString("en")} cases`;
   };
@@ -33,7 +40,7 @@
     clearTimeout(waiting);
     waiting = setTimeout(apply, 60);
   });
-  boxes("verdict").forEach((box) => box.addEventListener("change", apply));
+  boxes("result").forEach((box) => box.addEventListener("change", apply));
 
   // Sort: numbers by their value with unknown ones last, the first click on a figure largest first
   const heads = [...table.tHead.rows[0].cells];
@@ -44,7 +51,7 @@
   const sort = (column, direction) => {
     const numeric = heads[column].dataset.sort === "number";
     const keys = new Map(cases.map((one) => [
-      one, numeric ? number(one, column) : one.row.cells[column].textContent.trim(),
+      one, numeric ? number(one, column) : column ? one.row.cells[column].textContent.trim() : label(one),
     ]));
     const collator = new Intl.Collator("en", { numeric: true });
     const order = [...cases].sort((a, b) => {
@@ -53,7 +60,11 @@
       return direction * (numeric ? x - y : collator.compare(x, y)) || a.index - b.index;
     });
     const all = document.createDocumentFragment();
-    order.forEach((one) => all.append(one.body));
+    headings.splice(0).forEach((heading) => heading.remove());
+    order.forEach((one) => {
+      if (one.row.cells[0].dataset.l) one.row.cells[0].textContent = label(one);
+      all.append(one.body);
+    });
     table.append(all);
     heads.forEach((head) => head.removeAttribute("aria-sort"));
     heads[column].setAttribute("aria-sort", direction > 0 ? "ascending" : "descending");
@@ -95,11 +106,11 @@
     const visible = heads.map((head, i) => i).filter((i) => !heads[i].hidden);
     const lines = [visible.map((i) => quoted(heads[i].textContent.trim(), true)).join(",")];
     for (const body of table.tBodies) {
-      if (body.hidden) continue;
+      if (body.hidden || !body.dataset.v) continue;
       const cells = body.rows[0].cells;
       lines.push(visible.map((i) => heads[i].dataset.sort === "number"
         ? cells[i].dataset.n ?? ""
-        : quoted((cells[i].querySelector(".v")?.lastChild ?? cells[i]).textContent.trim(), true)).join(","));
+        : quoted(cells[i].dataset.l ?? (cells[i].querySelector(".v")?.lastChild ?? cells[i]).textContent.trim(), true)).join(","));
     }
     return `${lines.join("\n")}\n`;
   };
@@ -135,6 +146,14 @@
   };
   table.addEventListener("toggle", (event) => unpack(event.target), true);
 
+  // A count of results shows the cases that came to it
+  const part = table.closest("details.part");
+  document.querySelectorAll("[data-result]").forEach((link) => link.addEventListener("click", () => {
+    boxes("result").forEach((box) => { box.checked = box.value === link.dataset.result; });
+    apply();
+    part.open = true;
+  }));
+
   // A link to a case unfolds it, also where a filter hides it
   const follow = () => {
     const panel = document.getElementById(decodeURIComponent(location.hash.slice(1)));
@@ -143,7 +162,7 @@
     body.hidden = false;
     const details = panel.closest("details");
     unpack(details);
-    details.open = true;
+    part.open = details.open = true;
     body.querySelector("summary").focus({ preventScroll: true });
     body.scrollIntoView({ block: "start" });
   };

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_energybench.metering import Meter
-from pytest_energybench.metering.cpu import CpuEstimate
+from pytest_energybench.metering.cpu_estimate import CpuEstimate
 
 
 def pytest_energy_meter() -> Meter:

@@ -1,7 +1,7 @@
 """The meter that the documentation's commands run with: a joule is a number of function calls.
 
 It looks like the estimates of a machine without counters, but the same work gives the same joules
-(to about a thousandth) however busy the machine is, so that what a page says about verdicts holds
+(to about a thousandth) however busy the machine is, so that what a page says about results holds
 in every run of its test.
 """
 
@@ -13,7 +13,7 @@ import time
 
 from pytest_energybench.metering import Domain, Meter, Reading
 
-JOULES_PER_CALL = 7e-4
+JOULES_PER_CALL = 2e-3
 RAM_WATTS = 1e-3
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from pytest_energybench.report.build import run_view
 from pytest_energybench.report.charts.forest import MOST_ROWS, forests
-from pytest_energybench.results.model import Case, Comparison, Run, Verdict
+from pytest_energybench.results.model import Case, Comparison, Result, Run
 from tests.report.samples import MACHINE
 
 
@@ -15,10 +15,10 @@ def plots(run):
     return forests(run_view(run).cases)
 
 
-def judged(delta, *, origin="stored", interval=None, limit=None, margin=None, total=100.0):
-    verdict = Verdict(kind="within", reason="", delta=delta, interval=interval)
-    comparison = Comparison(origin=origin, limit=limit, margin=margin, verdict=verdict)
-    return Case(nodeid=f"t{delta}", name="", total_j=total, comparisons=[comparison])
+def judged(estimate, *, reference="stored", finding="same", **fields):
+    made = {"reference": reference, "finding": finding, "judged": Result(kind="pass")} | fields
+    comparison = Comparison(estimate=estimate, **made)
+    return Case(nodeid=f"t{estimate}", name="", total_j=100.0, comparisons=[comparison])
 
 
 def one(case):
@@ -29,50 +29,56 @@ def test_a_plot_for_each_kind_of_reference(ci):
     stored, budget = plots(ci)
     assert [stored.key, budget.key] == ["forest-stored", "forest-budget"]
     assert stored.finding == (
-        "3 of 7 cases used less energy than their stored baseline; lowest is test_thumbnail at "
-        "−31.0 %, highest test_encode[jpeg] at +12.0 %."
+        "7 cases compared with the stored run, 2 of the run's 9 not: 3 same, 2 less, 1 more and "
+        "1 unclear; lowest is test_thumbnail at −31.0 %, highest test_encode[jpeg] at +12.0 %."
     )
+
+
+def test_a_group_opens_with_what_its_cases_share(paper):
+    rows = plots(paper)[0].rows
+    assert rows[0].opens == "alexnet · bench_cases/test_paper.py::test_paper[alexnet-…]"
+    assert [bool(row.opens) for row in rows[:4]] == [True, False, False, True]
 
 
 def test_less_energy_lies_left_of_the_reference(ci):
     stored = plots(ci)[0]
     for row in stored.rows:
-        delta = row.case.delta.value
+        delta = row.case.changes["stored"].value
         assert (row.x < stored.zero) == (delta < 0)
         assert row.low <= row.x <= row.high
 
 
-def test_what_is_allowed_is_drawn_relative_to_the_reference():
-    # 110 J are 10 % above the reference, so a limit of 105 J is 5 % above it.
-    plot = plots(Run(machine=MACHINE, cases=[judged(0.1, limit=105.0, total=110.0)]))[0]
+def test_what_is_allowed_is_drawn_relative_to_the_reference_it_was_judged_against():
+    plot = plots(Run(machine=MACHINE, cases=[judged(0.1, margin=0.05, limit=105.0)]))[0]
     row = plot.rows[0]
     share = (row.limit - plot.zero) / (row.x - plot.zero)
     assert share == pytest.approx(math.log(1.05) / math.log(1.1), abs=0.02)
 
 
-def test_a_stated_margin_goes_before_the_limit_and_the_stricter_budget_before_both():
-    case = judged(0.1, limit=100.0, margin=0.2, total=110.0)
-    wide = one(case).limit
-    budget = Comparison(origin="budget", limit=115.0, verdict=Verdict(kind="within", reason=""))
-    strict = msgspec.structs.replace(case, comparisons=[*case.comparisons, budget])
-    plot = plots(Run(machine=MACHINE, cases=[case, strict]))[0]
-    loose, tight = (row.limit for row in plot.rows)
-    assert wide is not None
-    assert plot.zero < plot.rows[0].x < tight < loose
+def test_a_budget_draws_no_line_where_another_reference_is_drawn():
+    case = judged(0.1, margin=0.2)
+    budget = Comparison(reference="budget", finding="lower", limit=115.0, estimate=-0.1)
+    both = msgspec.structs.replace(case, comparisons=[*case.comparisons, budget])
+    stored = plots(Run(machine=MACHINE, cases=[case, both]))[0]
+    assert stored.rows[0].limit == stored.rows[1].limit
+
+
+def test_what_nobody_asked_for_has_no_limit():
+    assert one(judged(0.1, margin=0.05, judged=None)).limit is None
 
 
 def test_a_single_case_is_named_in_the_finding():
     finding = plots(Run(machine=MACHINE, cases=[judged(-0.5)]))[0].finding
-    assert finding == "t-0.5 at −50.0 % against the stored baseline."
+    assert finding == "1 case compared with the stored run: 1 same, t-0.5 at −50.0 %."
 
 
 def test_a_limit_that_is_the_reference_is_not_drawn_twice():
-    assert one(judged(-0.4, limit=100.0, total=60.0)).limit is None
+    assert one(judged(-0.4, margin=0.0)).limit is None
 
 
 def test_a_budget_is_its_own_reference():
-    row = one(judged(None, origin="budget", limit=200.0))
-    assert row.delta == "−50.0 %"
+    row = one(judged(-0.5, reference="budget", margin=0.1, limit=200.0))
+    assert (row.delta, row.limit) == ("−50.0 %", None)
 
 
 def test_a_change_beyond_the_axis_points_out_of_it():
@@ -87,7 +93,7 @@ def test_an_interval_without_end_is_left_out():
 def test_many_cases_show_the_worst(big):
     plot = plots(big)[0]
     assert len(plot.rows) == MOST_ROWS
-    assert {row.kind for row in plot.rows} == {"regressed"}
+    assert {row.finding for row in plot.rows} == {"more"}
     assert plot.left_out == 2000 - MOST_ROWS
 
 

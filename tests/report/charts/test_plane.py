@@ -3,9 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_energybench.gates.judge import with_changes
 from pytest_energybench.report.build import run_view
 from pytest_energybench.report.charts.plane import MOST_POINTS, pareto, planes
-from pytest_energybench.results.model import Case, Run
+from pytest_energybench.results.model import Case, Comparison, Run
 from tests.report.samples import MACHINE
 
 
@@ -37,11 +38,11 @@ def test_up_is_better_and_left_is_cheaper():
     assert [point.case.label for point in plane.front] == ["c0", "c1"]
     assert beaten.rank is None
     assert plane.finding == (
-        "2 of 3 cases are not beaten by another with less energy and higher accuracy: c0 and c1."
+        "3 of 3 cases have both figures. 2 are not beaten in both energy and accuracy: c0 and c1."
     )
 
 
-def test_changes_are_drawn_where_groups_have_baselines(paper):
+def test_changes_are_drawn_where_groups_have_a_reference(paper):
     absolute, relative = planes(run_view(paper).cases)
     assert len(absolute.points) == 36
     assert len(relative.points) == 27
@@ -50,6 +51,12 @@ def test_changes_are_drawn_where_groups_have_baselines(paper):
     assert {p.case.source.params["method"]: p.shape for p in relative.points}.items() <= (
         shapes.items()
     )
+
+
+def test_unlike_work_has_no_common_front(paper):
+    absolute, relative = planes(run_view(paper).cases)
+    assert absolute.front == relative.front == ()
+    assert "beaten" not in absolute.finding + relative.finding
 
 
 def test_no_plane_without_accuracies(ci):
@@ -62,3 +69,29 @@ def test_a_crowd_keeps_its_front():
     assert len(plane.points) <= MOST_POINTS
     assert plane.left_out == len(pairs) - len(plane.points)
     assert [point.case.label for point in plane.front] == [f"c{MOST_POINTS * 2}"]
+
+
+def test_changes_are_those_against_the_group_whatever_else_was_compared():
+    figures = (("plain", 120.0, 0.2), ("quantised", 60.0, 0.004), ("pruned", 90.0, 0.1))
+    cases = [
+        Case(
+            nodeid=name,
+            name=name,
+            group="g",
+            baseline=name == "plain",
+            total_j=joules,
+            provenance={"cpu:0": "measured"},
+            metrics={"accuracy": 0.9},
+            comparisons=[Comparison(reference="stored", finding="more", estimate=change)],
+        )
+        for name, joules, change in figures
+    ]
+    run = with_changes(Run(machine=MACHINE, cases=cases))
+    plane = planes(run_view(run).cases)[1]
+    assert [point.text.partition(",")[0] for point in plane.points] == [
+        "energy −50.0 %",
+        "energy −25.0 %",
+    ]
+    assert plane.finding == (
+        "2 of 3 cases have both changes. Energy: 2 lower. Accuracy: 2 not judged."
+    )

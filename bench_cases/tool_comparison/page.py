@@ -1,0 +1,89 @@
+"""Write docs/peers.md from a run's JSON.
+
+python -m bench_cases.tool_comparison.page [reports/peers.json [docs/peers.md]]
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from bench_cases.tool_comparison.table import Table, cells, failures
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "reports" / "peers.json"
+TARGET = ROOT / "docs" / "peers.md"
+
+FULL_S = 20.0
+"""Seconds of a load in a run whose figures are worth publishing."""
+
+PAGE = """\
+# Side by side with other tools
+
+<!-- not run: installs seven environments and measures for minutes -->
+```sh
+pytest bench_cases/test_peers.py -m peers
+python -m bench_cases.tool_comparison.page
+```
+
+The first command installs each tool into an environment of its own, measures in fresh processes and
+writes `reports/peers.json`; the second makes this page of it. Every figure is of that one run:
+{created}, {cpu}, {cores} logical CPUs, {python}; load average {busy_cores:.1f} at its
+beginning.
+{trial}
+{table}
+
+A dash: the tool doesn't do this. *fails*: it does, and could not here, in its own words:
+
+{failures}
+
+## How to read it
+
+- *On counters*: every tool reads the same made tree of RAPL counters, two packages with dram, so
+  that what differs is the tool. *On this machine*: what it finds here by itself.
+- *Import + first window*: what the first use costs, in a Python that has started.
+- *Added to a start of pytest*: CPU time of `pytest --collect-only` of one test with the plugin,
+  less the same without, in pairs; below zero is noise.
+- *Joules* are what a tool reports, not the truth: if there is no counter, each has a model of
+  its own. Ours counts the CPU time of the test's own processes, so that an idle test costs its
+  memory only; a tool that stands for the whole machine has to say more. Nothing here tells which
+  model is nearer to a wall socket.
+- *Error on a known trace*: counters go on by joules that are known, and only what a tool reads
+  from them is held against it, not what it estimates beside. CodeCarbon leaves out dram that
+  lies inside a package's zone, by design; carbontracker samples power every other second and takes
+  the mean over the counters if there are several. In the last row each counter wraps once.
+- The plugins' size includes pytest.
+"""
+
+TRIAL = """
+**A trial with loads of {seconds:g} s instead of {full:g} s, maybe not all rows: not to be cited.**
+"""
+
+
+def page(table: Table) -> str:
+    """The page in Markdown."""
+    header, *body = cells(table)
+    rows = [header, ["---", "---", *["---:"] * (len(header) - 2)], *body]
+    rows.append(["version", "", "", *table.versions.values()])
+    found = failures(table).items()
+    told = [f"- {tool}: `{error}` ({'; '.join(rows)})" for (tool, error), rows in found]
+    return PAGE.format(
+        created=table.created,
+        cpu=table.cpu,
+        cores=table.cores,
+        python=table.python,
+        busy_cores=table.busy_cores,
+        trial=TRIAL.format(seconds=table.seconds, full=FULL_S) if table.seconds < FULL_S else "",
+        table="\n".join(f"| {' | '.join(row)} |" for row in rows),
+        failures="\n".join(told) or "- none",
+    )
+
+
+def main(source: Path = SOURCE, target: Path = TARGET) -> None:
+    """Write the page."""
+    target.write_text(page(Table.read(source)), "utf-8")
+    print(f"written: {target}")
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))

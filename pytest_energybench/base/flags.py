@@ -1,0 +1,60 @@
+"""The meaning of windows' flags, and which of them spoil a figure.
+
+A flag is a line of text, for people and for the run file. Its beginning says what it is: whoever
+raises a flag begins it with a name from here, and a gate knows it by that.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+BUSY = "machine busy"
+SHORT = "too short"
+
+FOREIGN_LOAD = "foreign load"
+SHARED = "cpu and memory shared"
+NOT_EXCLUSIVE = "not exclusive"
+SUSPENDED = "the machine was suspended"
+THROTTLED = "throttled"
+TOO_SHORT = "too short for this"
+INSIDE_ANOTHER = "inside a window of the process that started this one"
+OVERLAPS = "overlaps window"
+WITHOUT = "without"
+DISAGREES = "counter and sampled power disagree"
+NOT_LOOKED_AT = "power was not looked at"
+
+SKIPPED = "its budget was not judged: the test skipped itself; mark it with skipif to say so before"
+SKIPPED_BY_FIXTURE = "its budget was not judged: a fixture skipped the test"
+"""Said of a case, not of a window."""
+
+MEANINGS: Mapping[str, str | None] = {
+    FOREIGN_LOAD: BUSY,
+    SHARED: BUSY,
+    NOT_EXCLUSIVE: BUSY,
+    SUSPENDED: BUSY,
+    THROTTLED: BUSY,
+    TOO_SHORT: SHORT,
+    INSIDE_ANOTHER: None,
+    OVERLAPS: None,
+    WITHOUT: None,
+    DISAGREES: None,
+    NOT_LOOKED_AT: None,
+}
+"""Beginning of a flag -> why a round that has it decides nothing; None if it decides all the
+same. `throttled` is for meters of one's own."""
+
+_BEGINNING = re.compile(rf"(?:\S+/)?(?:\S+: )?({'|'.join(map(re.escape, MEANINGS))})\b")
+"""`host/` goes before on several hosts, `gpu:0: ` where a flag is of one domain."""
+
+
+def beginning(flag: str) -> str | None:
+    """The key of `MEANINGS` that it begins with; None for a flag that no meter of ours raises."""
+    found = _BEGINNING.match(flag)
+    return found and found.group(1)
+
+
+def spoils(flag: str) -> str | None:
+    """Why a round with this flag decides nothing: `machine busy`, `too short` or None."""
+    begun = beginning(flag)
+    return None if begun is None else MEANINGS[begun]

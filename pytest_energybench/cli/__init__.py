@@ -1,0 +1,57 @@
+"""The command line: a subcommand is a file with `add_arguments` and `run`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from pytest_energybench import __version__
+from pytest_energybench.exceptions import EnergyBenchError
+
+COMMANDS = {
+    "doctor": "what this machine can meter, how well, and how to mend what is missing",
+    "report": "make the HTML page (or Markdown, or CSV) of a run file",
+    "compare": "put run files side by side",
+    "merge": "make one run of several shards, and judge it again",
+    "null": "run cases against themselves: this machine's noise floor",
+}
+
+USAGE_ERROR = 4
+"""Exit status for input that can't be used, as pytest's own."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a subcommand; returns the exit status."""
+    from pytest_energybench.report.encoding import make_streams_fit
+
+    make_streams_fit()
+    options = _parser().parse_args(arguments)
+    from pytest_energybench.base.text import sanitize
+
+    try:
+        return int(options.run(options))
+    except EnergyBenchError as error:
+        for line in f"energybench {options.command}: {error}".splitlines():
+            print(sanitize(line), file=sys.stderr)
+        return USAGE_ERROR
+    except BrokenPipeError:  # `energybench compare ... | head`
+        sys.stderr.close()
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="energybench", description="Energy as a thing that tests can assert."
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(
+            name, help=summary, description=f"{summary[0].upper()}{summary[1:]}."
+        )
+        module = import_module(f"pytest_energybench.cli.{name}")
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return parser

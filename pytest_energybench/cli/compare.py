@@ -1,0 +1,79 @@
+"""`energybench compare A B [C...]`: run files side by side, the first as the reference."""
+
+from __future__ import annotations
+
+import argparse
+
+FORMATS = {"terminal": "simple", "markdown": "github"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    parser.add_argument(
+        "runs", metavar="RUN", nargs="+", help="names of stored runs, or run files; two or more"
+    )
+    parser.add_argument(
+        "--format", choices=(*FORMATS, "csv"), default="terminal", help="default: terminal"
+    )
+    parser.add_argument(
+        "--margin", metavar="PERCENT", default="3 %", help="increase that is tolerated (3 %%)"
+    )
+    parser.add_argument("--storage", metavar="DIR", default=".energy", help="default: .energy")
+    parser.add_argument(
+        "--fail-on", metavar="KINDS", default="", help="exit with 1 on these, e.g. more"
+    )
+    parser.add_argument(
+        "--allow-mismatch", action="store_true", help="compare unlike machines, meters or settings"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """0, or 1 if something was found that `--fail-on` names."""
+    from tabulate import tabulate
+
+    from pytest_energybench.base.text import sanitize
+    from pytest_energybench.cli.errors import CommandError
+    from pytest_energybench.gates.fail_on import FailOnError, failures, parse_fail_on, warnings
+    from pytest_energybench.gates.parse import parse_fraction
+    from pytest_energybench.gates.stored import compare_stored
+    from pytest_energybench.report.side_by_side import compared_csv, compared_rows
+    from pytest_energybench.results.noise import read_floors
+    from pytest_energybench.results.storage import Storage
+
+    if len(options.runs) < 2:
+        raise CommandError("give two runs or more; the first is what the others are compared with")
+    try:
+        kinds = parse_fail_on(options.fail_on)
+    except FailOnError as error:
+        raise CommandError(f"--fail-on: {error}") from None
+    storage = Storage(options.storage)
+    reference, *others = [storage.load(name) for name in options.runs]
+    floors = read_floors(options.storage)
+    judged, notes, failed = [reference], [], []
+    for label, other in zip(options.runs[1:], others, strict=True):
+        compared, summary = compare_stored(
+            other,
+            reference,
+            name=options.runs[0],
+            margin=parse_fraction(options.margin),
+            allow_mismatch=options.allow_mismatch,
+            floors=floors,
+            fails=kinds,
+        )
+        judged.append(compared)
+        failed += failures(compared, summary, kinds)
+        notes += [f"{label}: {line}" for line in warnings(compared)]
+        notes += [f"{label}: {summary.noise}"] if summary.noise else []
+        if summary.differences:
+            word = "compared although" if summary.allowed else "not comparable"
+            notes.append(f"{label}: {word}: {'; '.join(summary.differences)}")
+    if options.format == "csv":
+        print(compared_csv(options.runs, judged), end="")
+    else:
+        head, rows = compared_rows(options.runs, judged)
+        print(tabulate(rows, head, tablefmt=FORMATS[options.format], disable_numparse=True))
+        for note in notes:
+            print(sanitize(note))
+    for line in failed:
+        print(sanitize(line))
+    return 1 if failed else 0

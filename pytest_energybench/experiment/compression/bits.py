@@ -1,0 +1,102 @@
+"""Low-order bits of float32 numbers: exact integer operations on their patterns.
+
+A float32 is, from the high end, 1 sign bit, 8 exponent bits and 23 mantissa bits. The n-bit grid is
+the set of numbers whose n low-order bits are zero. Up to n = 23 only precision is lost; from n = 24
+exponent bits fall too, and what is left are powers of 4, 16, ... and zero.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+FLOAT_BITS = 32
+MANTISSA_BITS = 23
+MOST_ZEROED = 31
+"""All but the sign."""
+
+
+def _check(source: Tensor, zeroed: int) -> None:
+    if source.dtype != torch.float32:
+        raise TypeError(f"bits are counted in float32 numbers, not in {source.dtype}")
+    if not 0 <= zeroed <= MOST_ZEROED:
+        raise ValueError(f"zeroed bits must be 0 to {MOST_ZEROED}, not {zeroed}")
+
+
+def truncate(source: Tensor, zeroed: int) -> Tensor:
+    """A copy of float32 `source`, any shape, with its `zeroed` low-order bits zero.
+
+    This is the paper's steganographic measure (Section 3.2). Signs stay, so a small negative number
+    may become -0. Infinities and NaN are returned as they are: clearing bits would turn a NaN into
+    an infinity, or either into a number. Raises ValueError outside 0 to 31.
+    """
+    _check(source, zeroed)
+    pattern = source.view(torch.int32)
+    cut = torch.bitwise_and(pattern, -(1 << zeroed)).view(torch.float32)
+    if bool(torch.isfinite(source.sum())):  # then every number is, and one pass has shown it
+        return cut
+    return torch.where(torch.isfinite(source), cut, source)
+
+
+def nearest(source: Tensor, zeroed: int) -> Tensor:
+    """A copy of float32 `source`, any shape, rounded to the nearest pattern of the n-bit grid.
+
+    Half-way patterns go to the even one. Up to 23 bits that is the nearest number, too; from 24 the
+    grid is that of exponents, and nearest is meant in the pattern, which is near to logarithmic.
+    A finite number stays finite: one whose nearest pattern would be an infinity is truncated.
+    Infinities and NaN are returned as they are. Raises ValueError outside 0 to 31.
+    """
+    _check(source, zeroed)
+    if zeroed == 0:
+        return source.clone()
+    rounded = torch.empty_like(source)
+    nearest_into(zeroed, source, rounded)
+    rounded = torch.where(_unsafe(rounded, source), truncate(source, zeroed), rounded)
+    return torch.where(torch.isfinite(source), rounded, source)
+
+
+def _unsafe(rounded: Tensor, source: Tensor) -> Tensor:
+    """Where rounding left the finite numbers, for infinity, NaN or, wrapped, another sign."""
+    wrapped = torch.signbit(rounded) != torch.signbit(source)
+    return wrapped | ~torch.isfinite(rounded)
+
+
+def nearest_into(zeroed: int, source: Tensor, out: Tensor) -> None:
+    """`nearest` without the copy and without the care: what the training loop uses.
+
+    `source` and `out` are float32, of one shape, and not the same memory; `zeroed` is 1 to 31.
+    Differs from `nearest` only for NaN, infinities and magnitudes next to them, at which a training
+    has diverged and is ended by the checks of its loss and its masters.
+    """
+    pattern, result = source.view(torch.int32), out.view(torch.int32)
+    # Adding just under half a step, and one more where the kept part is odd, carries exactly when
+    # the nearest even pattern is above.
+    torch.bitwise_right_shift(pattern, zeroed, out=result)
+    result.bitwise_and_(1)
+    result.add_((1 << (zeroed - 1)) - 1)
+    result.add_(pattern)
+    result.bitwise_and_(-(1 << zeroed))
+
+
+def truncate_into(zeroed: int, source: Tensor, out: Tensor) -> None:
+    """`truncate` without a copy and without care for what is not finite."""
+    torch.bitwise_and(source.view(torch.int32), -(1 << zeroed), out=out.view(torch.int32))
+
+
+def on_grid(values: Tensor, zeroed: int) -> bool:
+    """Whether every value of any float type has its `zeroed` low-order bits zero, as a float32."""
+    pattern = values.detach().to(torch.float32).contiguous().view(torch.int32)
+    return not bool(torch.bitwise_and(pattern, (1 << zeroed) - 1).any())
+
+
+def idle_bits(values: Tensor) -> int:
+    """How many low-order bits are zero in every one of the float32 `values`, 0 to 32."""
+    pattern = values.detach().contiguous().view(torch.int32)
+    low, high = 0, FLOAT_BITS
+    while low < high:
+        middle = (low + high + 1) // 2
+        if bool(torch.bitwise_and(pattern, (1 << middle) - 1 if middle < 32 else -1).any()):
+            high = middle - 1
+        else:
+            low = middle
+    return low

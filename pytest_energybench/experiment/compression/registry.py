@@ -1,0 +1,104 @@
+"""Methods by name. A new method is a file with a `Method` and one line here, or `register`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+from pytest_energybench.experiment.compression.amp import amp
+from pytest_energybench.experiment.compression.baseline import baseline
+from pytest_energybench.experiment.compression.channel.method import Channel
+from pytest_energybench.experiment.compression.evaluation import score
+from pytest_energybench.experiment.compression.lowrank import LowRank
+from pytest_energybench.experiment.compression.number_format import FITS_BFLOAT16
+from pytest_energybench.experiment.compression.plan import PART, CompressionPlan, Method, Task
+from pytest_energybench.experiment.compression.pruning import Pruning
+from pytest_energybench.experiment.compression.search import Accuracy, passes
+from pytest_energybench.experiment.compression.steganographic import Steganographic
+from pytest_energybench.experiment.training.errors import SettingError
+
+
+class Stage(IntEnum):
+    """The order of methods in a combination, whatever the order of their names.
+
+    First structure changes, then single weights are removed, last the bits of the weights are
+    chosen: a mask or a capacity found for another structure would not fit this one.
+    """
+
+    STRUCTURE = 0
+    FACTORS = 1
+    MASK = 2
+    NUMBERS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    method: Method
+    stage: Stage
+
+
+_METHODS: dict[str, _Entry] = {
+    "baseline": _Entry(baseline, Stage.STRUCTURE),
+    "amp": _Entry(amp, Stage.NUMBERS),
+    "steganographic": _Entry(Steganographic(), Stage.NUMBERS),
+    "pruning": _Entry(Pruning(), Stage.MASK),
+    "lowrank": _Entry(LowRank(), Stage.FACTORS),
+    "channel": _Entry(Channel(), Stage.STRUCTURE),
+    "naive-truncation": _Entry(Steganographic(rounding="truncate", masters=False), Stage.NUMBERS),
+}
+
+
+def names() -> tuple[str, ...]:
+    """All registered names."""
+    return tuple(_METHODS)
+
+
+def register(name: str, method: Method, stage: Stage = Stage.STRUCTURE) -> None:
+    """Add a method of your own; raises SettingError when the name is taken or holds a `+`."""
+    if "+" in name or name in _METHODS:
+        raise SettingError(f"method name {name!r} is taken or holds a '+': choose another one")
+    _METHODS[name] = _Entry(method, stage)
+
+
+def stage(name: str) -> Stage:
+    """When the method of this name, a single one, has its turn; raises SettingError for others."""
+    return _entry(name).stage
+
+
+def method(name: str) -> Method:
+    """The method of this name; `a+b` applies both, by their stages, within a stage as written.
+
+    Together they may lose what one may: each but the last takes at most PART of what is left of
+    `Task.max_drop`. If each lost all of it, models would be judged within a point that had been
+    sent off two points behind. Where bits go last, what comes before leaves room for a narrow type,
+    if the model has it within PART of the point to begin with. Looking at the model between two
+    methods belongs to no search. Raises SettingError naming the methods there are.
+    """
+    entries = sorted(map(_entry, name.split("+")), key=lambda entry: entry.stage)
+    if len(entries) == 1:
+        return entries[0].method
+
+    def combined(plan: CompressionPlan, task: Task) -> CompressionPlan:
+        start, left = _accuracy(plan, task), task.max_drop
+        task = replace(task, drop_in_all=task.max_drop)
+        narrow = replace(task, zeroed_after=FITS_BFLOAT16)
+        has_room = entries[-1].stage is Stage.NUMBERS and passes(
+            _accuracy(plan, narrow), 1, Accuracy(start), left * PART
+        )
+        for entry in entries[:-1]:
+            before = narrow if has_room and entry.stage is not Stage.NUMBERS else task
+            plan = entry.method(plan, replace(before, max_drop=left * PART))
+            left = max(0.0, task.max_drop - (start - _accuracy(plan, task)))
+        return entries[-1].method(plan, replace(task, max_drop=left))
+
+    return combined
+
+
+def _entry(name: str) -> _Entry:
+    if name not in _METHODS:
+        raise SettingError(f"unknown method {name!r}: choose from {', '.join(_METHODS)}")
+    return _METHODS[name]
+
+
+def _accuracy(plan: CompressionPlan, task: Task) -> float:
+    return score(plan.model, task).accuracy

@@ -1,0 +1,198 @@
+"""One model on one data set, trained with any method under the same rules, as metered cases."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+from torch import nn
+
+from pytest_energybench.experiment.compression import registry
+from pytest_energybench.experiment.compression.plan import CompressionPlan, Task
+from pytest_energybench.experiment.compression.run import Prepared, prepare, warm_up
+from pytest_energybench.experiment.judging import assert_saves_energy
+from pytest_energybench.experiment.records import Measured, reached_by_baseline, record
+from pytest_energybench.experiment.rules import BASELINE
+from pytest_energybench.experiment.training.datasets.data import Splits
+from pytest_energybench.experiment.training.datasets.own import Images, splits_of
+from pytest_energybench.experiment.training.errors import TrainingError
+from pytest_energybench.experiment.training.hardware import choose_device, float32_arithmetic
+from pytest_energybench.experiment.training.progress import Progress
+from pytest_energybench.experiment.training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from pytest_energybench.session.fixture import Energy
+
+
+class Experiment:
+    """A pretrained model, the data that it is trained further on, and the rules of both.
+
+    Attributes:
+        name: the model's, for messages and reports.
+        data: its three splits.
+        train_settings: the rules that it trains by, with every method.
+        device: where it trains.
+        max_drop: accuracy that a method may lose against the baseline, absolute, 0 to 1.
+        search: how methods look for their level, `bisection` or `exhaustive`.
+        whole_curves: the accuracy of every level that a search probes is wanted; otherwise a level
+            that has failed sees no more images.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        model: Callable[[], nn.Module | CompressionPlan],
+        train: Images,
+        validation: Images,
+        test: Images,
+        train_settings: TrainSettings | None = None,
+        device: str | torch.device = "auto",
+        max_drop: float = 0.01,
+        search: str = "bisection",
+        whole_curves: bool = False,
+    ) -> None:
+        """
+        Args:
+            name: any text.
+            model: gives the pretrained model, the same weights each time; called once for each
+                case. It takes batches of `train`'s images, and gives logits (batch, classes). A
+                `CompressionPlan` may hold the model, with notes for the report.
+            train: images (n, ...) float32 with class numbers (n,) as two tensors, a torch data set
+                of (image, class number), or a `Split` of your own.
+            validation: what methods decide on and early stopping looks at.
+            test: what accuracy is told on; nothing is decided by it.
+
+        Raises:
+            DataError: a split that can't be used.
+            SettingError: the device is not there.
+        """
+        self.name = name
+        self.device = device if isinstance(device, torch.device) else choose_device(device)
+        self.data: Splits = splits_of(train, validation, test, self.device)
+        self.train_settings = train_settings or TrainSettings()
+        self.max_drop = max_drop
+        self.search = search
+        self.whole_curves = whole_curves
+        self._model = model
+
+    def run(self, energy: Energy, method: str) -> None:
+        """Train the model with `method` as the case of `energy`, and assert what it claims.
+
+        Warm start, search and scoring stand outside the metered training. A method's case holds
+        when it loses at most `max_drop` of accuracy against the baseline, and takes less energy.
+
+        Args:
+            energy: the fixture of the test.
+            method: `baseline`, one of the registered methods, or several joined with `+`.
+
+        Raises:
+            AssertionError: it lost too much, or saved nothing.
+        """
+        __tracebackhide__ = True
+        with failing_in_a_line():
+            lacks = self._train(energy, method)
+        try:
+            assert_saves_energy(energy, method, lacks)
+        finally:  # both are judged, and an accuracy that was lost is no expected failure
+            energy.assert_accuracy_within_baseline(max_drop=self.max_drop)
+
+    def settings(self) -> dict[str, str | int | float | bool]:
+        """What the figures depend on, for the hook `pytest_energy_settings`."""
+        return {
+            "data_fingerprint": self.data.fingerprint,
+            "max_drop": self.max_drop,
+            "search": self.search,
+            **rules_of(self.train_settings),
+            **machine_settings(self.device),
+        }
+
+    def _train(self, energy: Energy, method: str) -> str | None:
+        """Everything up to the figures; returns what the device lacks for the method, if so."""
+        progress = energy.progress
+        with energy.heavy_work("warm start"):
+            plan = self._start()
+        if method != BASELINE:
+            with energy.measure("search", counted=False):
+                plan = self._compress(plan, method, *reached_by_baseline(energy), progress)
+        with energy.heavy_work("warm-up"):
+            prepared = self._prepare(plan, method)
+
+        with energy.measure("train") as window:
+            training = prepared.train(self.data, window.joules_so_far, progress)
+
+        with energy.heavy_work("scoring"):
+            batch = self.train_settings.evaluation_batch
+            measured = Measured.of(prepared.plan, training, self.data.test, batch, self.max_drop)
+            record(energy, measured)
+        return prepared.plan.lacks
+
+    def _start(self) -> CompressionPlan:
+        made = self._model()
+        plan = made if isinstance(made, CompressionPlan) else CompressionPlan(made)
+        plan.model.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return plan
+
+    def _compress(
+        self,
+        plan: CompressionPlan,
+        method: str,
+        trained_accuracy: float | None,
+        trained_loss: float | None,
+        progress: Progress,
+    ) -> CompressionPlan:
+        """Let the method decide, on validation, where the trained baseline reached that much."""
+        task = Task(
+            data=self.data,
+            device=self.device,
+            max_drop=self.max_drop,
+            evaluation_batch=self.train_settings.evaluation_batch,
+            strategy=self.search,
+            seed=self.train_settings.seed,
+            trained_accuracy=trained_accuracy,
+            trained_loss=trained_loss,
+            whole_curve=self.whole_curves,
+            progress=progress,
+        )
+        return registry.method(method)(plan, task)
+
+    def _prepare(self, plan: CompressionPlan, method: str) -> Prepared:
+        """Put the model into the type it trains in, after a warm-up on a copy of it.
+
+        The first steps of a kind pay for choosing and building kernels. They belong to no method,
+        and the baseline, which runs first, would pay for all.
+        """
+        kernels = warm_up(plan, self.data, self.train_settings, self.device)
+        label = f"{self.name}-{method}"
+        return prepare(plan.noted(**kernels), self.train_settings, self.device, label)
+
+
+@contextmanager
+def failing_in_a_line() -> Iterator[None]:
+    """Data, weights or a training that go wrong end the test with their message, no traceback."""
+    try:
+        yield
+    except TrainingError as error:
+        pytest.fail(f"{type(error).__name__}: {error}", pytrace=False)
+
+
+def rules_of(train: TrainSettings) -> dict[str, Any]:
+    """The rules of a training by name, without those that are not set."""
+    found = {field.name: getattr(train, field.name) for field in fields(train)}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def machine_settings(device: torch.device) -> dict[str, Any]:
+    """Versions, threads and arithmetic that a training's figures depend on."""
+    return {
+        "device": str(device),
+        "torch": str(torch.__version__),
+        "threads": torch.get_num_threads(),
+        **float32_arithmetic(device),
+        "python": platform.python_version(),
+    }

@@ -1,0 +1,98 @@
+"""What a run of the paper's cases found, in one sentence, and what it is a finding of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pytest_energybench.experiment.paper.matrix import Matrix, accuracy, energy_j, metric
+from pytest_energybench.experiment.paper.reference import reference
+from pytest_energybench.experiment.rules import BASELINE
+from pytest_energybench.report.attachments import Headline
+from pytest_energybench.report.provenance import scalar
+from pytest_energybench.report.text import listed, plural
+from pytest_energybench.results.model import Run
+
+FIGURE = "figure_4_energy-relative-to-baseline-against-compression"
+_MOST_NAMED = 4
+
+
+def headline(run: Run, table: str) -> Headline | None:
+    """The paper's main finding as this run has it; None without the cases that it is about.
+
+    Args:
+        table: title of the table of claims.
+    """
+    matrix = Matrix.of(run)
+    found = _took(matrix, "steganographic")
+    if not found:
+        return None
+    return Headline(
+        finding=f"Steganographic training took {found}",
+        scope=tuple(filter(None, (_scope(run), _amp(matrix), _lost(matrix)))),
+        figure=FIGURE,
+        table=table,
+    )
+
+
+def _took(matrix: Matrix, method: str) -> str:
+    """`0.28 to 0.68 of the baseline's CPU time: less in 9 of 9 models`"""
+    ratios = [
+        ratio
+        for model in matrix.models
+        if (ratio := matrix.ratio(model, method, energy_j)) is not None
+    ]
+    if not ratios:
+        return ""
+    less = sum(ratio < 1 for ratio in ratios)
+    span = f"{min(ratios):.2f} to {max(ratios):.2f}" if len(ratios) > 1 else f"{ratios[0]:.2f}"
+    what = "CPU time" if matrix.energy_kind == "estimated" else "energy"
+    return f"{span} of the baseline's {what}: less in {less} of {plural(len(ratios), 'model')}"
+
+
+def _scope(run: Run) -> str:
+    paper = reference()
+    names = " & ".join(name.split()[-1] for name in paper.authors)
+    settings = [
+        f"{scalar(run.settings[name])}{suffix}"
+        for name, suffix in (("preset", " preset"), ("data", ""), ("device", ""))
+        if name in run.settings
+    ]
+    numbers = sorted({len(case.rounds) for case in run.cases if case.rounds})
+    if numbers:
+        least = f"{numbers[0]} to " if len(numbers) > 1 else ""
+        settings.append(f"{least}{plural(numbers[-1], 'round')}")
+    return f"Reproduction of {names} (arXiv:{paper.arxiv}): {', '.join(settings)}."
+
+
+def _amp(matrix: Matrix) -> str:
+    found = _took(matrix, "amp")
+    return f"Mixed precision alone took {found}." if found else ""
+
+
+def _lost(matrix: Matrix) -> str:
+    """Which cases lost more accuracy than they may, and by how many images."""
+    lost = [
+        place
+        for place, case in matrix.cases.items()
+        for each in case.comparisons
+        if each.quantity == "accuracy" and each.reference == "group" and each.finding == "lost"
+    ]
+    compared = sum(
+        method != BASELINE and matrix.change(model, method, accuracy) is not None
+        for model, method in matrix.cases
+    )
+    if not compared:
+        return ""
+    named = list(_images(matrix, lost[:_MOST_NAMED]))
+    more = [f"{len(lost) - len(named)} more"] if len(lost) > len(named) else []
+    names = f": {listed([*named, *more])}" if lost else ""
+    return f"{len(lost)} of {plural(compared, 'case')} lost more accuracy than allowed{names}."
+
+
+def _images(matrix: Matrix, places: Iterable[tuple[str, str]]) -> Iterable[str]:
+    correct, total = metric("correct"), metric("total")
+    for model, method in places:
+        change = matrix.change(model, method, correct)
+        of = matrix.value(model, method, total)
+        images = f" ({-change:.0f} of {of:.0f} images)" if change is not None and of else ""
+        yield f"{model} {method}{images}"

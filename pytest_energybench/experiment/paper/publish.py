@@ -1,0 +1,95 @@
+"""Everything of the paper that lies beside a report: `tables/`, `figures/` and `claims.md`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_energybench.experiment.paper.claims_page import claims_markdown, claims_table
+from pytest_energybench.experiment.paper.drawing import INSTALL, can_draw, drawn
+from pytest_energybench.experiment.paper.figures import PAPER_FIGURES, PaperFigure
+from pytest_energybench.experiment.paper.headline import headline
+from pytest_energybench.experiment.paper.matrix import Matrix
+from pytest_energybench.experiment.paper.reference import reference
+from pytest_energybench.experiment.paper.render import csv_text, markdown_text, page_table
+from pytest_energybench.experiment.paper.tables import paper_tables
+from pytest_energybench.experiment.rules import PAPER_METHODS
+from pytest_energybench.report.attachments import Headline, Table
+from pytest_energybench.results.atomic import write_atomically
+from pytest_energybench.results.model import Run
+
+_ENDINGS = (".svg", ".png")
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What was written.
+
+    Attributes:
+        figures: the SVG files, in the paper's order.
+        tables: for the report's page.
+        headline: what the page opens with.
+        left_out: a sentence for each figure that is not there.
+    """
+
+    figures: tuple[Path, ...] = ()
+    tables: tuple[Table, ...] = ()
+    left_out: tuple[str, ...] = ()
+    headline: Headline | None = None
+
+
+def is_the_papers(run: Run) -> bool:
+    """Whether there are cases of the paper's models with its methods, not only such parameters."""
+    known = {model.name for model in reference().models}
+    return any(model in known and method in PAPER_METHODS for model, method in Matrix.of(run).cases)
+
+
+def publish(run: Run, folder: Path) -> Published:
+    """Write it into `folder`; a run without the paper's cases leaves the folder alone.
+
+    A figure of an earlier run that this one can't draw is removed.
+
+    Raises:
+        WriteError: a file can't be written.
+        OSError: an old figure can't be removed.
+    """
+    matrix = Matrix.of(run)
+    if not matrix.cases:
+        return Published()
+    tables = paper_tables(matrix)
+    for table in tables:
+        _write(folder / "tables" / f"{table.stem}.csv", csv_text(table))
+        _write(folder / "tables" / f"{table.stem}.md", markdown_text(table))
+    _write(folder / "claims.md", claims_markdown(run))
+    figures, left_out = _figures(matrix, folder / "figures")
+    pages = [claims_table(run), *map(page_table, tables)]
+    if left_out:
+        pages.append(Table("Figures left out", ["figure"], [[line] for line in left_out]))
+    return Published(figures, tuple(pages), left_out, headline(run, pages[0].title))
+
+
+def _figures(matrix: Matrix, folder: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    if not can_draw():
+        for figure in PAPER_FIGURES:
+            _remove(figure, folder)
+        return (), (f"Figures 1 to 6 are not drawn: matplotlib is missing ({INSTALL})",)
+    made, left_out = [], []
+    for number, figure in enumerate(PAPER_FIGURES, 1):
+        files = drawn(figure, matrix)
+        if files is None:
+            _remove(figure, folder)
+            left_out.append(f"Figure {number} is left out: it needs {figure.needs}")
+            continue
+        for ending, content in files.items():
+            write_atomically(folder / f"{figure.stem}{ending}", content, overwrite=True)
+        made.append(folder / f"{figure.stem}.svg")
+    return tuple(made), tuple(left_out)
+
+
+def _remove(figure: PaperFigure, folder: Path) -> None:
+    for ending in _ENDINGS:
+        (folder / f"{figure.stem}{ending}").unlink(missing_ok=True)
+
+
+def _write(path: Path, text: str) -> None:
+    write_atomically(path, text.encode("utf-8"), overwrite=True)

@@ -1,0 +1,291 @@
+"""Tables 2, 6, 7 and 8 in the paper's layout: its value, this run's, and the difference.
+
+All nine models have a row, also where a run holds only some of them. Rates and accuracies are
+fractions with the four decimals the paper prints; a difference is this run's value less the
+paper's, an accuracy change that against the baseline of the same run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pytest_energybench.experiment.paper.matrix import Figure, Matrix, accuracy, compression, metric
+from pytest_energybench.experiment.paper.reference import ModelReference, reference
+from pytest_energybench.experiment.rules import BASELINE
+
+Value = str | float | None
+"""A cell; None if nothing is known."""
+
+Published = Callable[[ModelReference], Value]
+
+_RATE = 4
+_ACCURACY_NOTE = (
+    "Accuracies are of different images unless this run used ImageNet-1K: compare the changes."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column.
+
+    Attributes:
+        name: in a file of comma-separated values.
+        head: for people.
+        decimals: digits after the point.
+        signed: print the sign of a positive value, too.
+    """
+
+    name: str
+    head: str
+    decimals: int = 0
+    signed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PaperTable:
+    """One of the paper's tables; every row has a value for every column.
+
+    Attributes:
+        stem: name of its files without the ending.
+    """
+
+    stem: str
+    title: str
+    note: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Value, ...], ...]
+
+
+def paper_tables(matrix: Matrix) -> tuple[PaperTable, ...]:
+    """All four, filled from a run."""
+    return (_table2(matrix), _table6(matrix), _table7(matrix), _table8(matrix))
+
+
+@dataclass(frozen=True, slots=True)
+class _Quantity:
+    """A quantity that becomes three columns, or one where only `published` or `ours` has it."""
+
+    name: str
+    head: str
+    decimals: int
+    published: Published | None
+    ours: Callable[[str], float | None] | None
+
+    def columns(self) -> list[Column]:
+        if self.ours is None:
+            return [Column(self.name, self.head, self.decimals)]
+        if self.published is None:
+            return [Column(f"{self.name}_ours", f"{self.head}, ours", self.decimals)]
+        return [
+            Column(f"{self.name}_paper", f"{self.head}, paper", self.decimals),
+            Column(f"{self.name}_ours", "ours", self.decimals),
+            Column(f"{self.name}_difference", "difference", self.decimals, signed=True),
+        ]
+
+    def values(self, model: ModelReference) -> list[Value]:
+        published = None if self.published is None else self.published(model)
+        ours = None if self.ours is None else self.ours(model.name)
+        if self.ours is None:
+            return [published]
+        if self.published is None:
+            return [ours]
+        known = isinstance(published, int | float) and ours is not None
+        return [published, ours, ours - published if known else None]  # type: ignore[operator]
+
+
+def _table(stem: str, title: str, note: str, quantities: list[_Quantity]) -> PaperTable:
+    return PaperTable(
+        stem=stem,
+        title=title,
+        note=note,
+        columns=(
+            Column("model", "model"),
+            *(column for quantity in quantities for column in quantity.columns()),
+        ),
+        rows=tuple(
+            (model.paper_name, *(v for quantity in quantities for v in quantity.values(model)))
+            for model in reference().models
+        ),
+    )
+
+
+def _of(matrix: Matrix, method: str, figure: Figure) -> Callable[[str], float | None]:
+    return lambda model: matrix.value(model, method, figure)
+
+
+def _change(matrix: Matrix, method: str) -> Callable[[str], float | None]:
+    return lambda model: matrix.change(model, method, accuracy)
+
+
+def _table2(matrix: Matrix) -> PaperTable:
+    def millions(model: str) -> float | None:
+        count = matrix.value(model, BASELINE, metric("parameters"))
+        return None if count is None else count / 1e6
+
+    return _table(
+        "table_2_models",
+        "Table 2: models",
+        "Parameters in millions. The paper's are for 1,000 classes, as are torchvision's; ours are "
+        "of the model that was trained, whose classifier has as many outputs as the data classes.",
+        [
+            _Quantity("type", "type", 0, lambda m: m.table2.type, None),
+            _Quantity("depth", "depth", 0, lambda m: m.table2.depth, None),
+            _Quantity(
+                "parameters_m", "parameters (M)", 1, lambda m: m.table2.parameters_m, millions
+            ),
+            _Quantity(
+                "torchvision_m",
+                "parameters (M), torchvision's",
+                1,
+                lambda m: m.table2.torchvision_parameters / 1e6,
+                None,
+            ),
+        ],
+    )
+
+
+def _table6(matrix: Matrix) -> PaperTable:
+    method = "steganographic"
+    return _table(
+        "table_6_steganographic",
+        "Table 6: steganographic capacity reduction",
+        f"Zeroed bits are from the paper's Section 3.2. {_ACCURACY_NOTE}",
+        [
+            _Quantity(
+                "zeroed_bits",
+                "zeroed bits",
+                0,
+                lambda m: m.table6.zeroed_bits,
+                _of(matrix, method, metric("zeroed_bits")),
+            ),
+            _Quantity(
+                "compression_rate",
+                "compression rate",
+                _RATE,
+                lambda m: m.table6.compression_rate,
+                _of(matrix, method, compression),
+            ),
+            _Quantity(
+                "realised_rate",
+                "bytes really saved",
+                _RATE,
+                None,
+                _of(matrix, method, metric("realised_rate")),
+            ),
+            _Quantity(
+                "baseline_accuracy",
+                "baseline accuracy",
+                _RATE,
+                lambda m: m.table6.baseline_accuracy,
+                _of(matrix, BASELINE, accuracy),
+            ),
+            *_accuracies(matrix, method, lambda m: m.table6.accuracy),
+        ],
+    )
+
+
+def _table7(matrix: Matrix) -> PaperTable:
+    method = "pruning"
+    return _table(
+        "table_7_pruning",
+        "Table 7: pruning",
+        "The overall rate is over the weights that may be pruned, as the paper's; the rate over "
+        f"all parameters stands beside it. {_ACCURACY_NOTE}",
+        [
+            _Quantity(
+                "layer_rate_min",
+                "least pruned layer",
+                _RATE,
+                lambda m: m.table7.layer_rate_min,
+                _of(matrix, method, metric("layer_rate_min")),
+            ),
+            _Quantity(
+                "layer_rate_max",
+                "most pruned layer",
+                _RATE,
+                lambda m: m.table7.layer_rate_max,
+                _of(matrix, method, metric("layer_rate_max")),
+            ),
+            _Quantity(
+                "compression_rate",
+                "overall compression",
+                _RATE,
+                lambda m: m.table7.compression_rate,
+                _of(matrix, method, metric("pruned_rate_prunable")),
+            ),
+            _Quantity(
+                "pruned_rate_all",
+                "over all parameters",
+                _RATE,
+                None,
+                _of(matrix, method, metric("pruned_rate_all")),
+            ),
+            *_accuracies(matrix, method, lambda m: m.table7.accuracy),
+        ],
+    )
+
+
+def _table8(matrix: Matrix) -> PaperTable:
+    method = "lowrank"
+    return _table(
+        "table_8_lowrank",
+        "Table 8: low-rank factorization",
+        "The overall compression is over the factorized layers: over the whole model the paper's "
+        "is impossible for AlexNet, VGG16 and ConvNeXt-Base. Ours over the whole model stands "
+        f"beside it. {_ACCURACY_NOTE}",
+        [
+            _Quantity(
+                "rank_min",
+                "least rank",
+                0,
+                lambda m: m.table8.rank_min,
+                _of(matrix, method, metric("rank_min")),
+            ),
+            _Quantity(
+                "rank_max",
+                "greatest rank",
+                0,
+                lambda m: m.table8.rank_max,
+                _of(matrix, method, metric("rank_max")),
+            ),
+            _Quantity(
+                "rank_mean",
+                "mean rank",
+                2,
+                lambda m: m.table8.rank_mean,
+                _of(matrix, method, metric("rank_mean")),
+            ),
+            _Quantity(
+                "compression_rate",
+                "overall compression",
+                _RATE,
+                lambda m: m.table8.compression_rate,
+                _of(matrix, method, metric("factorized_rate")),
+            ),
+            _Quantity(
+                "model_rate",
+                "over the whole model",
+                _RATE,
+                None,
+                _of(matrix, method, metric("model_rate")),
+            ),
+            *_accuracies(matrix, method, lambda m: m.table8.accuracy),
+        ],
+    )
+
+
+def _accuracies(
+    matrix: Matrix, method: str, published: Callable[[ModelReference], float]
+) -> list[_Quantity]:
+    """Accuracy after training, and its change against the baseline (paper: that of Table 6)."""
+    return [
+        _Quantity("accuracy", "accuracy", _RATE, published, _of(matrix, method, accuracy)),
+        _Quantity(
+            "accuracy_change",
+            "change to baseline",
+            _RATE,
+            lambda m: published(m) - m.table6.baseline_accuracy,
+            _change(matrix, method),
+        ),
+    ]

@@ -1,0 +1,29 @@
+"""From what a user types (`mnist`, `imagefolder:PATH`, ...) to a data set."""
+
+from __future__ import annotations
+
+import torch
+
+from pytest_energybench.experiment.training.datasets.data import Data
+from pytest_energybench.experiment.training.settings import EMBEDDED, parse_source
+
+
+def load_data(spec: str, image_size: int, device: torch.device, workers: int = 0) -> Data:
+    """The data set `spec` at `image_size` pixels, checked and ready to train on.
+
+    Raises SettingError for an unknown kind, DataError for data that cannot be used.
+    """
+    kind, path = parse_source(spec)
+    # Each source is imported at its use: embedded ones need scikit-learn, the others Pillow.
+    if kind in EMBEDDED:
+        from pytest_energybench.experiment.training.datasets import embedded
+
+        return (embedded.mnist if kind == "mnist" else embedded.digits)(image_size, device)
+    if kind == "imagefolder":
+        from pytest_energybench.experiment.training.datasets.imagefolder import image_folder
+
+        return image_folder(path, image_size, device, workers)
+    from pytest_energybench.experiment.training.datasets import named_sets
+
+    opened = named_sets.cifar10 if kind == "cifar10" else named_sets.imagenet
+    return opened(path, image_size, device, workers)

@@ -1,0 +1,159 @@
+"""A case while its test runs: collects windows, calls and words, and becomes a `Case`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from pytest_energybench.measurement import aggregate as assembly
+from pytest_energybench.measurement.progress import Progress
+from pytest_energybench.results.model import Case, Comparison, Round, Scalar, Search, Series, Window
+
+__tracebackhide__ = True  # a user's mistake is shown at the user's line
+
+MOST_WINDOWS = 1000
+"""Windows of one execution that are kept one by one: enough to look at, and a loop that opens a
+window for each of 10^6 steps neither fills the memory nor the run file."""
+
+MOST_SERIES = 100
+
+
+@dataclass(slots=True)
+class CaseBuilder:
+    """What one execution of a test has shown so far.
+
+    Attributes:
+        case: the case's identity (node id, group, params), without figures.
+        windows: windows of `measure`; those that count add up to one round. From the thousandth
+            on they are kept as a sum; see `add_window`.
+        further: how many windows those sums hold.
+        called: one window per round of a measured call, with the number of calls in it.
+        errors: what makes the figures void, other than a lost domain.
+        earlier: what earlier executions of the same test have shown (rounds, reruns).
+        progress: hears what is being done.
+    """
+
+    case: Case
+    earlier: Case | None = None
+    pue: float = 1.0
+    progress: Progress = field(default_factory=Progress)
+    windows: list[Window] = field(default_factory=list)
+    further: int = 0
+    called: list[tuple[Window, int]] = field(default_factory=list)
+    metrics: dict[str, Scalar] = field(default_factory=dict)
+    series: list[Series] = field(default_factory=list)
+    search: Search | None = None
+    flags: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
+
+    @property
+    def empty(self) -> bool:
+        """Nothing was metered and nothing was said."""
+        return not (self.windows or self.called or self.metrics or self.series or self.flags)
+
+    @property
+    def metered(self) -> bool:
+        """Whether anything was metered that counts."""
+        return bool(self.called) or any(window.place == "counted" for window in self.windows)
+
+    def add_window(self, window: Window) -> None:
+        """Add a closed window; beyond `MOST_WINDOWS` to one sum for each place."""
+        if len(self.windows) < MOST_WINDOWS:
+            self.windows.append(window)
+            return
+        self.further += 1
+        for number in range(MOST_WINDOWS, len(self.windows)):
+            if self.windows[number].place == window.place:
+                self.windows[number] = assembly.sum_windows(self.windows[number], window)
+                return
+        self.windows.append(msgspec.structs.replace(window, name="further windows"))
+
+    def add_series(self, series: Sequence[Series]) -> None:
+        """Add curves that came with a window, of the first windows only."""
+        self.series += series[: max(0, MOST_SERIES - len(self.series))]
+
+    def add_rounds(self, called: Sequence[tuple[Window, int]]) -> None:
+        """Add the rounds of a measured call.
+
+        A second call in the same test adds to the first one's rounds, round by round.
+
+        Raises:
+            ValueError: the two calls have different numbers of rounds.
+        """
+        before = self._round_count()
+        if before and before != len(called):
+            raise ValueError(
+                f"energy(...) was called with rounds={len(called)} after rounds={before} in the"
+                " same test; their joules add up round by round, so give both the same number"
+            )
+        self.called.extend(called)
+
+    def judged_on(self, baseline: Case | None) -> Case:
+        """The case that limits are held against: this execution joined to the earlier ones."""
+        case = self.finished(baseline)
+        return case if self.earlier is None else assembly.join(self.earlier, case, pue=self.pue)
+
+    def finished(self, baseline: Case | None) -> Case:
+        """This execution with all figures.
+
+        Args:
+            baseline: tells after how many trainings a search has paid.
+        """
+        windows = [*self.windows, *(window for window, _ in self.called)]
+        case = assembly.summarise(
+            msgspec.structs.replace(
+                self.case,
+                rounds=self._rounds(),
+                windows=windows,
+                metrics=dict(self.metrics),
+                series=list(self.series),
+                flags=[*self.flags, *self._summed()],
+                errors=list(self.errors),
+                comparisons=list(self.comparisons),
+            ),
+            pue=self.pue,
+        )
+        if self.search is None:
+            return case
+        beside = [window for window in self.windows if window.place == "beside"]
+        return msgspec.structs.replace(
+            case, search=assembly.priced_search(self.search, beside, case, baseline)
+        )
+
+    def _summed(self) -> list[str]:
+        if not self.further:
+            return []
+        return [f"{self.further:,} windows after the first {MOST_WINDOWS:,} are kept as their sum"]
+
+    def _round_count(self) -> int:
+        return len({window.round for window, _ in self.called})
+
+    def _rounds(self) -> list[Round]:
+        plain = [window for window in self.windows if window.place == "counted"]
+        if not self.called:
+            made = [assembly.sum_rounds(plain)] if plain else []
+        else:
+            made = self._called_rounds(plain)
+        if len(made) == 1:  # what was recorded once is of that round; of several it is of none
+            seed = self.metrics.get("seed")
+            seed = seed if isinstance(seed, int) and not isinstance(seed, bool) else None
+            return [msgspec.structs.replace(made[0], metrics=dict(self.metrics), seed=seed)]
+        return made
+
+    def _called_rounds(self, plain: Sequence[Window]) -> list[Round]:
+        return [
+            assembly.sum_rounds(
+                [
+                    *plain,
+                    *(
+                        assembly.round_of_call(window, iterations)
+                        for window, iterations in self.called
+                        if window.round == number
+                    ),
+                ]
+            )
+            for number in range(self._round_count())
+        ]

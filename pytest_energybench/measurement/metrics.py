@@ -1,0 +1,52 @@
+"""Metrics that a test records beside its joules, checked on the way in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from pytest_energybench.gates.parse import parse_accuracy
+from pytest_energybench.results.model import Scalar
+from pytest_energybench.results.storable import scalar
+
+__tracebackhide__ = True  # a user's mistake is shown at the user's line
+
+
+def checked_metrics(metrics: Mapping[str, Any]) -> dict[str, Scalar]:
+    """Plain numbers and strings, with `accuracy` = correct / total where both are given.
+
+    Raises:
+        TypeError: a value is neither a number, a string, a bool nor None.
+        ValueError: a number is not finite, correct and total do not fit each other, or the
+            accuracy is no fraction.
+    """
+    checked = {name: _scalar(name, value) for name, value in metrics.items()}
+    correct, total = checked.get("correct"), checked.get("total")
+    if isinstance(correct, int | float) and isinstance(total, int | float):
+        if not 0 <= correct <= total or total <= 0:
+            raise ValueError(
+                f"energy.record(correct={correct}, total={total}): 0 <= correct <= total, total > 0"
+            )
+        checked["accuracy"] = correct / total
+    accuracy = checked.get("accuracy")
+    if isinstance(accuracy, int | float):
+        parse_accuracy(float(accuracy), "energy.record(...): accuracy")
+    return checked
+
+
+def _scalar(name: str, value: Any) -> Scalar:
+    with suppress(Exception):  # a proxy may raise at any attribute; it is no number then
+        if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
+            value = value.item()  # a NumPy or torch scalar
+    if value is None or isinstance(value, bool | str | int):
+        return scalar(value)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"energy.record({name}={value}): a metric is a finite number")
+        return value
+    raise TypeError(
+        f"energy.record({name}=...): a metric is a number, a string, a bool or None,"
+        f" not {type(value).__name__}"
+    )

@@ -1,0 +1,216 @@
+"""The windows of one execution of a test: which of them count, and that none stays open."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from pytest_energybench.measurement import aggregate as assembly
+from pytest_energybench.measurement.aggregate import Place
+from pytest_energybench.measurement.case_builder import CaseBuilder
+from pytest_energybench.measurement.progress import Phase
+
+if TYPE_CHECKING:
+    from pytest_energybench.metering.idle import IdlePower
+    from pytest_energybench.metering.window import Window
+
+__tracebackhide__ = True  # a user's mistake is shown at the user's line
+
+Raised = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
+
+
+WAITING = "waiting"
+"""The phase before a window opens: another process's window keeps the machine."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """A window that is open.
+
+    Attributes:
+        place: where its joules go if no other window holds them.
+        phase: what the process is shown to do while it is open.
+        cover: what meters the time that no window opened earlier does: the window itself, another
+            one for the rest of its time, or nothing as long as it lies inside another.
+    """
+
+    window: Window
+    place: Place
+    phase: Phase
+    cover: Window | None = None
+
+
+class OpenWindows:
+    """Opens and closes windows so that every joule counts once, however they overlap.
+
+    A window inside another is `inner`. Where two overlap without nesting (two tasks, two threads),
+    the earlier one counts, and of the later one what comes after it.
+    """
+
+    def __init__(self, draft: CaseBuilder, idle: Callable[[], IdlePower | None]) -> None:
+        """
+        Args:
+            draft: gets a record of each window that was left; its progress hears what is open.
+            idle: power of the idle machine, None if it isn't to be subtracted.
+        """
+        self._draft = draft
+        self._idle = idle
+        self._progress = draft.progress
+        self._mutex = threading.Lock()
+        self._open: list[_Open] = []
+        self._unentered: dict[int, Window] = {}
+        self._calls = 0
+
+    def __bool__(self) -> bool:
+        """Whether any window is open."""
+        return bool(self._open)
+
+    def bracket(self, window: Window, place: Place) -> AbstractContextManager[Window]:
+        """The window as what a `with` statement takes."""
+        self._unentered[id(window)] = window
+        return _Bracket(self, window, place)
+
+    @property
+    def open_name(self) -> str | None:
+        """The name of the window that was opened first and still is; None if none is."""
+        return self._open[0].window.name if self._open else None
+
+    @property
+    def missing(self) -> str | None:
+        """Why the test's energy is not known, as far as that is the test's own doing."""
+        for window in self._unentered.values():
+            return f"energy.measure({window.name!r}) was never entered: write `with`"
+        if not self._draft.metered:
+            return (
+                "nothing was metered in this test; put the work into `with energy.measure():`"
+                " or call it through `energy(function)`"
+            )
+        return None
+
+    @contextmanager
+    def unmetered(self, name: str, work: AbstractContextManager[None]) -> Iterator[None]:
+        """Work in no window, whose seconds are booked under `name`."""
+        with ExitStack() as stack:
+            with self._progress.phase(WAITING):
+                stack.enter_context(work)
+            stack.enter_context(self._progress.phase(name))
+            yield
+
+    def around_call(self, what: str) -> AbstractContextManager[None]:
+        """A measured call opens its own windows; windows that its function opens are inside them.
+
+        Raises:
+            RuntimeError: it is made inside a window or another call, so it would count twice.
+        """
+        if self._open or self._calls:
+            place = f"the window {self._open[0].window.name!r}" if self._open else "another call"
+            raise RuntimeError(
+                f"{what} inside {place}: its joules would count twice; call it outside, or call"
+                " the function itself inside"
+            )
+        return self._calling()
+
+    @contextmanager
+    def _calling(self) -> Iterator[None]:
+        self._calls += 1
+        try:
+            yield
+        finally:
+            self._calls -= 1
+
+    def enter(self, window: Window, place: Place) -> None:
+        """Open a window.
+
+        Raises:
+            LockTimeoutError: another process kept the machine for too long.
+        """
+        self._idle()  # measured at first use, which can't be while a window is open
+        self._unentered.pop(id(window), None)
+        with self._progress.phase(WAITING):
+            window.__enter__()
+        entry = _Open(window, place, self._progress.begin(window.name, window))
+        with self._mutex:
+            if not self._open and not self._calls:
+                entry.cover = window
+            self._open.append(entry)
+
+    def leave(self, window: Window, *raised: *Raised) -> None:
+        """Close a window and record it; nothing if the test has ended in the meantime.
+
+        Args:
+            raised: what its body raised, as `__exit__` is told it.
+
+        Raises:
+            RuntimeError: it was never entered, or was left before.
+        """
+        try:
+            window.__exit__(*raised)
+        finally:
+            with self._mutex:
+                entry = next((each for each in self._open if each.window is window), None)
+                if entry is not None:
+                    self._progress.end(entry.phase)
+                    self._open.remove(entry)
+                    self._record(entry)
+                    if entry.cover is not None:
+                        self._cover_rest(after=window)
+
+    def end(self) -> None:
+        """The test is over: close what is still open; its joules are not known."""
+        with self._mutex:
+            for entry in self._open:
+                for window in {entry.window, entry.cover or entry.window}:
+                    window.abandon("it was still open when its test ended")
+                self._progress.end(entry.phase)
+                self._record(entry)
+            self._open.clear()
+
+    def _cover_rest(self, after: Window) -> None:
+        """The window that covered the time is closed: the next one takes over from here."""
+        if not self._open:
+            return
+        entry = self._open[0]
+        entry.cover = entry.window.another(f"{entry.window.name} (after {after.name})")
+        entry.cover.__enter__()
+
+    def _record(self, entry: _Open) -> None:
+        covers = entry.cover is entry.window
+        self._add(entry.window, entry.place if covers else "inner")
+        if entry.cover is not None and not covers:
+            entry.cover.__exit__(None, None, None)
+            self._add(entry.cover, entry.place)
+
+    def _add(self, window: Window, place: Place) -> None:
+        record = assembly.window_record(window, place=place, idle=self._idle())
+        self._draft.add_window(record)
+        self._draft.add_series(assembly.power_series(window))
+
+
+class _Bracket(AbstractContextManager["Window"]):
+    """One window in one `with` statement.
+
+    Not a generator: Python ends an abandoned generator, which would hide that a window was never
+    left.
+    """
+
+    def __init__(self, windows: OpenWindows, window: Window, place: Place) -> None:
+        self._windows = windows
+        self._window = window
+        self._place = place
+
+    def __enter__(self) -> Window:
+        self._windows.enter(self._window, self._place)
+        return self._window
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        # A window that ranks share must not wait for the others where its body has raised.
+        self._windows.leave(self._window, kind, error, traceback)

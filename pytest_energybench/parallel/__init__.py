@@ -1,0 +1,1 @@
+"""How cases run in many processes: one strategy a file."""

@@ -1,0 +1,211 @@
+"""The driver's half: it collects, has units run elsewhere, and reports as if it had run them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_energybench.parallel.ray import cluster as engine
+from pytest_energybench.parallel.ray.merge import why_missing
+from pytest_energybench.parallel.ray.results import Figures
+from pytest_energybench.parallel.ray.task import TaskSpec
+from pytest_energybench.parallel.ray.work_units import Unit, units_of
+from pytest_energybench.parallel.ray.worker_log import Executed, read_log
+from pytest_energybench.session.config import EnergyConfig
+from pytest_energybench.session.groups import nodeid_of
+from pytest_energybench.session.role import Role
+from pytest_energybench.session.selection import is_metered
+
+if TYPE_CHECKING:
+    from pytest_energybench.session.state import EnergySession
+
+ENVIRONMENT = (
+    "PYTEST_ADDOPTS",
+    "PYTEST_PLUGINS",
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD",
+    "PYTHONPATH",
+)
+"""Variables that a unit's pytest has from the driver; all others are the host's own."""
+
+THREADS = "OMP_NUM_THREADS"
+"""Ray sets it to the task's processors; it is the driver's, unless the group asked for some."""
+
+
+class Driver(Role):
+    """Takes the place of pytest's own loop over the tests."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._items: dict[str, pytest.Item] = {}
+        self._hosts: dict[str, str] = {}
+        self._told_nice: set[str] = set()
+        self._connected = False
+        self._first_number = 1
+
+    def runs_tests(self) -> bool:
+        """Tasks on other hosts do."""
+        return False
+
+    def meters_here(self) -> bool:
+        """Each host meters its own."""
+        return False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        if self._config.option.collectonly:
+            return
+        address = EnergyConfig.of(self._config).ray
+        assert address is not None
+        try:
+            engine.connect(address)
+        except engine.ClusterError as error:
+            raise pytest.UsageError(f"--energy-ray={address}: {error}") from None
+        self._connected = True
+
+    def pytest_unconfigure(self) -> None:
+        if self._connected:
+            self._connected = False
+            engine.disconnect()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        option = self._config.option
+        if option.collectonly or (session.testsfailed and not option.continue_on_collection_errors):
+            return None  # pytest's own loop says it
+        self._items = {nodeid_of(item): item for item in session.items}
+        # A run that is resumed has hosts already, and none of them is known to be one of ours.
+        self._first_number = len(self._energy().hosts) + 1
+        there = engine.hosts()
+        units = units_of(session.items, len(there))
+        for unit in units:
+            if not engine.fits(unit, there):
+                raise pytest.UsageError(
+                    f"--energy-ray: {unit.label} asks for {engine.wish(unit)}, and no host of the"
+                    " cluster has that"
+                )
+        if not units:
+            return True
+        jobs = [self._job(unit, number) for number, unit in enumerate(units)]
+        self._tell(f"{_count(len(units), 'task')} for {_count(len(there), 'host')}")
+        with closing(engine.run(units, jobs)) as events:
+            for event in events:
+                if isinstance(event, engine.Began):
+                    self._tell(f"{event.unit.label} runs on {self._host(event.host)}")
+                    continue
+                self._ended(session, event)
+                if session.shouldfail:
+                    raise session.Failed(session.shouldfail)
+                if session.shouldstop:
+                    raise session.Interrupted(session.shouldstop)
+        return True
+
+    def _job(self, unit: Unit, number: int) -> TaskSpec:
+        environment = {name: os.environ.get(name) for name in ENVIRONMENT}
+        if "num_cpus" not in unit.asked:
+            environment[THREADS] = os.environ.get(THREADS)
+        folder = str(self._config.invocation_params.dir)
+        return TaskSpec(
+            arguments=tuple(map(str, self._config.invocation_params.args)),
+            folder=folder,
+            files=unit.files,
+            nodeids=tuple(unit.nodeids),
+            environment=environment,
+            safe_path=folder not in sys.path and "" not in sys.path,
+            basetemp=f"energy-{number}",
+        )
+
+    def _ended(self, session: pytest.Session, event: engine.Ended) -> None:
+        """Report a unit's tests: those that ran, and an error for each that did not."""
+        unit, answer = event.unit, event.answer
+        host = self._host(answer.host)
+        where = f" on {host}" if host else ""
+        self._tell(
+            f"{unit.label} did not run{where}: {answer.trouble}"
+            if answer.trouble
+            else f"{unit.label} ended{where} after {answer.seconds:.0f} s, {event.left} left"
+        )
+        if answer.niceness > 0 and host not in self._told_nice:
+            self._told_nice.add(host)
+            self._tell(
+                f"{host} runs its tasks at niceness {answer.niceness}, behind all else that runs"
+                f" there: start it with {engine.START_NODE}"
+            )
+        figures = Figures(self._config, self._energy(), answer.journal, host)
+        account = read_log(answer.log)
+        for warning in account.warnings:
+            self._config.hook.pytest_warning_recorded.call_historic(kwargs=warning)
+        left = Counter(unit.nodeids)
+        for executed in account.finished:
+            if not left[executed.nodeid]:
+                self._energy().errors.append(
+                    f"{executed.nodeid} ran{where} and is no test here: the files differ"
+                )
+                continue
+            left[executed.nodeid] -= 1
+            if not left[executed.nodeid]:
+                figures.take(executed.nodeid)
+            self._report(executed)
+            if session.shouldfail or session.shouldstop:
+                return
+        for nodeid in +left:
+            why = why_missing(nodeid, answer, account, where)
+            if is_metered(self._items[nodeid]):
+                figures.book_missing(self._items[nodeid], why.partition("\n")[0])
+            self._report(_missing(nodeid, self._items[nodeid], why))
+            if session.shouldfail or session.shouldstop:
+                return
+
+    def _report(self, executed: Executed) -> None:
+        hook, nodeid = self._config.hook, executed.nodeid
+        location = self._items[nodeid].location
+        hook.pytest_runtest_logstart(nodeid=nodeid, location=location)
+        for plain in executed.reports:
+            report = hook.pytest_report_from_serializable(config=self._config, data=plain)
+            hook.pytest_runtest_logreport(report=report)
+        hook.pytest_runtest_logfinish(nodeid=nodeid, location=location)
+
+    def _energy(self) -> EnergySession:
+        from pytest_energybench.session.state import EnergySession
+
+        return EnergySession.of(self._config)
+
+    def _host(self, node: str) -> str:
+        """The neutral name of a node; empty for no node."""
+        if not node:
+            return ""
+        return self._hosts.setdefault(node, f"host {self._first_number + len(self._hosts)}")
+
+    def _tell(self, line: str) -> None:
+        if self._config.getoption("verbose", 0) >= 0:
+            self._energy().tell(f"energy: {line}")
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def _missing(nodeid: str, item: pytest.Item, why: str) -> Executed:
+    """What pytest would have reported of a test whose setup failed."""
+    common = {
+        "$report_type": "TestReport",
+        "nodeid": nodeid,
+        "location": item.location,
+        "keywords": {},
+        "sections": [],
+        "user_properties": [],
+        "duration": 0.0,
+        "start": 0.0,
+        "stop": 0.0,
+    }
+    return Executed(
+        nodeid,
+        [
+            {**common, "when": "setup", "outcome": "failed", "longrepr": why},
+            {**common, "when": "teardown", "outcome": "passed", "longrepr": None},
+        ],
+    )

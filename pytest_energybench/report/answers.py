@@ -1,0 +1,97 @@
+"""What a comparison says: the two figures that were compared, and what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import geometric_mean, median
+
+from pytest_energybench.gates import quantities
+from pytest_energybench.gates.statistics import rounds_to_tell
+from pytest_energybench.report import figures
+from pytest_energybench.report.text import plural
+from pytest_energybench.results.model import Case, Comparison
+
+_LEAST_TELLING = 1.1
+"""Times from which on a ratio says more than a percentage."""
+
+
+def compared(case: Case, comparison: Comparison) -> str:
+    """`96.7 J → 120.7 J`, the reference first, so that the ratio of the two is the change that was
+    judged; of a budget `52.5 J of 50.0 J`."""
+    pair = sides(case, comparison)
+    if pair is None:
+        return ""
+    estimated = comparison.quantity == "energy" and figures.estimated_domains(case)
+    mark = quantities.ESTIMATE_MARK if estimated else ""
+    theirs, ours = pair
+    if comparison.reference == "budget" and comparison.quantity == "energy":
+        return f"{mark}{ours} of {theirs}"
+    return f"{mark}{theirs} → {mark}{ours}"
+
+
+def sides(case: Case, comparison: Comparison) -> tuple[str, str] | None:
+    """The reference's figure or limit, and the case's, told apart; None where either is unknown."""
+    limit, change = comparison.limit, figures.finite(comparison.estimate)
+    if change is None:
+        return None
+    if comparison.quantity == "accuracy":
+        ours = figures.accuracy_of(case.metrics)
+        return (
+            None
+            if ours is None
+            else (quantities.accuracy(ours - change), quantities.accuracy(ours))
+        )
+    base = limit if comparison.reference == "budget" else _middle(comparison)
+    if not base:
+        return None
+    write = quantities.energies if comparison.quantity == "energy" else quantities.durations
+    return write(base, base * (1 + change))
+
+
+def _middle(comparison: Comparison) -> float | None:
+    """The reference's figure that the change is relative to."""
+    joules: Sequence[float] = comparison.reference_j
+    if not joules:
+        return None
+    return median(joules) if comparison.interval is None else geometric_mean(joules)
+
+
+def allowed(comparison: Comparison) -> str:
+    """`+3 % allowed`; empty of a budget, which is its own limit, and where no rule asked."""
+    margin = comparison.margin
+    if margin is None or comparison.judged is None or comparison.reference == "budget":
+        return ""
+    if comparison.quantity == "accuracy":
+        return f"a drop of {quantities.drop(margin)} allowed"
+    return f"+{quantities.share(margin)} allowed" if margin else "no increase allowed"
+
+
+def times(comparison: Comparison) -> str:
+    """`1.7 times less than main`; empty where the bounds do not show it, or it is a little."""
+    change = figures.finite(comparison.estimate)
+    if change is None or comparison.quantity != "energy" or not comparison.name:
+        return ""
+    if comparison.finding == "less" and 1 / (1 + change) >= _LEAST_TELLING:
+        return f"{quantities.number(1 / (1 + change), 2)} times less than {comparison.name}"
+    if comparison.finding == "more" and 1 + change >= _LEAST_TELLING:
+        return f"{quantities.number(1 + change, 3)} times as much as {comparison.name}"
+    return ""
+
+
+def caution(comparison: Comparison) -> str:
+    """What was wrong with the rounds, as the rule's sentence ends."""
+    text = comparison.judged.text if comparison.judged is not None else ""
+    _, found, rest = text.partition("; caution: ")
+    return found.removeprefix("; ") + rest
+
+
+def telling(comparison: Comparison) -> str:
+    """What would decide a comparison that noise left open."""
+    change, bounds = figures.finite(comparison.estimate), comparison.interval
+    open_to_noise = comparison.judged is None or comparison.judged.reason == "too noisy"
+    if comparison.finding != "unclear" or change is None or bounds is None or not open_to_noise:
+        return ""
+    found = rounds_to_tell(comparison.n, change, bounds, comparison.margin or 0.0)
+    if found is None:
+        return ""
+    return f"about {plural(found, 'round')} would tell"

@@ -1,0 +1,1 @@
+"""A pytest session that meters its tests."""

@@ -1,0 +1,78 @@
+"""Conditions that change a run's joules without a change of code; they are settings of the run.
+
+Runs that differ in one of them are not comparable. What this machine does not tell is left out.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+
+from pytest_energybench.results.model import Scalar
+
+_TOOLS = range(6)
+"""Identifiers of tools in `sys.monitoring` (Python 3.12), which `sys.gettrace` knows nothing of."""
+
+
+def conditions(root: Path = Path("/")) -> dict[str, Scalar]:
+    """Name -> value, for the run file.
+
+    Args:
+        root: of the file system, for tests.
+    """
+    found: dict[str, Scalar] = {
+        "tracer": ", ".join(tracers()) or None,
+        "optimize": sys.flags.optimize or None,
+        "cpu_governor": _governor(root),
+        "cpu_turbo": _turbo(root),
+        "power_source": _power_source(root),
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def tracers() -> list[str]:
+    """Tools that trace every line or call of this process: coverage, profilers, debuggers."""
+    hooks = (sys.gettrace(), sys.getprofile(), threading.gettrace(), threading.getprofile())
+    names = {_named(hook) for hook in hooks if hook is not None}
+    monitoring = getattr(sys, "monitoring", None)
+    if monitoring is not None:
+        names |= {str(name) for tool in _TOOLS if (name := monitoring.get_tool(tool))}
+    return sorted(names)
+
+
+def _named(hook: object) -> str:
+    """The package that a tracing function comes from: `coverage`, `bdb`, `pydevd`."""
+    module = getattr(hook, "__module__", None) or type(hook).__module__
+    return str(module).partition(".")[0].strip("_") or "unknown"
+
+
+def _governor(root: Path) -> str | None:
+    policies = (root / "sys/devices/system/cpu/cpufreq").glob("policy*/scaling_governor")
+    names = {name for each in policies if (name := _read(each))}
+    return ", ".join(sorted(names)) or None
+
+
+def _turbo(root: Path) -> str | None:
+    cpu = root / "sys/devices/system/cpu"
+    off = {"1": "off", "0": "on"}.get(_read(cpu / "intel_pstate/no_turbo"))
+    return off or {"1": "on", "0": "off"}.get(_read(cpu / "cpufreq/boost"))
+
+
+def _power_source(root: Path) -> str | None:
+    """`mains` or `battery`; None if there is no battery to run on."""
+    states = [
+        _read(supply / "status")
+        for supply in (root / "sys/class/power_supply").glob("*")
+        if _read(supply / "type") == "Battery" and _read(supply / "scope") != "Device"
+    ]
+    if not states:
+        return None
+    return "battery" if "Discharging" in states else "mains"
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text("ascii", "replace").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,1 @@
+"""Figures where people look already, one tool a file."""

@@ -1,0 +1,201 @@
+"""In the reporting process: gathers cases, judges and writes the run, shows the table."""
+
+from __future__ import annotations
+
+import html
+import os
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_energybench.results.model import Run
+    from pytest_energybench.session.integrations.github import Place
+    from pytest_energybench.session.output import RunWriter
+    from pytest_energybench.session.state import EnergySession
+
+
+PHASES = ("setup", "call", "teardown")
+"""Of a test that ran. Where its process died, pytest-xdist and pytest-forked report another one."""
+WIDEST = 100
+"""Columns of the table at most."""
+
+
+GATE = "energy gate: "
+
+
+class EnergyReporter:
+    """The controller's half of the plugin; without xdist there is only one process."""
+
+    NAME = "energybench-gatherer"
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> EnergyReporter:
+        """The session's one instance."""
+        there = config.pluginmanager.get_plugin(cls.NAME)
+        if there is None:
+            config.pluginmanager.register(there := cls(config), cls.NAME)
+        assert isinstance(there, cls)
+        return there
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._keeping: RunWriter | None = None
+        self._run: Run | None = None
+        self._failures: list[str] = []
+        self._looped = self._ran = self._broken_off = False
+        self._warnings: list[str] = []
+        self._places: dict[str, Place] = {}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._ran |= report.when == "call" or report.failed
+        if report.when not in PHASES and report.nodeid in self._session().order:
+            from pytest_energybench.results.model import Case
+
+            crashed = Case(nodeid=report.nodeid, name=report.nodeid.rpartition("::")[2])
+            self._session().add_crashed(crashed, str(report.longrepr))
+        if hasattr(report, "energy_case"):
+            from pytest_energybench.session.runtest import case_of
+
+            case = case_of(report)
+            if case is None:
+                return
+            if hasattr(report, "node") or report.energy_process != os.getpid():
+                case = self._session().add(case)
+            self._places[case.nodeid] = self._place(report)
+            if report.energy_last:
+                self.kept().take(self._session().cases[case.nodeid])
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        option = self._config.option
+        self._looped = not (option.collectonly or option.setuponly)
+        if self._looped and self._session().order:
+            self.kept().claim()
+        try:
+            result = yield
+        except BaseException:
+            self._broken_off = self._looped
+            raise
+        self._conclude()
+        if self._failures and not session.testsfailed:
+            session.testsfailed = 1  # the exit status of a failed run, whatever else is counted
+        return result
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
+        try:
+            yield
+        finally:  # another plugin's file on a full disk is no reason to lose ours
+            self._finish(session)
+
+    def _finish(self, session: pytest.Session) -> None:
+        stopped = (
+            self._broken_off
+            or bool(session.shouldstop or session.shouldfail)
+            or session.exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
+        )
+        if stopped and self._session().tell_cut_short() and not session.exitstatus:
+            session.exitstatus = pytest.ExitCode.INTERRUPTED  # `pytest.exit(returncode=0)`
+        self._conclude()
+        if self._run is None or session.exitstatus == pytest.ExitCode.USAGE_ERROR:
+            self.kept().release()
+            return
+        written = self.kept().write(self._run, complete=not stopped)
+        if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self._session().taken_over:
+            session.exitstatus = pytest.ExitCode.OK  # an earlier run had finished them all
+        if not written and not session.exitstatus:
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self._run is None:
+            return
+        from pytest_energybench.base.text import sanitize
+        from pytest_energybench.report.encoding import fitting
+        from pytest_energybench.report.terminal import terminal_report
+        from pytest_energybench.session.integrations.github import github_annotations
+
+        writer = terminalreporter._tw
+        encoding = getattr(writer._file, "encoding", None)
+
+        def say(line: str, **markup: bool) -> None:
+            terminalreporter.write_line(fitting(line, encoding), **markup)
+
+        # Where there is no terminal, pytest assumes 80 columns; a log file is wider than that.
+        columns = writer.fullwidth if terminalreporter.isatty else WIDEST
+        shows = bool(self._run.cases or self._failures) and not self._config.option.no_summary
+        if shows:
+            terminalreporter.ensure_newline()
+            terminalreporter.section("energy")
+            table = terminal_report(
+                self._run,
+                width=min(WIDEST, columns),
+                verbosity=self._config.option.verbose,
+                color=writer.hasmarkup,
+            )
+            for line in table.split("\n"):
+                say(line)
+        # What stood in a run file or a test's name may hold what a terminal would obey.
+        annotations = github_annotations(self._run, self._failures, self._places)
+        for line in [*self.kept().said, *annotations]:
+            say(sanitize(line))
+        for line in () if shows else self.gate_lines():
+            failing = line.startswith(GATE)
+            say(sanitize(line), red=failing, yellow=not failing)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_html_results_summary(self, prefix: list[str]) -> None:
+        """Above the table of pytest-html, whose rows were made before the run was judged."""
+        prefix += [f"<p>{html.escape(line)}</p>" for line in self.gate_lines()]
+
+    def gate_lines(self) -> list[str]:
+        """What nothing decides, then why the session fails, a line each."""
+        return [
+            *(f"energy warning: {line}" for line in self._warnings),
+            *(f"{GATE}{line}" for line in self._failures),
+        ]
+
+    def _place(self, report: pytest.TestReport) -> Place:
+        from pytest_energybench.session.integrations.github import Place
+
+        file, line, _ = report.location
+        return Place(self._config.rootpath / file, None if line is None else line + 1)
+
+    def _session(self) -> EnergySession:
+        from pytest_energybench.session.state import EnergySession
+
+        return EnergySession.of(self._config)
+
+    def kept(self) -> RunWriter:
+        """What is kept of this session in files."""
+        if self._keeping is None:
+            from pytest_energybench.session.output import RunWriter
+
+            self._keeping = RunWriter(self._session(), here=self._config.invocation_params.dir)
+        return self._keeping
+
+    def _conclude(self) -> None:
+        """Make the run of what was gathered, once, and hold it against the session's gates."""
+        if self._run is not None or not self._looped:
+            return  # pytest was asked for something else than to run tests
+        session = self._session()
+        session.end_untold()
+        if not (self._ran or session.taken_over or session.options.shard):
+            return
+        from pytest_energybench.gates.fail_on import warnings
+        from pytest_energybench.session.integrations.junit import fill_junit
+        from pytest_energybench.session.session_gates import unmetered
+
+        if session.options.disable or not (session.cases or session.options.keeps):
+            return
+        chosen = session.selection
+        everything, plain = (chosen.everything, chosen.plain) if chosen is not None else (None, ())
+        run, summary, self._failures = session.keeper.conclude(session.run(), everything, plain)
+        self._run = run
+        self.kept().tell(summary)
+        self._warnings = [*unmetered(run), *warnings(run)]
+        fill_junit(self._config, self.gate_lines())
+        if not session.options.strict_budgets:
+            self.kept().said += session.keeper.idle_budgets(run, everything, plain)

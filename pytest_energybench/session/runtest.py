@@ -1,0 +1,203 @@
+"""In the process that runs tests: sends a finished test's case with its last report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from typing import Any
+
+import msgspec
+import pytest
+
+from pytest_energybench.base.flags import SKIPPED, SKIPPED_BY_FIXTURE
+from pytest_energybench.gates.message import passes
+from pytest_energybench.gates.quantities import percent
+from pytest_energybench.results.model import Case, Outcome, Scalar
+from pytest_energybench.results.storable import text
+from pytest_energybench.session.integrations.benchmark import benchmark_metrics, fill_benchmark
+from pytest_energybench.session.markers import budget_of
+from pytest_energybench.session.screen import progress_of
+from pytest_energybench.session.selection import is_metered, is_metered_whole
+from pytest_energybench.session.state import EnergySession, Execution, execution_key
+
+CASE_ATTRIBUTE = "energy_case"
+"""Attribute of a teardown report that carries the case as plain values, also between processes."""
+
+LAST_ATTRIBUTE = "energy_last"
+"""Whether it was the last of the test's rounds."""
+
+SPENT_ATTRIBUTE = "energy_spent"
+"""Seconds of named work outside of windows since the last such report, by name."""
+
+PROCESS_ATTRIBUTE = "energy_process"
+"""The process that ran it, and knows the case already."""
+
+_outcome_key = pytest.StashKey[Outcome]()
+_ran_key = pytest.StashKey[bool]()
+
+
+class RuntestMeter:
+    """Registered when the first test asks for energy, so that others cost nothing."""
+
+    NAME = "energybench-recorder"
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._session = EnergySession.of(config)
+        self._progress = progress_of(config)
+        self._unheard: dict[str, Case] = {}
+        self._records = not (self._session.options.disable or config.option.setuponly)
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """After skip marks were obeyed, before the first fixture."""
+        if is_metered(item) and self._records:
+            try:
+                self._session.prepare()
+            except pytest.UsageError as error:
+                pytest.fail(str(error), pytrace=False)
+        if is_metered_whole(item):
+            self._session.execution_of(item)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None]:
+        execution = item.stash.get(execution_key, None)
+        if execution is None:
+            yield
+            return
+        try:
+            if is_metered_whole(item):
+                with execution.energy.measure("call"):
+                    yield
+            else:
+                yield
+        except BaseException:
+            if not all(map(passes, execution.draft.comparisons)):
+                self._session.judge(execution, budget_of(item))  # the others are kept as well
+            raise
+        execution.draft.metrics |= benchmark_metrics(item)
+        fill_benchmark(item, execution.energy.case())
+        if not execution.energy.windows:
+            self._judge(item, execution)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None]:
+        """A fixture that meters around its `yield` closes its window now: judge what came out."""
+        execution = item.stash.get(execution_key, None)
+        postponed = execution is not None and bool(execution.energy.windows)
+        yield
+        if execution is not None and postponed and item.stash.get(_outcome_key, None) == "passed":
+            execution.energy.windows.end()
+            self._judge(item, execution)
+
+    def _judge(self, item: pytest.Item, execution: Execution) -> None:
+        __tracebackhide__ = True
+        failure = self._session.judge(execution, budget_of(item))
+        if failure is not None:
+            pytest.fail(failure, pytrace=False)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        execution = item.stash.get(execution_key, None)
+        if execution is None:
+            return report
+        if not execution.last and execution.energy.withheld and missed_a_failure(report, call):
+            report.outcome, report.longrepr = "passed", None
+        # A test may ask for the fixture as late as in its body: then no setup was seen here.
+        before: Outcome = "passed"
+        if report.when == "call":
+            item.stash[_ran_key] = True
+        if report.when != "setup":
+            before = item.stash.get(_outcome_key, before)
+        item.stash[_outcome_key] = outcome = outcome_after(report, before)
+        if outcome == "xfailed" and report.when == "call":
+            execution.draft.case = msgspec.structs.replace(
+                execution.draft.case, expected=text(report.wasxfail.removeprefix("reason: "))
+            )
+        if report.when == "teardown":
+            del item.stash[execution_key]
+            execution.energy.windows.end()
+            setattr(report, SPENT_ATTRIBUTE, self._progress.taken())
+            if outcome == "skipped" and self._session.has_limits(item):
+                ran = item.stash.get(_ran_key, False)
+                execution.draft.flags.append(SKIPPED if ran else SKIPPED_BY_FIXTURE)
+            outcome = self._session.outcome(execution, outcome)
+            if self._records and (outcome != "skipped" or not execution.draft.empty):
+                case = self._session.finished(
+                    execution.draft, outcome, execution.energy.windows.missing
+                )
+                told = self._unheard[case.nodeid] = self._session.join(
+                    self._unheard.get(case.nodeid), case
+                )
+                case = self._session.add(case)
+                setattr(report, CASE_ATTRIBUTE, msgspec.to_builtins(told))
+                # A round that fails is its test's last.
+                last = execution.last or outcome in ("failed", "error")
+                setattr(report, LAST_ATTRIBUTE, last)
+                setattr(report, PROCESS_ATTRIBUTE, os.getpid())
+                if last:
+                    report.user_properties.extend(properties(case))
+        return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """A report has carried all cases so far; reruns may have dropped earlier reports."""
+        if hasattr(report, CASE_ATTRIBUTE):
+            self._unheard.clear()
+
+
+def missed_a_failure(report: pytest.TestReport, call: pytest.CallInfo[None]) -> bool:
+    """Whether the test failed because an assertion that it expected to fail waits for the last
+    round."""
+    if report.when != "call" or not report.failed:
+        return False
+    if call.excinfo is None:
+        return str(report.longrepr).startswith("[XPASS(strict)]")
+    said = str(call.excinfo.value)
+    if call.excinfo.errisinstance(pytest.fail.Exception):
+        return said.startswith(("DID NOT RAISE", "Unexpected success"))
+    return call.excinfo.errisinstance(AssertionError) and said.endswith("not raised")
+
+
+def outcome_after(report: pytest.TestReport, before: Outcome) -> Outcome:
+    """A test's outcome once this phase is known: the worst of its phases."""
+    expected_to_fail = hasattr(report, "wasxfail")
+    if report.skipped:
+        return "xfailed" if expected_to_fail else "skipped"
+    if report.failed:
+        return "failed" if report.when == "call" else "error"
+    if report.when == "call":
+        if before in ("failed", "error"):
+            return before  # a subtest's report came before that of its test
+        return "xpassed" if expected_to_fail else "passed"
+    return before
+
+
+def properties(case: Case) -> list[tuple[str, Any]]:
+    """The case's figures for JUnit XML and for others that read `user_properties`."""
+    figures: dict[str, Scalar] = {
+        "energy_total_j": case.total_j,
+        "energy_facility_j": case.facility_j,
+        "energy_duration_s": case.duration_s,
+        **{f"energy_{domain}_j": joules for domain, joules in case.energy_j.items()},
+        "energy_provenance": ", ".join(
+            f"{domain}: {word}" for domain, word in case.provenance.items()
+        ),
+        "energy_rounds": len(case.rounds),
+        "energy_result": case.result.kind if case.result else None,
+        "energy_reason": case.result.reason if case.result and case.result.reason else None,
+        "energy_changes": "; ".join(
+            f"{each.finding} than {each.name}: {percent(each.estimate)}"
+            for each in case.comparisons
+            if each.quantity == "energy" and each.estimate is not None
+        )
+        or None,
+    }
+    return [(name, value) for name, value in figures.items() if value is not None]
+
+
+def case_of(report: pytest.TestReport) -> Case | None:
+    """The case that came with a report, None if there is none."""
+    plain = getattr(report, CASE_ATTRIBUTE, None)
+    return None if plain is None else msgspec.convert(plain, Case)

@@ -1,0 +1,241 @@
+"""The gates of a session beyond a test's own assertions: markers, budgets, a stored run."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from pytest_energybench.base.flags import SKIPPED, SKIPPED_BY_FIXTURE
+from pytest_energybench.gates.accuracy import judge_group_accuracy
+from pytest_energybench.gates.budgets import (
+    MOST_BYTES,
+    Budgets,
+    BudgetsError,
+    judge_budgets,
+    parse_budgets,
+)
+from pytest_energybench.gates.energy import judge_budget, judge_group
+from pytest_energybench.gates.fail_on import beside_cases, failures
+from pytest_energybench.gates.judge import with_changes
+from pytest_energybench.gates.message import conclude
+from pytest_energybench.gates.stored import StoredSummary, compare_stored
+from pytest_energybench.results.errors import ResultsError
+from pytest_energybench.results.model import NOT_MEASURED, Case, Comparison, Run
+from pytest_energybench.results.noise import Floor, read_floors
+from pytest_energybench.results.plain_file import read_bytes
+from pytest_energybench.results.storage import Storage
+from pytest_energybench.session.config import EnergyConfig
+from pytest_energybench.session.markers import MarkedBudget, why_no_baseline
+
+
+@dataclass(slots=True)
+class SessionGates:
+    """Judges finished cases against what the user laid down for the session.
+
+    Attributes:
+        stored: the run to compare with, and `stored_name` what the user called it.
+        floors: what machines can tell apart, as far as it was measured.
+        root: what files in node ids are relative to.
+        arguments: what the user asked to be collected; a file of which only some tests were
+            named (`test_x.py::test_y`) says nothing of its other tests.
+    """
+
+    options: EnergyConfig
+    budgets: Budgets = field(default_factory=lambda: Budgets(file="none"))
+    stored: Run | None = None
+    stored_name: str = ""
+    floors: Sequence[Floor] = ()
+    root: Path = Path()
+    arguments: Sequence[str] = ()
+
+    @classmethod
+    def load(cls, options: EnergyConfig) -> SessionGates:
+        """Read the budgets file and the stored run.
+
+        Raises:
+            pytest.UsageError: one of them can't be read; names file and field.
+        """
+        keeper = cls(options)
+        if options.budgets is not None:
+            try:
+                content = read_bytes(options.budgets, most=MOST_BYTES)
+                keeper.budgets = parse_budgets(content, options.budgets.name)
+            except ResultsError as error:
+                raise pytest.UsageError(f"--energy-budgets: {error}") from None
+            except BudgetsError as error:
+                raise pytest.UsageError(str(error)) from None
+        if options.compare is not None:
+            try:
+                keeper.stored = Storage(options.storage).load(options.compare)
+                keeper.floors = read_floors(options.storage)
+            except ResultsError as error:
+                raise pytest.UsageError(f"--energy-compare: {error}") from None
+            keeper.stored_name = options.compare
+        return keeper
+
+    def judge(
+        self,
+        case: Case,
+        marked: MarkedBudget | None,
+        baseline: Case | None,
+        missing: str | None = None,
+    ) -> list[Comparison]:
+        """A finished case against its marker's and its file's budgets.
+
+        Args:
+            missing: why its energy is not known, where that is the test's own doing.
+        """
+        found = judge_budgets(case, self.budgets.limits(case.nodeid))
+        if marked is not None:
+            found += self._judge_marked(case, marked, baseline)
+        if missing is None:
+            return found
+        return [each if each.quantity == "accuracy" else _unjudged(each, missing) for each in found]
+
+    def _judge_marked(
+        self, case: Case, marked: MarkedBudget, baseline: Case | None
+    ) -> list[Comparison]:
+        found = []
+        if marked.max is not None:
+            found.append(
+                judge_budget(
+                    case.total_j,
+                    marked.max,
+                    provenance=case.provenance,
+                    n=max(1, len(case.rounds)),
+                    source="marker",
+                    flags=[each.flags for each in case.rounds],
+                )
+            )
+        if case.baseline:
+            return found  # there is nothing to compare it with
+        why = why_no_baseline(case.group, baseline)
+        if baseline is None or why is not None:
+            asked = {"accuracy": marked.max_accuracy_drop, "energy": marked.margin}
+            return [
+                *found,
+                *(
+                    _unjudged(
+                        Comparison(reference="group", quantity=quantity, finding="unclear", n=0),
+                        why,
+                    )
+                    for quantity, limit in asked.items()
+                    if limit is not None
+                ),
+            ]
+        if marked.max_accuracy_drop is not None:
+            found.append(judge_group_accuracy(case, baseline, marked.max_accuracy_drop))
+        if marked.margin is not None:
+            found.append(
+                judge_group(
+                    case,
+                    baseline,
+                    margin=marked.margin,
+                    interleaved=self.options.rounds > 1,
+                    allow_mismatch=self.options.allow_mismatch,
+                )
+            )
+        return found
+
+    def conclude(
+        self, run: Run, collected: Collection[str] | None, plain: Collection[str] = ()
+    ) -> tuple[Run, StoredSummary | None, list[str]]:
+        """The whole run against its groups' references and the stored run, and why the session
+        fails, a line each.
+
+        Args:
+            collected: node ids of all tests there are, deselected ones too; None if that is
+                not known.
+            plain: those of this run that don't ask for energy.
+        """
+        lines = [f"{case.nodeid}: {SKIPPED}" for case in run.cases if SKIPPED in case.flags]
+        if self.options.strict_budgets:
+            nodeids = [case.nodeid for case in run.cases]
+            lines += [
+                f"{self.budgets.file}: no budget matches {nodeid}"
+                for nodeid in self.budgets.unmatched_cases(nodeids)
+            ]
+            lines += self.idle_budgets(run, collected, plain)
+            lines += [
+                f"{case.nodeid}: {SKIPPED_BY_FIXTURE}"
+                for case in run.cases
+                if SKIPPED_BY_FIXTURE in case.flags
+            ]
+        run = with_changes(
+            run,
+            interleaved=self.options.rounds > 1,
+            allow_mismatch=self.options.allow_mismatch,
+        )
+        if self.stored is None:
+            return msgspec.structs.replace(run, failures=[*run.failures, *lines]), None, lines
+        judged, summary = compare_stored(
+            run,
+            self.stored,
+            name=self.stored_name,
+            margin=self.options.margin,
+            budgets=self.budgets,
+            collected=collected,
+            allow_mismatch=self.options.allow_mismatch,
+            floors=self.floors,
+            fails=self.options.fail_on,
+        )
+        if collected is None:  # no worker lived to tell: what was not run may be a test or not
+            summary = dataclasses.replace(summary, stale=(), not_run=summary.stale)
+            if judged.compared_with is not None:
+                told = msgspec.structs.replace(
+                    judged.compared_with, stale=[], not_run=list(summary.not_run)
+                )
+                judged = msgspec.structs.replace(judged, compared_with=told)
+            if "stale" in self.options.fail_on:
+                lines.append("which tests there are is not known, so no entry can be called stale")
+        beside = [*run.failures, *lines, *beside_cases(summary, self.options.fail_on)]
+        judged = msgspec.structs.replace(judged, failures=beside)
+        return judged, summary, lines + failures(judged, summary, self.options.fail_on)
+
+    def idle_budgets(
+        self, run: Run, collected: Collection[str] | None, plain: Collection[str] = ()
+    ) -> list[str]:
+        """Budgets that match no test, or only tests that are not metered, as far as their file was
+        collected: nothing holds such a budget."""
+        nodeids = {case.nodeid for case in run.cases}.union(set(collected or ()).difference(plain))
+        in_part = {Path(each.partition("::")[0]).name for each in self.arguments if "::" in each}
+        whole = {nodeid.partition("::")[0] for nodeid in nodeids.union(plain)}
+        whole = {file for file in whole if Path(file).name not in in_part}
+        return [
+            f"{self.budgets.file}: budget {pattern!r} matches no case"
+            for pattern in self.budgets.unmatched_tables(nodeids)
+            if self._is_known(pattern, whole)
+        ]
+
+    def _is_known(self, pattern: str, whole: Collection[str]) -> bool:
+        """Whether the file that a pattern names was collected whole, or is not there at all."""
+        file, names_one, _ = pattern.partition("::")
+        if not names_one or "*" in file:
+            return True
+        return file in whole or not (self.root / file).exists()
+
+
+def unmetered(run: Run, most: int = 5) -> list[str]:
+    """Tests that asked for energy and whose figures are missing by their own doing, a line each,
+    and how many more."""
+    found = []
+    for case in run.cases:
+        if SKIPPED_BY_FIXTURE in case.flags:
+            found.append(f"{case.nodeid}: {SKIPPED_BY_FIXTURE}")
+        elif not case.rounds and case.errors and case.outcome == "passed":
+            found.append(f"{case.nodeid}: {case.errors[0]}")
+    return [*found[:most], *([f"and {len(found) - most} more"] if len(found) > most else [])]
+
+
+def _unjudged(comparison: Comparison, why: str | None) -> Comparison:
+    """A limit that nothing could be held against: it has not held."""
+    return msgspec.structs.replace(
+        comparison,
+        finding="undecided" if comparison.quantity == "accuracy" else "unclear",
+        judged=conclude(NOT_MEASURED, f"the budget can't be judged: {why}"),
+    )

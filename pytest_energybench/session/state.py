@@ -1,0 +1,412 @@
+"""The state of a pytest session: its meter, the finished cases, and the run they become."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from pytest_energybench.gates.judge import judged
+from pytest_energybench.gates.message import condoned, failure_message, passes
+from pytest_energybench.measurement import aggregate as assembly
+from pytest_energybench.measurement.case_builder import CaseBuilder
+from pytest_energybench.measurement.leaked_threads import LeftThreads
+from pytest_energybench.results.hosts import with_hosts
+from pytest_energybench.results.journal import has_begun, read_journal
+from pytest_energybench.results.model import Case, Commit, Host, Outcome, Run, Scalar, Shard
+from pytest_energybench.results.redaction import without_private
+from pytest_energybench.results.storable import scalar, storable_case, storable_head, text
+from pytest_energybench.results.storage import is_good
+from pytest_energybench.session.conditions import conditions
+from pytest_energybench.session.config import EnergyConfig
+from pytest_energybench.session.fixture import Energy
+from pytest_energybench.session.groups import nodeid_of
+from pytest_energybench.session.markers import MarkedBudget, group_of, has_budget, is_baseline
+from pytest_energybench.session.real_files import real_files
+from pytest_energybench.session.resumption import earlier_run
+from pytest_energybench.session.role import Role, role_of
+from pytest_energybench.session.rounds import last_key
+from pytest_energybench.session.screen import aside, progress_of
+from pytest_energybench.session.selection import Selection
+from pytest_energybench.session.session_gates import SessionGates
+
+if TYPE_CHECKING:
+    from pytest_energybench.metering.idle import IdlePower
+    from pytest_energybench.metering.meter import Meter
+    from pytest_energybench.report.attachments import Attachment
+
+__tracebackhide__ = True  # a user's mistake is shown at the user's line
+
+FAILURES: tuple[Outcome, ...] = ("failed", "error")
+
+session_key = pytest.StashKey["EnergySession"]()
+execution_key = pytest.StashKey["Execution"]()
+_began_key = pytest.StashKey[bool]()
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One execution of a metered test.
+
+    Attributes:
+        last: figures are held against limits in it (it is the last of its rounds).
+        repeats: it runs a round again that was run before (a rerun).
+    """
+
+    draft: CaseBuilder
+    energy: Energy
+    last: bool
+    repeats: bool
+
+
+class EnergySession:
+    """One per pytest session (and one per xdist worker); made when the first test needs it.
+
+    Attributes:
+        config: pytest's.
+        cases: finished cases by node id.
+        errors: what went wrong outside any one case.
+        hosts: the machines, where tests run on several; this one meters nothing then.
+        commits: that cases were made at, beside this session's own.
+        selection: what was decided about the collected tests, here or in a worker; None as long
+            as nobody has told.
+        scheduled: on xdist's controller, node ids of the metered tests that its workers run.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.options = EnergyConfig.of(config)
+        self.cases: dict[str, Case] = {}
+        self.errors: list[str] = []
+        self.failures: list[str] = []
+        self.hosts: list[Host] = []
+        self.commits: list[Commit] = []
+        self.selection: Selection | None = None
+        self.scheduled: Sequence[str] = ()
+        self._baselines: dict[str, str] = {}
+        self._conditions = conditions()  # tracers are gone when the run is written
+        self._threads = LeftThreads()
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> EnergySession:
+        """The session's one instance."""
+        if session_key not in config.stash:
+            config.stash[session_key] = cls(config)
+        return config.stash[session_key]
+
+    @property
+    def role(self) -> Role:
+        """What this process does in the session; ranks that can't run in step part."""
+        return role_of(self.config)
+
+    def begin(self, selection: Selection) -> None:
+        """Learn what was collected, and take over what of it an earlier run had finished."""
+        if self.selection is not None:
+            return
+        self.selection = selection
+        if not self.options.resume or not self.role.begins_session():
+            return
+        self.hosts[:0] = self._earlier.hosts
+        if selection.finished:
+            self.commits += self._earlier.commits
+        for nodeid in selection.finished:
+            self.add(self.finished_before[nodeid])
+
+    def end_untold(self) -> None:
+        """It is not known what was collected: keep all that an earlier run had finished."""
+        if self.selection is None and self.options.resume:
+            self.begin(Selection(finished=frozenset(self.finished_before)))
+            self.selection = None
+
+    @property
+    def taken_over(self) -> Collection[str]:
+        """Node ids of the cases that an earlier run had finished."""
+        return self.selection.finished if self.selection is not None else ()
+
+    @property
+    def order(self) -> Sequence[str]:
+        """Node ids of all metered tests of this run, as they were collected."""
+        return self.selection.asked if self.selection is not None else self.scheduled
+
+    @cached_property
+    def finished_before(self) -> Mapping[str, Case]:
+        """Node id -> good case of the run that `--energy-resume` goes on with.
+
+        Raises:
+            pytest.UsageError: its journal is damaged, or of a run whose figures are not alike.
+        """
+        return {case.nodeid: case for case in self._earlier.cases if is_good(case)}
+
+    def not_to_run(self) -> Collection[str]:
+        """Node ids of what an earlier run had finished, the same in all processes."""
+        return self.role.finished(lambda: self.finished_before)
+
+    @cached_property
+    def _earlier(self) -> Run:
+        head = self.role.agreed(self.head)
+        return earlier_run(self.options.journal, head, continues=self.role.reports())
+
+    def prepare(self) -> None:
+        """Have all that metering and judging need at hand, before a test's fixtures begin.
+
+        One of them may replace the file system.
+        """
+        _ = self.meter, self.keeper, self.idle
+
+    @cached_property
+    def meter(self) -> Meter:
+        """The meter of this process; see `session_meter`."""
+        from pytest_energybench.session.meters import session_meter
+
+        return session_meter(self.config, self.options, self.tell)
+
+    def check_meter(self) -> None:
+        """Have the meter at hand before the work begins, since it may not be there.
+
+        Raises:
+            pytest.UsageError: nothing of what was asked for can be read here.
+        """
+        option, hook = self.config.option, self.config.hook
+        theirs = (hook.pytest_energy_meter, hook.pytest_energy_sources)
+        if option.collectonly or option.setuponly or not self.role.begins_session():
+            return
+        if not any(each.get_hookimpls() for each in theirs):  # their mistakes are shown in a test
+            _ = self.meter
+
+    def tell(self, line: str) -> None:
+        """Say something while a test runs, past pytest's capturing; without a terminal to stderr.
+
+        xdist's workers have none.
+        """
+        manager = self.config.pluginmanager
+        reporter, capture = (
+            manager.get_plugin(name) for name in ("terminalreporter", "capturemanager")
+        )
+        if reporter is None or capture is None:
+            print(line, file=sys.__stderr__)
+            return
+        with capture.global_and_fixture_disabled(), aside(self.config):
+            reporter.ensure_newline()
+            reporter.write_line(line)
+
+    @cached_property
+    def idle(self) -> IdlePower | None:
+        """Power of this machine while nothing runs, where it is to be subtracted."""
+        if self.options.idle != "subtract" or self.options.disable:
+            return None
+        from pytest_energybench.metering.idle import measure_idle
+
+        return measure_idle(self.meter)
+
+    @cached_property
+    def keeper(self) -> SessionGates:
+        """Budgets and stored run of this session."""
+        keeper = SessionGates.load(self.options)
+        keeper.root, keeper.arguments = self.config.rootpath, self.config.args
+        return keeper
+
+    def execution_of(self, item: pytest.Item) -> Execution:
+        """The execution of a test that is running; its `energy` is what its fixture gives."""
+        if execution_key not in item.stash:
+            self._begin_execution(item)
+        return item.stash[execution_key]
+
+    def _begin_execution(self, item: pytest.Item) -> None:
+        self._threads.begin()
+        group = group_of(item)
+        nodeid = nodeid_of(item)
+        draft = CaseBuilder(
+            Case(
+                nodeid=nodeid,
+                name=item.name,
+                group=group,
+                baseline=group is not None and is_baseline(item),
+                params=params_of(item),
+                implicit=self.selection is not None and nodeid in self.selection.implicit,
+            ),
+            earlier=self.cases.get(nodeid),
+            pue=self.options.pue,
+            progress=progress_of(self.config),
+        )
+        last = item.stash.get(last_key, True)
+        energy = Energy(
+            draft,
+            meter=lambda: self.meter,
+            baseline=lambda: self.baseline(group),
+            idle=lambda: self.idle,
+            disabled=self.options.disable,
+            judges=last and self.role.judges(),
+            follows=not self.role.judges(),
+            interleaved=self.options.rounds > 1,
+            allow_mismatch=self.options.allow_mismatch,
+        )
+        repeats = item.stash.setdefault(_began_key, False)
+        item.stash[_began_key] = True
+        item.stash[execution_key] = Execution(draft, energy, last, repeats)
+
+    def baseline(self, group: str | None) -> Case | None:
+        """The finished baseline of a group, None if there is none (yet)."""
+        if group is None:
+            return None
+        if group not in self._baselines:
+            self._learn_baseline(group)
+        nodeid = self._baselines.get(group)
+        return self.cases.get(nodeid) if nodeid is not None else None
+
+    def _learn_baseline(self, group: str) -> None:
+        """Look among the cases that other processes have finished."""
+        ledger = self.role.shared_journal()
+        if ledger is None or not has_begun(ledger):
+            return
+        for case in read_journal(ledger).run.cases:
+            if case.baseline and case.group == group:
+                self.add(case)
+
+    def judge(self, execution: Execution, marked: MarkedBudget | None) -> str | None:
+        """Hold a finished test against the session's gates; why it fails, None if it doesn't."""
+        draft = execution.draft
+        if self.options.disable or not execution.last or not self.role.judges():
+            return None
+        baseline = self.baseline(draft.case.group)
+        case = draft.judged_on(baseline)
+        found = self.keeper.judge(case, marked, baseline, execution.energy.windows.missing)
+        draft.comparisons += found
+        return "\n".join(failure_message(each) for each in found if not passes(each)) or None
+
+    def has_limits(self, item: pytest.Item) -> bool:
+        """Whether a marker or the budgets file states a limit for a test."""
+        return has_budget(item) or self.keeper.budgets.has_limits(nodeid_of(item))
+
+    def outcome(self, execution: Execution, outcome: Outcome) -> Outcome:
+        """The outcome of a case: a round that failed is not made good by a later one."""
+        earlier = self.cases.get(execution.draft.case.nodeid)
+        if earlier is not None and not execution.repeats:
+            for worse in FAILURES:
+                if earlier.outcome == worse:
+                    return worse
+        return outcome
+
+    @cached_property
+    def ledger(self) -> Path:
+        """The journal of this run: in the report's folder where anything is to be kept."""
+        if self.options.keeps:
+            return self.options.journal
+        return Path(tempfile.mkdtemp(prefix="energybench-")) / self.options.journal.name
+
+    def add_crashed(self, case: Case, why: str) -> None:
+        """Book a case whose process died: what it had measured is gone with it."""
+        crashed = msgspec.structs.replace(case, outcome="error", errors=[*case.errors, why])
+        self.cases[case.nodeid] = judged(storable_case(crashed))
+
+    def finished(self, draft: CaseBuilder, outcome: Outcome, missing: str | None = None) -> Case:
+        """The case of a test that has run; its result is the worst of what was judged.
+
+        Args:
+            missing: why its energy is not known, where that is the test's own doing.
+        """
+        draft.flags += self._threads.end(draft.case.nodeid)
+        if draft.errors:
+            outcome = "error"
+        case = draft.finished(self.baseline(draft.case.group))
+        if missing is not None and outcome in ("passed", "xpassed"):
+            case = msgspec.structs.replace(case, errors=[*case.errors, missing])
+        if outcome in ("passed", "xpassed"):  # it expected what failed
+            case = msgspec.structs.replace(case, comparisons=list(map(condoned, case.comparisons)))
+        case = storable_case(msgspec.structs.replace(case, outcome=outcome))
+        return judged(without_private(case))
+
+    def join(self, earlier: Case | None, case: Case) -> Case:
+        """An execution together with those of the same test before it."""
+        if earlier is None:
+            return case
+        return judged(assembly.join(earlier, case, pue=self.options.pue))
+
+    def add(self, case: Case) -> Case:
+        """Take a finished execution; a test that ran before adds to its rounds."""
+        case = self.join(self.cases.get(case.nodeid), case)
+        self.cases[case.nodeid] = case
+        if case.baseline and case.group is not None:
+            self._baselines[case.group] = case.nodeid
+        return case
+
+    @cached_property
+    @real_files()
+    def head(self) -> Run:
+        """The run without its cases and shard: what its figures are figures of."""
+        from pytest_energybench.session.run_info import run_head
+
+        return run_head(self.config, self.options, self.meter, self._conditions)
+
+    def _shard(self) -> Shard | None:
+        if self.options.shard is None:
+            return None
+        index, count = self.options.shard
+        return Shard(index=index, count=count, planned=list(self.order))
+
+    def tell_cut_short(self) -> bool:
+        """Say in the run file that tests are missing which were to run, if there are any."""
+        missing = sum(nodeid not in self.cases for nodeid in self.order)
+        if missing:
+            told = (
+                f"the run was cut short: {missing} of its {len(self.order)} metered tests have no"
+                " figures"
+            )
+            self.errors.append(told)
+            self.failures.append(told)
+        return missing > 0
+
+    def run(self) -> Run:
+        """Everything of this session as it is written and shown."""
+        return storable_head(
+            msgspec.structs.replace(
+                with_hosts(self.head, self.hosts),
+                shard=self._shard(),
+                commits=assembly.unique([*self.commits, *self.head.commits]),
+                cases=self._in_order(),
+                failures=list(self.failures),
+                errors=assembly.unique([*self.head.errors, *self.errors]),
+            )
+        )
+
+    def attachments(self, run: Run, folder: Path) -> list[Attachment]:
+        """Figures and tables that the project's hooks add to the report."""
+        from pytest_energybench.report.attachments import Headline, Table
+
+        offers = self.config.hook.pytest_energy_attachments(
+            config=self.config, run=run, folder=folder
+        )
+        offered = [
+            each
+            for offer in offers
+            for each in (offer if isinstance(offer, list | tuple) else [offer])
+        ]
+        for each in offered:
+            if not isinstance(each, Path | Table | Headline):
+                raise pytest.UsageError(
+                    f"pytest_energy_attachments returned {each!r}: a list of paths, Tables and a"
+                    " Headline"
+                )
+        return offered
+
+    def _in_order(self) -> list[Case]:
+        """The cases as they were collected, in whatever order and process they ran."""
+        places = {nodeid: place for place, nodeid in enumerate(self.order)}
+        return sorted(self.cases.values(), key=lambda case: places.get(case.nodeid, len(places)))
+
+
+def params_of(item: pytest.Item) -> dict[str, Scalar]:
+    """The parameters of a parametrized test: scalars as they are, other objects by their name.
+
+    An object without a name is told by its type: what it prints may be anything, a password too.
+    """
+    callspec = getattr(item, "callspec", None)
+    if callspec is None:
+        return {}
+    return {text(name): scalar(value) for name, value in callspec.params.items()}

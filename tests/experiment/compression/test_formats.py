@@ -1,0 +1,146 @@
+"""Number types by bits and hardware, sizes as stored, and methods by name."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from pytest_energybench.experiment.compression import number_format as formats
+from pytest_energybench.experiment.compression import registry
+from pytest_energybench.experiment.compression.number_format import NumberFormat, number_format
+from pytest_energybench.experiment.compression.plan import BitGrid, CompressionPlan, Task
+from pytest_energybench.experiment.compression.run import prepare
+from pytest_energybench.experiment.compression.sizes import size
+from pytest_energybench.experiment.training.errors import SettingError
+from pytest_energybench.experiment.training.hardware import choose_device
+from pytest_energybench.experiment.training.master_weights import MasterWeights
+from pytest_energybench.experiment.training.optimizers import PlainSGD
+from pytest_energybench.experiment.training.settings import TrainSettings
+from tests.experiment.training.nets import CPU, small_data, small_net
+
+CUDA = torch.device("cuda")
+
+
+def chosen(
+    monkeypatch: pytest.MonkeyPatch, zeroed: int, device: torch.device, native: bool
+) -> NumberFormat:
+    monkeypatch.setattr(formats, "has_bfloat16", lambda _: native)
+    return number_format(zeroed, device)
+
+
+@pytest.mark.parametrize("device", [CPU, CUDA])
+def test_from_16_zeroed_bits_bfloat16_where_the_hardware_has_it(
+    monkeypatch: pytest.MonkeyPatch, device: torch.device
+) -> None:
+    assert chosen(monkeypatch, 16, device, native=True) == NumberFormat(torch.bfloat16)
+    assert chosen(monkeypatch, 31, device, native=True).dtype == torch.bfloat16
+    fewer = chosen(monkeypatch, 15, device, native=True)
+    assert fewer.dtype == torch.float32
+    assert fewer.note is not None
+    assert "17 bits fit no narrow type" in fewer.note
+    assert "nothing can be saved" in fewer.note
+    assert not fewer.lacking
+
+
+def test_older_gpus_get_float16_with_loss_scaling(monkeypatch: pytest.MonkeyPatch) -> None:
+    older = chosen(monkeypatch, 20, CUDA, native=False)
+    assert (older.dtype, older.scaled) == (torch.float16, True)
+
+
+def test_a_cpu_without_it_trains_in_float32_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    without = chosen(monkeypatch, 20, CPU, native=False)
+    assert without.dtype == torch.float32
+    assert without.lacking
+    assert without.note is not None
+    assert "no 16-bit type was found that the CPU computes in" in without.note
+
+
+@pytest.mark.parametrize(
+    ("plan", "updater"),
+    [
+        (CompressionPlan(small_net(), mixed_precision=True), PlainSGD),
+        (CompressionPlan(small_net(), BitGrid(20)), MasterWeights),
+    ],
+    ids=["amp", "grid"],
+)
+def test_what_a_plan_lacks_there_is_said_and_without_a_grid_it_trains_as_the_baseline(
+    monkeypatch: pytest.MonkeyPatch, plan: CompressionPlan, updater: type
+) -> None:
+    monkeypatch.setattr(formats, "has_bfloat16", lambda _: False)
+    prepared = prepare(plan, TrainSettings(max_epochs=1), CPU, "test")
+    assert prepared.plan.lacks in prepared.plan.notes
+    assert type(prepared.updater) is updater
+
+
+def test_a_grid_too_fine_for_narrow_types_lacks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats, "has_bfloat16", lambda _: False)
+    prepared = prepare(
+        CompressionPlan(small_net(), BitGrid(15)), TrainSettings(max_epochs=1), CPU, "test"
+    )
+    assert prepared.plan.lacks is None
+
+
+def test_float16_keeps_the_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "pytest_energybench.experiment.compression.run.number_format",
+        lambda *_: NumberFormat(torch.float16, scaled=True),
+    )
+    from pytest_energybench.experiment.compression.steganographic import all_on_grid
+
+    model = small_net()
+    settings = TrainSettings(batch_size=16, max_epochs=6, evaluation_batch=50)
+    training = prepare(CompressionPlan(model, BitGrid(20)), settings, CPU, "test").train(
+        small_data()
+    )
+    assert model.get_parameter("0.weight").dtype == torch.float16
+    assert all_on_grid(model, 20)
+    assert training.best.validation.accuracy > 0.3
+
+
+def test_bytes_are_counted_on_the_module(narrow: torch.dtype) -> None:
+    model = small_net()
+    full = size(model)
+    weights = 16 * 3 * 9 + 32 * 16 * 9 + 128 * 10
+    others = 16 + 2 * 16 + 2 * 32 + 10
+    buffers = 4 * 2 * (16 + 32) + 2 * 8
+    assert full.compressed_parameters == weights
+    assert full.parameters == weights + others
+    assert full.bytes_stored == 4 * (weights + others) + buffers
+    prepare(CompressionPlan(model, BitGrid(20)), TrainSettings(max_epochs=1), CPU, "test")
+    trained = size(model)
+    assert trained.parameters == full.parameters
+    assert trained.compressed_bytes == narrow.itemsize * weights
+    # Normalisation stays float32, the two biases become narrow as well.
+    saved = torch.float32.itemsize - narrow.itemsize
+    assert full.bytes_stored - trained.bytes_stored == saved * (weights + 26)
+
+
+def test_an_unknown_method_names_those_there_are() -> None:
+    with pytest.raises(SettingError, match="'quantum': choose from baseline, amp, steganographic"):
+        registry.method("baseline+quantum")
+
+
+def test_methods_are_joined_in_order_and_can_be_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_METHODS", dict(registry._METHODS))
+    for name in ("first", "second"):
+
+        def noting(plan: CompressionPlan, task: Task, name: str = name) -> CompressionPlan:
+            return plan.noted(name, **{name: task.seed})
+
+        registry.register(name, noting)
+    task = Task(small_data(), CPU, 0.01, 50, seed=3)
+    plan = registry.method("second+first")(CompressionPlan(small_net()), task)
+    assert plan.notes == ("second", "first")
+    assert plan.facts == {"second": 3, "first": 3}
+    for taken in ("baseline", "a+b"):
+        with pytest.raises(SettingError, match="choose another one"):
+            registry.register(taken, noting)
+
+
+def test_devices_by_name() -> None:
+    assert choose_device("cpu") == CPU
+    assert choose_device("auto").type in ("cpu", "cuda")
+    with pytest.raises(SettingError, match="'tpu': choose one of auto, cpu, cuda"):
+        choose_device("tpu")
+    with pytest.raises(SettingError, match="no device 'cuda:99' here"):
+        choose_device("cuda:99")

@@ -1,0 +1,41 @@
+"""What a run of the paper's cases found, in one sentence with its scope."""
+
+from msgspec.structs import replace
+
+from pytest_energybench.experiment.paper.figures import PAPER_FIGURES
+from pytest_energybench.experiment.paper.headline import headline
+from tests.experiment.paper import samples
+from tests.report import samples as others
+
+
+def test_the_finding_counts_models_and_says_what_the_ratio_is_one_of(run):
+    found = headline(run, "Claims")
+    assert found.finding.startswith("Steganographic training took 0.")
+    assert "of 9 models" in found.finding
+    assert ("CPU time" in found.finding) == all(
+        set(case.provenance.values()) == {"estimated"} for case in run.cases
+    )
+    assert found.scope[0].startswith("Reproduction of Mei & Stamp (arXiv:")
+
+
+def test_a_method_that_takes_more_is_not_counted_as_less(run):
+    dear = [
+        replace(case, total_j=1e9) if case.params["method"] == "steganographic" else case
+        for case in run.cases
+    ]
+    assert "less in 0 of 9 models" in headline(replace(run, cases=dear), "").finding
+
+
+def test_it_names_what_lost_accuracy(run):
+    lost = headline(run, "Claims").scope[-1]
+    assert "lost more accuracy than allowed" in lost
+    assert lost[0].isdigit()
+
+
+def test_without_the_paper_method_there_is_no_finding(run):
+    assert headline(samples.only(run, methods=("baseline", "pruning")), "") is None
+    assert headline(others.ci_run(), "") is None
+
+
+def test_the_figure_it_opens_with_is_one_of_the_papers(run):
+    assert headline(run, "").figure in {figure.stem for figure in PAPER_FIGURES}

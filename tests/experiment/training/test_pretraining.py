@@ -1,0 +1,93 @@
+"""The warm start of a real ResNet18 on small digits, ended early."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from pytest_energybench.experiment.training import cpu_kernels
+from pytest_energybench.experiment.training import pretraining as warmstart
+from pytest_energybench.experiment.training.cpu_kernels import Ways
+from pytest_energybench.experiment.training.datasets.data import Data
+from pytest_energybench.experiment.training.datasets.embedded import digits
+from pytest_energybench.experiment.training.evaluate import evaluate
+from pytest_energybench.experiment.training.initial_weights import starting_model
+from pytest_energybench.experiment.training.pretraining import Recipe
+from tests.experiment.training.nets import CPU
+from tests.experiment.training.told import Told
+
+
+@pytest.fixture(scope="module")
+def data() -> Data:
+    return digits(32, CPU)
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With torch's own kernels, which need no timing, to an accuracy that is reached within a few
+    steps, but not by chance."""
+    monkeypatch.setattr(cpu_kernels, "quickest", lambda _: Ways())
+    monkeypatch.setattr(warmstart, "RECIPES", {"resnet18": Recipe(target=0.2)})
+    monkeypatch.setattr(warmstart, "CHECK_EVERY", 4)
+
+
+def test_made_once_then_read_and_made_again_alike_when_damaged(tmp_path: Path, data: Data) -> None:
+    told = Told()
+    first = starting_model("resnet18", data, "warm", 0, CPU, tmp_path, told)
+    assert told.words[0].startswith("step 4 of at most 600, accuracy 0.")
+    assert told.words[0].endswith(" of 0.2")
+    assert evaluate(first.model, data.validation, 60).accuracy >= 0.2
+    (file,) = tmp_path.iterdir()
+    written = file.stat().st_mtime_ns
+
+    looks = len(told.words)
+    second = starting_model("resnet18", data, "warm", 0, CPU, tmp_path, told)
+    assert len(told.words) == looks
+    assert file.stat().st_mtime_ns == written
+    assert second.notes == ()
+    file.write_bytes(file.read_bytes()[:-1])
+    third = starting_model("resnet18", data, "warm", 0, CPU, tmp_path)
+    assert any("damaged and made again" in note for note in third.notes)
+    for other in (second, third):
+        for key, value in first.model.state_dict().items():
+            assert torch.equal(value, other.model.state_dict()[key]), key
+
+
+def test_seed_and_data_have_weights_of_their_own(
+    tmp_path: Path, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warmstart, "MOST_STEPS", 1)
+    monkeypatch.setattr(warmstart, "CHECK_EVERY", 1)
+    start = starting_model("resnet18", data, "warm", 0, CPU, tmp_path)
+    starting_model("resnet18", data, "warm", 1, CPU, tmp_path)
+    starting_model("resnet18", digits(40, CPU), "warm", 0, CPU, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 3
+    assert any("after 1 steps, short of 0.2" in note for note in start.notes)
+
+
+def test_images_are_moved_each_its_own_way_and_lose_nothing() -> None:
+    images = torch.arange(4 * 3 * 8 * 8).view(4, 3, 8, 8).float()
+    moved = warmstart._shifted(images, 2, torch.Generator().manual_seed(1))
+    assert moved.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(moved.flatten(1).sort().values, images.flatten(1).sort().values)
+    ways = [
+        next(
+            (down, across)
+            for down in range(-2, 3)
+            for across in range(-2, 3)
+            if torch.equal(before.roll((down, across), (1, 2)), after)
+        )
+        for before, after in zip(images, moved, strict=True)
+    ]
+    assert len(set(ways)) > 1
+    assert warmstart._shifted(images, 0, torch.Generator()) is images
+
+
+@pytest.mark.slow
+def test_resnet18_gets_to_about_ninety(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    data = digits(64, CPU)
+    start = starting_model("resnet18", data, "warm", 0, CPU, tmp_path)
+    assert 0.90 <= evaluate(start.model, data.validation, 60).accuracy <= 0.96

@@ -1,0 +1,56 @@
+"""Variables that schedulers, containers and shells leave in odd states."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.field.suites import cases, locks_of_its_own, only_this_plugin, suite  # noqa: F401
+
+SUITE = """
+def test_work(energy, work):
+    with energy.measure():
+        work(1.0)
+    energy.assert_below("13 J")
+"""
+OUR_VARIABLES = ("ENERGYBENCH_METERS", "ENERGYBENCH_POWERCAP_ROOT", "ENERGYBENCH_CPU_TDP_W")
+RANKS = """
+def pytest_energy_ranks(config):
+    raise AssertionError("one process alone meets nobody")
+"""
+
+
+@pytest.mark.parametrize("size", ["", " ", "auto", "-1", "4(x2)", "٣", "1e3"])
+def test_a_size_of_the_world_that_is_no_number_costs_a_project_without_ranks_nothing(
+    suite: pytest.Pytester,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+    size: str,
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", size)
+    for name in OUR_VARIABLES:
+        monkeypatch.setenv(name, "")
+    suite.makepyfile(SUITE)
+    run = suite.runpytest_subprocess("--energy-json=run.json")
+    run.assert_outcomes(passed=1)
+    assert cases("run.json")["test_work"]["total_j"] == 12.0
+
+
+@pytest.mark.parametrize(
+    ("size", "told"), [("", None), (" 1 ", None), ("auto", "*WORLD_SIZE='auto' is no number of*")]
+)
+def test_and_is_told_in_a_line_where_there_are_ranks(
+    suite: pytest.Pytester,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+    size: str,
+    told: str | None,
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", size)
+    suite.makepyfile(SUITE)
+    conftest = suite.path / "conftest.py"
+    conftest.write_text(conftest.read_text() + RANKS)
+    run = suite.runpytest_subprocess()
+    if told is None:
+        run.assert_outcomes(passed=1)
+    else:
+        assert run.ret == pytest.ExitCode.USAGE_ERROR
+        run.stderr.fnmatch_lines([told])
+        assert "Traceback" not in run.stderr.str()

@@ -1,0 +1,88 @@
+"""What a run came to, in words that all outputs share."""
+
+import msgspec
+import pytest
+
+from pytest_energybench.gates.accuracy import Score, judge_accuracy
+from pytest_energybench.gates.energy import judge_budget, judge_duration
+from pytest_energybench.gates.judge import judged
+from pytest_energybench.report.build import run_view
+from pytest_energybench.report.digest import digest
+from pytest_energybench.results.model import Case, Run, StoredRun
+from tests.report.samples import MACHINE
+
+
+def found(*cases, **run):
+    return digest(run_view(Run(machine=MACHINE, cases=list(cases), **run)))
+
+
+def case(name="t", *, outcome="passed", **fields):
+    return judged(Case(nodeid=f"f.py::{name}", name=name, outcome=outcome, **fields))
+
+
+@pytest.mark.parametrize(
+    ("comparison", "figures"),
+    [
+        (judge_budget(52.5, 50.0, source="b.toml"), "52.5 J > 50.0 J  +5.0 %  b.toml"),
+        (judge_budget(52.5, 0.01), "52.5 J > 10.0 mJ  5,250 times"),
+        (judge_duration(61.0, 60.0), "1 min 01 s > 1 min 00 s  +1.7 %"),
+        (
+            judge_accuracy(Score(0.9), Score(0.95), 0.01, name="plain"),
+            "0.950 → 0.900  −5.00 points",
+        ),
+    ],
+)
+def test_what_failed_has_both_figures_and_the_change(comparison, figures):
+    made = case(
+        outcome="failed",
+        total_j=52.5,
+        duration_s=61.0,
+        metrics={"accuracy": 0.9},
+        comparisons=[comparison],
+    )
+    (entry,) = found(made).entries
+    assert (entry.word, entry.figures) == ("FAIL", figures)
+
+
+def test_every_rule_of_a_case_that_failed_is_told():
+    comparisons = [judge_budget(5.0, 1.0), judge_duration(5.0, 1.0), judge_budget(5.0, 9.0)]
+    made = case(outcome="failed", total_j=5.0, duration_s=5.0, comparisons=comparisons)
+    assert [entry.figures.split("  ")[0] for entry in found(made).entries] == [
+        "5.00 J > 1.00 J",
+        "5.00 s > 1.00 s",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cases", "failures", "word"),
+    [
+        ([case(total_j=1.0)], [], ""),
+        ([case(total_j=1.0, comparisons=[judge_budget(1.0, 2.0)])], [], "PASSED"),
+        ([case(errors=["lost"])], [], "UNDECIDED"),
+        ([case(outcome="failed", total_j=1.0)], [], "FAILED"),
+        ([case(total_j=1.0)], ["b.toml: no budget matches f.py::t"], "FAILED"),
+    ],
+)
+def test_a_run_passes_only_where_something_was_judged_and_nothing_failed(cases, failures, word):
+    assert found(*cases, failures=failures).word == word
+
+
+def test_a_stored_run_without_a_case_in_common_decides_nothing():
+    told = found(
+        case(total_j=1.0, rounds=[]),
+        compared_with=StoredRun(name="main", created="2026-11-25", stale=["f.py::old"]),
+    )
+    assert told.head.startswith("Nothing to hold against main (2026-11-25): ")
+    assert "1 gone: f.py::old" in told.head
+
+
+def test_a_failure_of_a_case_is_told_once(ci):
+    line = "tests/test_codec.py::test_encode[jpeg]: more than main: energy ..."
+    twice = msgspec.structs.replace(ci, failures=[line])
+    assert digest(run_view(twice)).entries == digest(run_view(ci)).entries
+
+
+def test_the_worst_is_not_that_of_a_case_that_failed(ci):
+    assert digest(run_view(ci)).worst == "worst +1.0 % [−0.8, +2.8] of 5 % allowed"
+    none = msgspec.structs.replace(ci, cases=ci.cases[:1])
+    assert digest(run_view(none)).worst == ""
