@@ -59,9 +59,10 @@ def test_it_is_trained_checked_and_judged_as_any_other(folder: Path) -> None:
         f"--energy-report-dir={folder}",
         f"--energy-json={folder}/run.json",
     )
-    assert done.returncode == 0, done.stdout + done.stderr
     run = json.loads((folder / "run.json").read_text("utf-8"))
     case = {each["params"]["method"]: each for each in run["cases"]}["half"]
+    busy = case["result"]["reason"] == "machine busy"  # then its energy decides nothing
+    assert done.returncode == int(busy), done.stdout + done.stderr
     assert case["metrics"]["compression_rate"] == 0.5
     assert case["metrics"]["number_type"] in ("bfloat16", "float16", "float32")
     assert "half of the bits, without a search" in case["flags"]
