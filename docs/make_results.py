@@ -25,8 +25,8 @@ from pytest_energybench.experiment.paper.matrix import (
 from pytest_energybench.experiment.paper.render import markdown_table
 from pytest_energybench.experiment.rules import BASELINE, PAPER_METHODS
 from pytest_energybench.gates.quantities import UNKNOWN
-from pytest_energybench.results.files import read_run
 from pytest_energybench.results.model import Case
+from pytest_energybench.results.run_file import read_run
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "docs" / "paper-results.md"

@@ -55,7 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
     asked = _is_asked(config)
     role = _role_beside_others(config, ray=asked and _options(config).ray is not None)
     if asked and _options(config).rounds > 1:
-        from pytest_energybench.session.rounds import Rounds
+        from pytest_energybench.session.collection import Rounds
 
         # Ranks meet inside a test: one that skipped what the others run would leave them waiting.
         config.pluginmanager.register(Rounds(config, stops=not _meets_ranks(config)))
@@ -148,7 +148,7 @@ def pytest_collection_finish(session: pytest.Session) -> Generator[None]:
         refuse_unknown_marks(config, collected)
     if _is_asked(config) or any(map(_concerns_us, collected)):
         _keep_real_files()
-        from pytest_energybench.session.selection import is_metered, select, selection_key
+        from pytest_energybench.session.collection import is_metered, select, selection_key
 
         energy = _session(config) if any(map(is_metered, collected)) else _bare_session(config)
         selection = select(config, session.items, collected, finished=energy.not_to_run)

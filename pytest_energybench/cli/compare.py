@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from pytest_energybench.exceptions import EnergyBenchError
+
 FORMATS = {"terminal": "simple", "markdown": "github"}
 
 
@@ -32,7 +34,6 @@ def run(options: argparse.Namespace) -> int:
     from tabulate import tabulate
 
     from pytest_energybench.base.text import sanitize
-    from pytest_energybench.cli.errors import CommandError
     from pytest_energybench.gates.fail_on import FailOnError, failures, parse_fail_on, warnings
     from pytest_energybench.gates.parse import parse_fraction
     from pytest_energybench.gates.stored import compare_stored
@@ -41,11 +42,13 @@ def run(options: argparse.Namespace) -> int:
     from pytest_energybench.results.storage import Storage
 
     if len(options.runs) < 2:
-        raise CommandError("give two runs or more; the first is what the others are compared with")
+        raise EnergyBenchError(
+            "give two runs or more; the first is what the others are compared with"
+        )
     try:
         kinds = parse_fail_on(options.fail_on)
     except FailOnError as error:
-        raise CommandError(f"--fail-on: {error}") from None
+        raise EnergyBenchError(f"--fail-on: {error}") from None
     storage = Storage(options.storage)
     reference, *others = [storage.load(name) for name in options.runs]
     floors = read_floors(options.storage)

@@ -23,9 +23,8 @@ def run(options: argparse.Namespace) -> int:
     from pytest_energybench.base.text import sanitize
     from pytest_energybench.gates.budgets import MOST_BYTES, parse_budgets
     from pytest_energybench.gates.judge import judge_run
-    from pytest_energybench.results.files import read_run, write_run
     from pytest_energybench.results.merge import Part, merge
-    from pytest_energybench.results.plain_file import read_bytes
+    from pytest_energybench.results.run_file import read_bytes, read_run, write_run
 
     budgets = None
     if options.budgets is not None:

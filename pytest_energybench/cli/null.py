@@ -9,6 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_energybench.exceptions import EnergyBenchError
+
 if TYPE_CHECKING:
     from pytest_energybench.gates.statistics import Estimate
 
@@ -25,12 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """0 if every case could be compared with itself, 1 if one failed."""
     from pytest_energybench.base.text import sanitize
-    from pytest_energybench.cli.errors import CommandError
-    from pytest_energybench.results.files import read_run
     from pytest_energybench.results.noise import Floor, keep_floors, meters_of
+    from pytest_energybench.results.run_file import read_run
 
     if options.rounds < 2:
-        raise CommandError("--rounds: 2 or more, since one pair tells nothing of noise")
+        raise EnergyBenchError("--rounds: 2 or more, since one pair tells nothing of noise")
     with tempfile.TemporaryDirectory(prefix="energybench-") as folder:
         file = Path(folder) / "null.json"
         command = [
@@ -43,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
         ]
         status = subprocess.run(command, check=False).returncode
         if not file.exists():
-            raise CommandError(f"pytest ended with exit status {status} and no figures")
+            raise EnergyBenchError(f"pytest ended with exit status {status} and no figures")
         run = read_run(file)
     found = {case.nodeid: _paired([entry.total_j for entry in case.rounds]) for case in run.cases}
     print(_table([_row(sanitize(case.name), found[case.nodeid]) for case in run.cases]))

@@ -7,6 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from pytest_energybench.exceptions import EnergyBenchError
+
 if TYPE_CHECKING:
     from pytest_energybench.results.model import Run
 
@@ -35,16 +37,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """0 once the file is written."""
     from pytest_energybench.base.text import sanitize
-    from pytest_energybench.cli.errors import CommandError
     from pytest_energybench.gates.parse import parse_fraction
     from pytest_energybench.gates.stored import compare_stored
     from pytest_energybench.results.atomic import write_atomically
-    from pytest_energybench.results.files import read_run
+    from pytest_energybench.results.run_file import read_run
 
     output = Path(options.output)
     form = FORMATS.get(output.suffix.lower())
     if form is None:
-        raise CommandError(f"-o {output}: its ending is none of {', '.join(FORMATS)}")
+        raise EnergyBenchError(f"-o {output}: its ending is none of {', '.join(FORMATS)}")
     loaded = read_run(options.file)
     if options.compare is not None:
         loaded, _ = compare_stored(

@@ -25,7 +25,7 @@ from typing import Any
 
 from pytest_energybench.exceptions import EnergyBenchError
 from pytest_energybench.gates.accuracy import Score, judge_accuracy_floor
-from pytest_energybench.gates.energy import judge_budget, judge_duration
+from pytest_energybench.gates.comparisons import judge_budget, judge_duration
 from pytest_energybench.gates.parse import (
     parse_accuracy,
     parse_duration,
@@ -33,7 +33,7 @@ from pytest_energybench.gates.parse import (
     parse_margin,
 )
 from pytest_energybench.results.model import Case, Comparison
-from pytest_energybench.results.strict import likely_cause
+from pytest_energybench.results.run_file import likely_cause
 
 
 class BudgetsError(EnergyBenchError, ValueError):

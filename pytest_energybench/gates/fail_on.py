@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 
 from pytest_energybench.base.flags import BUSY, SHORT
 from pytest_energybench.exceptions import EnergyBenchError
-from pytest_energybench.gates.message import certainty, key_of
+from pytest_energybench.gates.results import certainty, key_of
 from pytest_energybench.gates.stored import StoredSummary
 from pytest_energybench.results.model import (
     NOT_COMPARABLE,

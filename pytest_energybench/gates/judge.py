@@ -1,4 +1,4 @@
-"""A whole run judged: what a case comes to, and all again after a merge or by other budgets."""
+"""A whole run judged again: after a merge, by other budgets, each case against its reference."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ import msgspec
 
 from pytest_energybench.gates.accuracy import judge_group_accuracy
 from pytest_energybench.gates.budgets import Budgets, judge_budgets
-from pytest_energybench.gates.energy import judge_group
-from pytest_energybench.gates.message import condoned, passes
-from pytest_energybench.results.model import NOT_JUDGED, NOT_MEASURED, Case, Comparison, Result, Run
-
-SEVERITY = ("pass", "unknown", "fail")
-"""Kinds of a rule's result from best to worst; the worst is the case's."""
+from pytest_energybench.gates.comparisons import judge_group
+from pytest_energybench.gates.results import broke_off, condoned, with_comparisons
+from pytest_energybench.results.model import Case, Comparison, Run
 
 
 def judge_run(run: Run, *, budgets: Budgets | None = None, allow_mismatch: bool = False) -> Run:
@@ -84,46 +81,6 @@ def _shown(comparison: Comparison) -> Comparison:
     return msgspec.structs.replace(
         comparison, finding=finding, limit=None, margin=None, judged=None
     )
-
-
-def with_comparisons(case: Case, comparisons: list[Comparison]) -> Case:
-    """The case with these comparisons and the result that follows from them."""
-    case = msgspec.structs.replace(case, comparisons=comparisons)
-    return msgspec.structs.replace(case, result=_result(case))
-
-
-def judged(case: Case) -> Case:
-    """The case with the result that follows from its comparisons as they stand."""
-    return with_comparisons(case, case.comparisons)
-
-
-def broke_off(case: Case) -> bool:
-    """Whether a test failed, or skipped itself, by something else than a gate, so that it did not
-    come to its end."""
-    return case.outcome in ("failed", "error", "skipped") and all(map(passes, case.comparisons))
-
-
-def _result(case: Case) -> Result:
-    """The worst of what a case's rules came to; a test that failed otherwise fails, too."""
-    found = [each.judged for each in case.comparisons if each.judged is not None]
-    if case.errors:
-        found.append(Result(kind="unknown", reason=NOT_MEASURED, text=case.errors[0]))
-    worst = max(found, key=_severity, default=Result(kind="pass", reason=NOT_JUDGED))
-    if case.outcome == "xfailed":
-        return msgspec.structs.replace(worst, kind="xfail")
-    if case.outcome in ("failed", "error") and worst.kind != "fail":
-        if case.errors:
-            return msgspec.structs.replace(worst, kind="fail")
-        return Result(kind="fail", reason=NOT_JUDGED, text=f"the test ended as {case.outcome}")
-    if case.outcome == "skipped" and not found:
-        return Result(kind="unknown", reason=NOT_JUDGED, text="the test was skipped")
-    return worst
-
-
-def _severity(result: Result) -> tuple[int, bool]:
-    """What is not known here is as bad as can be."""
-    place = SEVERITY.index(result.kind) if result.kind in SEVERITY else len(SEVERITY)
-    return place, bool(result.reason)
 
 
 def _again(case: Case, reference: Case, made: Comparison, allow_mismatch: bool) -> Comparison:

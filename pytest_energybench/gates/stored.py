@@ -10,14 +10,17 @@ from statistics import median
 import msgspec
 
 from pytest_energybench.gates.budgets import Budgets, Limits
-from pytest_energybench.gates.energy import effective_margin, estimate, judge_change
-from pytest_energybench.gates.figures import Figures, unlike
-from pytest_energybench.gates.judge import broke_off, with_comparisons
-from pytest_energybench.gates.message import DEFAULT_FAILS, conclude
+from pytest_energybench.gates.comparisons import (
+    Figures,
+    effective_margin,
+    estimate,
+    judge_change,
+    unlike,
+)
 from pytest_energybench.gates.quantities import share
+from pytest_energybench.gates.results import DEFAULT_FAILS, broke_off, conclude, with_comparisons
 from pytest_energybench.gates.statistics import bounds_among
-from pytest_energybench.results.alike import differences
-from pytest_energybench.results.hosts import heads
+from pytest_energybench.results.compatibility import differences, heads
 from pytest_energybench.results.model import NOT_COMPARABLE, Case, Comparison, Run, StoredRun
 from pytest_energybench.results.noise import Floor, floor_of
 

@@ -11,7 +11,7 @@ import msgspec
 
 from pytest_energybench.base import provenance
 from pytest_energybench.base.flags import spoils
-from pytest_energybench.gates.judge import broke_off
+from pytest_energybench.gates.results import broke_off
 from pytest_energybench.results.model import Case, Provenance, Round, Search, Series, Window
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def sum_rounds(parts: Sequence[Window | Round]) -> Round:
         idle_j=_by_domain(sum, [part.idle_j for part in parts]),
         total_j=known_sum(part.total_j for part in parts),
         iterations=max(part.iterations if isinstance(part, Round) else 1 for part in parts),
-        flags=told(flag for part in parts for flag in part.flags),
+        flags=noted(flag for part in parts for flag in part.flags),
     )
 
 
@@ -119,8 +119,8 @@ def sum_windows(first: Window, second: Window) -> Window:
         idle_j=_by_domain(sum, [first.idle_j, second.idle_j]),
         total_j=known_sum((first.total_j, second.total_j)),
         provenance=weakest_provenance((first, second)),
-        flags=told([*first.flags, *second.flags]),
-        errors=told([*first.errors, *second.errors]),
+        flags=noted([*first.flags, *second.flags]),
+        errors=noted([*first.errors, *second.errors]),
     )
 
 
@@ -180,8 +180,8 @@ def summarise(case: Case, *, pue: float) -> Case:
         energy_j=_by_domain(median, [entry.energy_j for entry in rounds]),
         idle_j=_by_domain(median, [entry.idle_j for entry in rounds]),
         provenance=weakest_provenance(counted),
-        flags=told([*case.flags, *(flag for entry in rounds for flag in entry.flags)]),
-        errors=told([*case.errors, *(error for window in counted for error in window.errors)]),
+        flags=noted([*case.flags, *(flag for entry in rounds for flag in entry.flags)]),
+        errors=noted([*case.errors, *(error for window in counted for error in window.errors)]),
     )
 
 
@@ -193,13 +193,13 @@ def join(earlier: Case, later: Case, *, pue: float) -> Case:
     how much of its work was done is not known.
     """
     if broke_off(earlier):
-        return msgspec.structs.replace(later, flags=told([*later.flags, BROKEN_OFF]))
+        return msgspec.structs.replace(later, flags=noted([*later.flags, BROKEN_OFF]))
     if broke_off(later):
         return msgspec.structs.replace(
             earlier,
             outcome=later.outcome,
-            errors=told([*earlier.errors, *later.errors]),
-            flags=told([*earlier.flags, BROKEN_OFF]),
+            errors=noted([*earlier.errors, *later.errors]),
+            flags=noted([*earlier.flags, BROKEN_OFF]),
         )
     offset = len(earlier.rounds)
     moved = [
@@ -241,7 +241,7 @@ def _by_domain(
     return {domain: float(combine(found[domain])) for domain in sorted(found)}
 
 
-def told(texts: Iterable[str]) -> list[str]:
+def noted(texts: Iterable[str]) -> list[str]:
     """Without repetitions, and no more than a reader takes in: flags name figures, so that those
     of 10^4 short windows are all different. Of each kind that keeps gates from deciding one stays
     at least."""

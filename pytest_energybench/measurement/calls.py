@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pytest_energybench.measurement import aggregate as assembly
+from pytest_energybench.measurement import aggregate
 from pytest_energybench.results.model import Window
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def metered_round(
             function(*args, **kwargs)
         result = function(*args, **kwargs)
     checked(call.name, result)
-    return result, assembly.window_record(window, round=number, idle=idle)
+    return result, aggregate.window_record(window, round=number, idle=idle)
 
 
 def _more_iterations(call: Call[R], meter: Meter, iterations: int, window: Window) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from pytest_energybench.measurement import aggregate as assembly
+from pytest_energybench.measurement import aggregate
 from pytest_energybench.measurement.progress import Progress
 from pytest_energybench.results.model import Case, Comparison, Round, Scalar, Search, Series, Window
 
@@ -67,7 +67,7 @@ class CaseBuilder:
         self.further += 1
         for number in range(MOST_WINDOWS, len(self.windows)):
             if self.windows[number].place == window.place:
-                self.windows[number] = assembly.sum_windows(self.windows[number], window)
+                self.windows[number] = aggregate.sum_windows(self.windows[number], window)
                 return
         self.windows.append(msgspec.structs.replace(window, name="further windows"))
 
@@ -94,7 +94,7 @@ class CaseBuilder:
     def judged_on(self, baseline: Case | None) -> Case:
         """The case that limits are held against: this execution joined to the earlier ones."""
         case = self.finished(baseline)
-        return case if self.earlier is None else assembly.join(self.earlier, case, pue=self.pue)
+        return case if self.earlier is None else aggregate.join(self.earlier, case, pue=self.pue)
 
     def finished(self, baseline: Case | None) -> Case:
         """This execution with all figures.
@@ -103,7 +103,7 @@ class CaseBuilder:
             baseline: tells after how many trainings a search has paid.
         """
         windows = [*self.windows, *(window for window, _ in self.called)]
-        case = assembly.summarise(
+        case = aggregate.summarise(
             msgspec.structs.replace(
                 self.case,
                 rounds=self._rounds(),
@@ -120,7 +120,7 @@ class CaseBuilder:
             return case
         beside = [window for window in self.windows if window.place == "beside"]
         return msgspec.structs.replace(
-            case, search=assembly.priced_search(self.search, beside, case, baseline)
+            case, search=aggregate.priced_search(self.search, beside, case, baseline)
         )
 
     def _summed(self) -> list[str]:
@@ -134,7 +134,7 @@ class CaseBuilder:
     def _rounds(self) -> list[Round]:
         plain = [window for window in self.windows if window.place == "counted"]
         if not self.called:
-            made = [assembly.sum_rounds(plain)] if plain else []
+            made = [aggregate.sum_rounds(plain)] if plain else []
         else:
             made = self._called_rounds(plain)
         if len(made) == 1:  # what was recorded once is of that round; of several it is of none
@@ -145,11 +145,11 @@ class CaseBuilder:
 
     def _called_rounds(self, plain: Sequence[Window]) -> list[Round]:
         return [
-            assembly.sum_rounds(
+            aggregate.sum_rounds(
                 [
                     *plain,
                     *(
-                        assembly.round_of_call(window, iterations)
+                        aggregate.round_of_call(window, iterations)
                         for window, iterations in self.called
                         if window.round == number
                     ),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from pytest_energybench.measurement import aggregate as assembly
+from pytest_energybench.measurement import aggregate
 from pytest_energybench.measurement.aggregate import Place
 from pytest_energybench.measurement.case_builder import CaseBuilder
 from pytest_energybench.measurement.progress import Phase
@@ -185,9 +185,9 @@ class OpenWindows:
             self._add(entry.cover, entry.place)
 
     def _add(self, window: Window, place: Place) -> None:
-        record = assembly.window_record(window, place=place, idle=self._idle())
+        record = aggregate.window_record(window, place=place, idle=self._idle())
         self._draft.add_window(record)
-        self._draft.add_series(assembly.power_series(window))
+        self._draft.add_series(aggregate.power_series(window))
 
 
 class _Bracket(AbstractContextManager["Window"]):

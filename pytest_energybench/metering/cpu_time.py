@@ -75,12 +75,12 @@ class LinuxCpuTime:
     def __init__(self, local_pids: Sequence[int] = (), *, proc: Proc | None = None) -> None:
         """
         Args:
-            company: ids of further processes.
+            local_pids: ids of further processes.
             proc: the processes of this machine.
         """
         self._proc = proc or Proc()
         self.tick_s = self._proc.tick_s
-        self._company = {pid: self._proc.look(pid) for pid in local_pids}
+        self._others = {pid: self._proc.look(pid) for pid in local_pids}
         self._base_s = 0.0
         self._last_s = 0.0
         self._begin()
@@ -101,7 +101,7 @@ class LinuxCpuTime:
 
     def after_fork(self) -> None:
         """In a child: its seconds count on from the parent's, so that they never go back."""
-        self._company = {}
+        self._others = {}
         self._begin()
         self._base_s = self._last_s
 
@@ -117,7 +117,7 @@ class LinuxCpuTime:
     def _tree_s(self) -> float:
         reaped_s = self._proc.reaped_s()
         gained_s = reaped_s - self._reaped_s
-        is_parent = bool(self._live or self._company) or gained_s > 0.0 or self._proc.has_children()
+        is_parent = bool(self._live or self._others) or gained_s > 0.0 or self._proc.has_children()
         now = self._proc.now()
         live = self._descendants() if is_parent else {}
         self._unaccounted_s += self._lost_s(live, gained_s)
@@ -183,10 +183,10 @@ class LinuxCpuTime:
         return _Member(now.parent, now.born, now.own_s, now.reaped_s, past_s)
 
     def _beside(self) -> list[int]:
-        """The company, as far as it is still there."""
+        """The other processes, as far as it is still there."""
         return [
             pid
-            for pid, first in self._company.items()
+            for pid, first in self._others.items()
             if first is not None
             and (now := self._proc.look(pid)) is not None
             and now.born == first.born
@@ -281,6 +281,6 @@ def cpu_time(local_pids: Sequence[int] = ()) -> CpuTime:
     """The best reader of CPU seconds that this system has.
 
     Args:
-        company: ids of processes whose trees count beside this one's.
+        local_pids: ids of processes whose trees count beside this one's.
     """
     return LinuxCpuTime(local_pids) if sys.platform == "linux" else PortableCpuTime(local_pids)

@@ -27,7 +27,7 @@ class Peers(Protocol):
         rank: number of this process, from 0.
         host: name of its host; `hosts` are those of all, each once, in the order of their ranks.
         meters: it is the one that meters its host.
-        company: process ids of the others on its host.
+        local_pids: process ids of the others on its host.
     """
 
     rank: int

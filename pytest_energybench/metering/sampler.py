@@ -48,7 +48,7 @@ class SamplerThread:
             self._open = True
             if self._thread is None:
                 self._thread = threading.Thread(
-                    target=self._run, name="energybench-keeper", daemon=True
+                    target=self._run, name="energybench-sampler", daemon=True
                 )
                 self._thread.start()
 

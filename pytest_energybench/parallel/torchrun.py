@@ -16,8 +16,8 @@ from pytest_energybench.metering.distributed import JointMeter
 from pytest_energybench.metering.errors import MeterError
 from pytest_energybench.metering.meter import Meter
 from pytest_energybench.results.model import Run
+from pytest_energybench.session.collection import is_metered
 from pytest_energybench.session.role import RankFailure, Ranks, Role, role_key, visible_to_all
-from pytest_energybench.session.selection import is_metered
 from pytest_energybench.session.state import EnergySession, execution_key
 
 OUTCOMES = (pytest.fail.Exception, pytest.skip.Exception, pytest.xfail.Exception)

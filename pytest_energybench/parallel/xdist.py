@@ -17,10 +17,10 @@ import pytest
 from xdist.scheduler import LoadGroupScheduling, LoadScheduling  # type: ignore[import-untyped]
 
 from pytest_energybench.metering.clock import SYSTEM_CLOCK
+from pytest_energybench.session.collection import Selection, is_metered, once_each, selection_key
 from pytest_energybench.session.markers import group_of
 from pytest_energybench.session.reporter import EnergyReporter
 from pytest_energybench.session.role import Role
-from pytest_energybench.session.selection import Selection, is_metered, once_each, selection_key
 
 if TYPE_CHECKING:
     from pytest_energybench.session.state import EnergySession
@@ -32,7 +32,7 @@ class Worker(Role):
     """A worker's half: tells the controller what it has collected."""
 
     def __init__(self, config: Any) -> None:
-        self._told: Mapping[str, Any] = config.workerinput
+        self._input: Mapping[str, Any] = config.workerinput
 
     def begins_session(self) -> bool:
         """The controller has checked the options, and takes over what was finished."""
@@ -44,11 +44,11 @@ class Worker(Role):
 
     def finished(self, read: Callable[[], Collection[str]]) -> Collection[str]:  # noqa: ARG002
         """As the controller told all workers, however late this one started."""
-        return cast(Collection[str], self._told["energy_finished"])
+        return cast(Collection[str], self._input["energy_finished"])
 
     def shared_journal(self) -> str | None:
         """The controller's, for a baseline that another worker has run."""
-        return self._told.get("energy_ledger")
+        return self._input.get("energy_journal")
 
     @pytest.hookimpl(wrapper=True)
     def pytest_collection_finish(self, session: pytest.Session) -> Generator[None]:
@@ -69,8 +69,8 @@ class Worker(Role):
         """Send what only who collects can know, in xdist's own way for plugins."""
         config: Any = session.config
         if selection_key in config.stash:
-            told = msgspec.to_builtins(config.stash[selection_key])
-            config.workeroutput["energy_selection"] = told
+            plain = msgspec.to_builtins(config.stash[selection_key])
+            config.workeroutput["energy_selection"] = plain
 
 
 class _Renamed:
@@ -155,18 +155,20 @@ class Controller(Role):
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_setupnodes(self) -> None:
         self._finished()  # a mistake is told before any worker starts
-        EnergyReporter.of(self._config).kept().claim()  # the workers are told where the journal is
+        EnergyReporter.of(
+            self._config
+        ).writer().claim()  # the workers are told where the journal is
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        node.workerinput["energy_ledger"] = str(self._session().ledger)
+        node.workerinput["energy_journal"] = str(self._session().journal)
         node.workerinput["energy_finished"] = list(self._finished())
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        told = getattr(node, "workeroutput", {}).get("energy_selection")
-        if told is not None:
-            self._session().begin(msgspec.convert(told, Selection))
+        plain = getattr(node, "workeroutput", {}).get("energy_selection")
+        if plain is not None:
+            self._session().begin(msgspec.convert(plain, Selection))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:

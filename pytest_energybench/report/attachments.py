@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_energybench.base.text import sanitize
-from pytest_energybench.results.plain_file import read_bytes
+from pytest_energybench.results.run_file import read_bytes
 
 _MEDIA = {
     ".svg": "image/svg+xml",

@@ -7,7 +7,7 @@ from hashlib import blake2b
 
 from pytest_energybench.base.text import sanitize
 from pytest_energybench.gates import quantities
-from pytest_energybench.gates.message import passes
+from pytest_energybench.gates.results import passes
 from pytest_energybench.report import answers, figures
 from pytest_energybench.report.provenance import (
     host_view,
@@ -29,7 +29,7 @@ from pytest_energybench.report.view import (
     Kind,
     RunView,
 )
-from pytest_energybench.results.hosts import heads
+from pytest_energybench.results.compatibility import heads
 from pytest_energybench.results.model import NOT_JUDGED, Case, Comparison, Run
 
 _REFERENCES = {"budget": "the budget", "group": "the group's", "stored": "the stored run"}

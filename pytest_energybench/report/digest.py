@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pytest_energybench.base.flags import SKIPPED_BY_FIXTURE
 from pytest_energybench.base.text import sanitize
 from pytest_energybench.gates import quantities
-from pytest_energybench.gates.judge import broke_off
+from pytest_energybench.gates.results import broke_off
 from pytest_energybench.report.answers import sides, telling
 from pytest_energybench.report.text import plural
 from pytest_energybench.report.view import CaseView, RunView

@@ -21,14 +21,15 @@ import msgspec
 
 from pytest_energybench.results.atomic import make_folder, sync_folder
 from pytest_energybench.results.errors import RunFileError, WriteError, cause, named
-from pytest_energybench.results.files import (
+from pytest_energybench.results.model import Case, Host, Run
+from pytest_energybench.results.run_file import (
+    ContentError,
     Head,
     check_encodable,
     check_version,
+    decode,
+    read_bytes,
 )
-from pytest_energybench.results.model import Case, Host, Run
-from pytest_energybench.results.plain_file import read_bytes
-from pytest_energybench.results.strict import ContentError, decode
 
 JOURNAL_VERSION = 1
 

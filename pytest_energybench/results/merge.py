@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from pytest_energybench.results.alike import commits, differences
+from pytest_energybench.results.compatibility import commits, differences, numbered, with_hosts
 from pytest_energybench.results.errors import MergeError, one_line
-from pytest_energybench.results.hosts import numbered, with_hosts
 from pytest_energybench.results.model import Host, Run
 
 

@@ -15,8 +15,7 @@ import msgspec
 from pytest_energybench.results.atomic import write_atomically
 from pytest_energybench.results.errors import RunFileError, named
 from pytest_energybench.results.model import Run
-from pytest_energybench.results.plain_file import read_bytes
-from pytest_energybench.results.strict import ContentError, decode
+from pytest_energybench.results.run_file import ContentError, decode, read_bytes
 
 FILE = "_noise.json"
 

@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 import msgspec
 
 from pytest_energybench.results.errors import one_line
-from pytest_energybench.results.files import check_encodable
 from pytest_energybench.results.model import (
     LARGEST,
     LARGEST_INT,
@@ -29,7 +28,7 @@ from pytest_energybench.results.model import (
     Series,
     Window,
 )
-from pytest_energybench.results.strict import ContentError
+from pytest_energybench.results.run_file import ContentError, check_encodable
 
 LONGEST = 200
 """Characters of an object's name or of what it prints."""

@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 
 from pytest_energybench.results.errors import StorageError, one_line
-from pytest_energybench.results.files import read_run, write_run
 from pytest_energybench.results.model import Case, Run
+from pytest_energybench.results.run_file import read_run, write_run
 
 DEFAULT_FOLDER = ".energy"
 

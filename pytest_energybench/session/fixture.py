@@ -7,10 +7,10 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_energybench.gates.accuracy import Score, judge_accuracy, judge_group_accuracy
-from pytest_energybench.gates.energy import judge_budget, judge_group
-from pytest_energybench.gates.message import failure_message, passes
+from pytest_energybench.gates.comparisons import judge_budget, judge_group
 from pytest_energybench.gates.parse import parse_accuracy, parse_drop, parse_energy, parse_margin
-from pytest_energybench.measurement import aggregate as assembly
+from pytest_energybench.gates.results import failure_message, passes
+from pytest_energybench.measurement import aggregate
 from pytest_energybench.measurement.abtest import ABTest, beside, interleaved
 from pytest_energybench.measurement.calls import Call, metered_rounds
 from pytest_energybench.measurement.case_builder import CaseBuilder
@@ -193,7 +193,7 @@ class Energy:
     def include(self, window: OpenWindow) -> None:
         """Make a closed window of `energy_meter`, shared by several tests, part of this case."""
         if not self._disabled:
-            self._draft.add_window(assembly.window_record(window, idle=self._idle()))
+            self._draft.add_window(aggregate.window_record(window, idle=self._idle()))
             self.flag(f"window {window.name!r} is shared with other tests")
 
     def heavy_work(self, name: str = "") -> AbstractContextManager[None]:
@@ -244,7 +244,7 @@ class Energy:
             images=int(images),
             duration_s=float(duration_s),
             reference_evaluations=reference_evaluations,
-            earlier=assembly.searches_so_far(self._draft.search),
+            earlier=aggregate.searches_so_far(self._draft.search),
         )
 
     def record_series(

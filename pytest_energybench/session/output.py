@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_energybench.results.errors import ResultsError
-from pytest_energybench.results.files import write_run
 from pytest_energybench.results.journal import HeldError, Journal, has_begun, read_journal
 from pytest_energybench.results.model import Case, Host, Run
+from pytest_energybench.results.run_file import write_run
 from pytest_energybench.results.storage import Storage, good_figures
 from pytest_energybench.session.integrations.github import github_summary
 
@@ -29,7 +29,7 @@ class RunWriter:
     """Writes files, and keeps the lines about them.
 
     Attributes:
-        said: lines for the terminal, in order.
+        messages: lines for the terminal, in order.
     """
 
     def __init__(self, session: EnergySession, *, here: Path) -> None:
@@ -44,7 +44,7 @@ class RunWriter:
         self._no_journal = options.disable or not (options.keeps or session.role.shares_journal())
         self._begun = self._lost = False
         self._stem = STEM
-        self.said: list[str] = []
+        self.messages: list[str] = []
 
     def take(self, case: Case) -> None:
         """Put a finished case on the disk before the next one starts."""
@@ -77,7 +77,7 @@ class RunWriter:
 
     def _passing(self) -> Journal:
         """The journal of a run that keeps nothing, for its workers."""
-        return Journal.claim(self._session.ledger)
+        return Journal.claim(self._session.journal)
 
     def _claimed(self) -> Journal:
         options = self._session.options
@@ -90,16 +90,16 @@ class RunWriter:
                     os.replace(path, aside)
                     journal.close()
                     journal = Journal.claim(path)
-                    self.said.append(
+                    self.messages.append(
                         "energy: a run that was cut short had left a journal; it is kept as"
                         f" {self._shown(aside)} (--energy-resume would have gone on with it)"
                     )
             except HeldError:
                 continue
             break
-        self._session.ledger, self._stem = path, stem
+        self._session.journal, self._stem = path, stem
         if stem != STEM and options.report:
-            self.said.append(
+            self.messages.append(
                 f"energy: another session writes {self._shown(options.report_dir / STEM)}.*, so"
                 f" this one writes {stem}.* beside it; --energy-report-dir=DIR gives it a folder"
             )
@@ -108,7 +108,7 @@ class RunWriter:
     def _give_up(self, error: ResultsError) -> None:
         self._no_journal = True
         self.release()
-        self.said.append(f"energy journal not written, so this run can't be resumed: {error}")
+        self.messages.append(f"energy journal not written, so this run can't be resumed: {error}")
 
     def release(self) -> None:
         """Let go of the journal, and of what was made for it where it holds nothing."""
@@ -119,24 +119,24 @@ class RunWriter:
         else:
             self._journal.discard()
         if not self._session.options.keeps:
-            shutil.rmtree(self._session.ledger.parent, ignore_errors=True)
+            shutil.rmtree(self._session.journal.parent, ignore_errors=True)
         self._journal = None
 
     def tell(self, summary: StoredSummary | None) -> None:
         """Report what the run took over, and how it differs from the stored run."""
         taken = self._session.taken_over
         if taken:
-            self.said.append(
+            self.messages.append(
                 f"energy: {_count(len(taken), 'finished case')} taken over from"
                 f" {self._shown(self._session.options.journal)}"
             )
         if summary is None:
             return
         if summary.noise:
-            self.said.append(f"energy: {summary.noise}")
+            self.messages.append(f"energy: {summary.noise}")
         if summary.differences:
             differences = f"{summary.name}: {'; '.join(summary.differences)}"
-            self.said.append(
+            self.messages.append(
                 f"energy: compared although unlike {differences} (--energy-allow-mismatch)"
                 if summary.allowed
                 else f"energy: not comparable with {differences} (--energy-allow-mismatch compares"
@@ -161,31 +161,31 @@ class RunWriter:
                 lambda: self._report(run),
             )
         if options.save is not None and not complete:
-            self.said.append(f"energy run not stored as {options.save!r}: it was cut short")
+            self.messages.append(f"energy run not stored as {options.save!r}: it was cut short")
         elif options.save is not None:
             done &= self._save(run, options.save)
         trouble = github_summary(run)
         if trouble is not None:
-            self.said.append(f"energy: {trouble}")
+            self.messages.append(f"energy: {trouble}")
         self._let_go_of_journal(run, complete=complete)
         return done
 
     def _let_go_of_journal(self, run: Run, *, complete: bool) -> None:
         """Delete it only when all that it holds is in the files that were written."""
-        options, journal = self._session.options, self._session.ledger
+        options, journal = self._session.options, self._session.journal
         if not options.keeps or self._journal is None:
             self.release()
             return
         there = self._journaled()
         left = None if there is None else there - {case.nodeid for case in run.cases}
         if there and (self._lost or not complete):
-            self.said.append(
+            self.messages.append(
                 f"energy: what was finished is kept in {self._shown(journal)}; the same"
                 " command with --energy-resume goes on from there"
             )
         elif left is None or left:
             what = "what could not be read" if left is None else _count(len(left), "case")
-            self.said.append(
+            self.messages.append(
                 f"energy: {what} of {self._shown(journal)}, not asked for this time, stays"
                 " there; --energy-resume takes it over, and deleting the file gives it up"
             )
@@ -195,7 +195,7 @@ class RunWriter:
 
     def _journaled(self) -> set[str] | None:
         """Node ids of the journal's cases; None if it can't be read."""
-        journal = self._session.ledger
+        journal = self._session.journal
         try:
             if not has_begun(journal):
                 return set()
@@ -220,7 +220,7 @@ class RunWriter:
         storage = Storage(options.storage)
         good = good_figures(run).cases
         if not good:
-            self.said.append(f"energy run not stored as {name!r}: it has no good figure")
+            self.messages.append(f"energy run not stored as {name!r}: it has no good figure")
             return False
         return self._try(
             f"energy baseline of {_count(len(good), 'case')}",
@@ -232,10 +232,10 @@ class RunWriter:
         try:
             write()
         except (OSError, ResultsError) as error:
-            self.said.append(f"{what} not written: {error}")
+            self.messages.append(f"{what} not written: {error}")
             self._lost = True
             return False
-        self.said.append(f"{what}: {self._shown(path)}")
+        self.messages.append(f"{what}: {self._shown(path)}")
         return True
 
     def _shown(self, path: Path) -> Path:

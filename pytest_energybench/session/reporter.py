@@ -28,7 +28,7 @@ GATE = "energy gate: "
 class EnergyReporter:
     """The controller's half of the plugin; without xdist there is only one process."""
 
-    NAME = "energybench-gatherer"
+    NAME = "energybench-reporter"
 
     @classmethod
     def of(cls, config: pytest.Config) -> EnergyReporter:
@@ -41,7 +41,7 @@ class EnergyReporter:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._keeping: RunWriter | None = None
+        self._writer: RunWriter | None = None
         self._run: Run | None = None
         self._failures: list[str] = []
         self._looped = self._ran = self._broken_off = False
@@ -66,14 +66,14 @@ class EnergyReporter:
                 case = self._session().add(case)
             self._places[case.nodeid] = self._place(report)
             if report.energy_last:
-                self.kept().take(self._session().cases[case.nodeid])
+                self.writer().take(self._session().cases[case.nodeid])
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         option = self._config.option
         self._looped = not (option.collectonly or option.setuponly)
         if self._looped and self._session().order:
-            self.kept().claim()
+            self.writer().claim()
         try:
             result = yield
         except BaseException:
@@ -101,9 +101,9 @@ class EnergyReporter:
             session.exitstatus = pytest.ExitCode.INTERRUPTED  # `pytest.exit(returncode=0)`
         self._conclude()
         if self._run is None or session.exitstatus == pytest.ExitCode.USAGE_ERROR:
-            self.kept().release()
+            self.writer().release()
             return
-        written = self.kept().write(self._run, complete=not stopped)
+        written = self.writer().write(self._run, complete=not stopped)
         if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self._session().taken_over:
             session.exitstatus = pytest.ExitCode.OK  # an earlier run had finished them all
         if not written and not session.exitstatus:
@@ -139,7 +139,7 @@ class EnergyReporter:
                 say(line)
         # What stood in a run file or a test's name may hold what a terminal would obey.
         annotations = github_annotations(self._run, self._failures, self._places)
-        for line in [*self.kept().said, *annotations]:
+        for line in [*self.writer().messages, *annotations]:
             say(sanitize(line))
         for line in () if shows else self.gate_lines():
             failing = line.startswith(GATE)
@@ -168,13 +168,13 @@ class EnergyReporter:
 
         return EnergySession.of(self._config)
 
-    def kept(self) -> RunWriter:
-        """What is kept of this session in files."""
-        if self._keeping is None:
+    def writer(self) -> RunWriter:
+        """Writes the files of this session."""
+        if self._writer is None:
             from pytest_energybench.session.output import RunWriter
 
-            self._keeping = RunWriter(self._session(), here=self._config.invocation_params.dir)
-        return self._keeping
+            self._writer = RunWriter(self._session(), here=self._config.invocation_params.dir)
+        return self._writer
 
     def _conclude(self) -> None:
         """Make the run of what was gathered, once, and hold it against the session's gates."""
@@ -192,10 +192,10 @@ class EnergyReporter:
             return
         chosen = session.selection
         everything, plain = (chosen.everything, chosen.plain) if chosen is not None else (None, ())
-        run, summary, self._failures = session.keeper.conclude(session.run(), everything, plain)
+        run, summary, self._failures = session.gates.conclude(session.run(), everything, plain)
         self._run = run
-        self.kept().tell(summary)
+        self.writer().tell(summary)
         self._warnings = [*unmetered(run), *warnings(run)]
         fill_junit(self._config, self.gate_lines())
         if not session.options.strict_budgets:
-            self.kept().said += session.keeper.idle_budgets(run, everything, plain)
+            self.writer().messages += session.gates.idle_budgets(run, everything, plain)

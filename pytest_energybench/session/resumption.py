@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_energybench.results.alike import differences
+from pytest_energybench.results.compatibility import differences
 from pytest_energybench.results.errors import ResultsError
 from pytest_energybench.results.journal import HeldError, Journal, has_begun, read_journal
 from pytest_energybench.results.model import Run

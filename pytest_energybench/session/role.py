@@ -34,10 +34,10 @@ class RankFailure(Protocol):
 
 
 class Ranks(Protocol):
-    """All ranks as one of them sees them; `training.rollcall.RankCoordinator` is one.
+    """All ranks as one of them sees them; `training.rank_coordinator.RankCoordinator` is one.
 
     Attributes:
-        rank, host, hosts, meters, company: as `metering.joint.Peers`, which this is, too.
+        rank, host, hosts, meters, local_pids: as `metering.distributed.Peers`, which this is, too.
         ending: this process was told to end.
     """
 

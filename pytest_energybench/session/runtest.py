@@ -10,14 +10,14 @@ import msgspec
 import pytest
 
 from pytest_energybench.base.flags import SKIPPED, SKIPPED_BY_FIXTURE
-from pytest_energybench.gates.message import passes
 from pytest_energybench.gates.quantities import percent
+from pytest_energybench.gates.results import passes
 from pytest_energybench.results.model import Case, Outcome, Scalar
 from pytest_energybench.results.storable import text
+from pytest_energybench.session.collection import is_metered, is_metered_whole
 from pytest_energybench.session.integrations.benchmark import benchmark_metrics, fill_benchmark
 from pytest_energybench.session.markers import budget_of
 from pytest_energybench.session.screen import progress_of
-from pytest_energybench.session.selection import is_metered, is_metered_whole
 from pytest_energybench.session.state import EnergySession, Execution, execution_key
 
 CASE_ATTRIBUTE = "energy_case"
@@ -39,7 +39,7 @@ _ran_key = pytest.StashKey[bool]()
 class RuntestMeter:
     """Registered when the first test asks for energy, so that others cost nothing."""
 
-    NAME = "energybench-recorder"
+    NAME = "energybench-runtest"
 
     def __init__(self, config: pytest.Config) -> None:
         self._session = EnergySession.of(config)

@@ -19,15 +19,15 @@ from pytest_energybench.gates.budgets import (
     judge_budgets,
     parse_budgets,
 )
-from pytest_energybench.gates.energy import judge_budget, judge_group
+from pytest_energybench.gates.comparisons import judge_budget, judge_group
 from pytest_energybench.gates.fail_on import beside_cases, failures
 from pytest_energybench.gates.judge import with_changes
-from pytest_energybench.gates.message import conclude
+from pytest_energybench.gates.results import conclude
 from pytest_energybench.gates.stored import StoredSummary, compare_stored
 from pytest_energybench.results.errors import ResultsError
 from pytest_energybench.results.model import NOT_MEASURED, Case, Comparison, Run
 from pytest_energybench.results.noise import Floor, read_floors
-from pytest_energybench.results.plain_file import read_bytes
+from pytest_energybench.results.run_file import read_bytes
 from pytest_energybench.results.storage import Storage
 from pytest_energybench.session.config import EnergyConfig
 from pytest_energybench.session.markers import MarkedBudget, why_no_baseline
@@ -60,23 +60,23 @@ class SessionGates:
         Raises:
             pytest.UsageError: one of them can't be read; names file and field.
         """
-        keeper = cls(options)
+        gates = cls(options)
         if options.budgets is not None:
             try:
                 content = read_bytes(options.budgets, most=MOST_BYTES)
-                keeper.budgets = parse_budgets(content, options.budgets.name)
+                gates.budgets = parse_budgets(content, options.budgets.name)
             except ResultsError as error:
                 raise pytest.UsageError(f"--energy-budgets: {error}") from None
             except BudgetsError as error:
                 raise pytest.UsageError(str(error)) from None
         if options.compare is not None:
             try:
-                keeper.stored = Storage(options.storage).load(options.compare)
-                keeper.floors = read_floors(options.storage)
+                gates.stored = Storage(options.storage).load(options.compare)
+                gates.floors = read_floors(options.storage)
             except ResultsError as error:
                 raise pytest.UsageError(f"--energy-compare: {error}") from None
-            keeper.stored_name = options.compare
-        return keeper
+            gates.stored_name = options.compare
+        return gates
 
     def judge(
         self,

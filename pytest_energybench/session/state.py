@@ -13,28 +13,25 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from pytest_energybench.gates.judge import judged
-from pytest_energybench.gates.message import condoned, failure_message, passes
-from pytest_energybench.measurement import aggregate as assembly
+from pytest_energybench.gates.results import condoned, failure_message, judged, passes
+from pytest_energybench.measurement import aggregate
 from pytest_energybench.measurement.case_builder import CaseBuilder
 from pytest_energybench.measurement.leaked_threads import LeftThreads
-from pytest_energybench.results.hosts import with_hosts
+from pytest_energybench.results.compatibility import with_hosts
 from pytest_energybench.results.journal import has_begun, read_journal
 from pytest_energybench.results.model import Case, Commit, Host, Outcome, Run, Scalar, Shard
 from pytest_energybench.results.redaction import without_private
 from pytest_energybench.results.storable import scalar, storable_case, storable_head, text
 from pytest_energybench.results.storage import is_good
+from pytest_energybench.session.collection import Selection, last_key, nodeid_of
 from pytest_energybench.session.conditions import conditions
 from pytest_energybench.session.config import EnergyConfig
 from pytest_energybench.session.fixture import Energy
-from pytest_energybench.session.groups import nodeid_of
 from pytest_energybench.session.markers import MarkedBudget, group_of, has_budget, is_baseline
 from pytest_energybench.session.real_files import real_files
 from pytest_energybench.session.resumption import earlier_run
 from pytest_energybench.session.role import Role, role_of
-from pytest_energybench.session.rounds import last_key
 from pytest_energybench.session.screen import aside, progress_of
-from pytest_energybench.session.selection import Selection
 from pytest_energybench.session.session_gates import SessionGates
 
 if TYPE_CHECKING:
@@ -158,7 +155,7 @@ class EnergySession:
 
         One of them may replace the file system.
         """
-        _ = self.meter, self.keeper, self.idle
+        _ = self.meter, self.gates, self.idle
 
     @cached_property
     def meter(self) -> Meter:
@@ -206,11 +203,11 @@ class EnergySession:
         return measure_idle(self.meter)
 
     @cached_property
-    def keeper(self) -> SessionGates:
+    def gates(self) -> SessionGates:
         """Budgets and stored run of this session."""
-        keeper = SessionGates.load(self.options)
-        keeper.root, keeper.arguments = self.config.rootpath, self.config.args
-        return keeper
+        gates = SessionGates.load(self.options)
+        gates.root, gates.arguments = self.config.rootpath, self.config.args
+        return gates
 
     def execution_of(self, item: pytest.Item) -> Execution:
         """The execution of a test that is running; its `energy` is what its fixture gives."""
@@ -262,10 +259,10 @@ class EnergySession:
 
     def _learn_baseline(self, group: str) -> None:
         """Look among the cases that other processes have finished."""
-        ledger = self.role.shared_journal()
-        if ledger is None or not has_begun(ledger):
+        journal = self.role.shared_journal()
+        if journal is None or not has_begun(journal):
             return
-        for case in read_journal(ledger).run.cases:
+        for case in read_journal(journal).run.cases:
             if case.baseline and case.group == group:
                 self.add(case)
 
@@ -276,13 +273,13 @@ class EnergySession:
             return None
         baseline = self.baseline(draft.case.group)
         case = draft.judged_on(baseline)
-        found = self.keeper.judge(case, marked, baseline, execution.energy.windows.missing)
+        found = self.gates.judge(case, marked, baseline, execution.energy.windows.missing)
         draft.comparisons += found
         return "\n".join(failure_message(each) for each in found if not passes(each)) or None
 
     def has_limits(self, item: pytest.Item) -> bool:
         """Whether a marker or the budgets file states a limit for a test."""
-        return has_budget(item) or self.keeper.budgets.has_limits(nodeid_of(item))
+        return has_budget(item) or self.gates.budgets.has_limits(nodeid_of(item))
 
     def outcome(self, execution: Execution, outcome: Outcome) -> Outcome:
         """The outcome of a case: a round that failed is not made good by a later one."""
@@ -294,7 +291,7 @@ class EnergySession:
         return outcome
 
     @cached_property
-    def ledger(self) -> Path:
+    def journal(self) -> Path:
         """The journal of this run: in the report's folder where anything is to be kept."""
         if self.options.keeps:
             return self.options.journal
@@ -326,7 +323,7 @@ class EnergySession:
         """An execution together with those of the same test before it."""
         if earlier is None:
             return case
-        return judged(assembly.join(earlier, case, pue=self.options.pue))
+        return judged(aggregate.join(earlier, case, pue=self.options.pue))
 
     def add(self, case: Case) -> Case:
         """Take a finished execution; a test that ran before adds to its rounds."""
@@ -368,10 +365,10 @@ class EnergySession:
             msgspec.structs.replace(
                 with_hosts(self.head, self.hosts),
                 shard=self._shard(),
-                commits=assembly.unique([*self.commits, *self.head.commits]),
+                commits=aggregate.unique([*self.commits, *self.head.commits]),
                 cases=self._in_order(),
                 failures=list(self.failures),
-                errors=assembly.unique([*self.head.errors, *self.errors]),
+                errors=aggregate.unique([*self.head.errors, *self.errors]),
             )
         )
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from pytest_energybench.gates.energy import judge_budget
-from pytest_energybench.gates.message import passes
+from pytest_energybench.gates.comparisons import judge_budget
+from pytest_energybench.gates.results import passes
 from pytest_energybench.measurement.aggregate import window_record
 from pytest_energybench.metering import nvidia as gpu_module
 from pytest_energybench.metering import nvml, rapl

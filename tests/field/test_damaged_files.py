@@ -19,8 +19,8 @@ import pytest
 from pytest_energybench.cli import main
 from pytest_energybench.gates.budgets import BudgetsError, parse_budgets
 from pytest_energybench.results.errors import ResultsError
-from pytest_energybench.results.files import encode_run
 from pytest_energybench.results.journal import Journal, read_journal
+from pytest_energybench.results.run_file import encode_run
 from tests.field.mutator import damaged
 from tests.results.samples import full_run
 from tests.session.conftest import (  # noqa: F401  # fixtures, found by their names

@@ -12,7 +12,7 @@ from pytest_energybench.gates.accuracy import (
     judge_accuracy,
     judge_accuracy_floor,
 )
-from pytest_energybench.gates.message import failure_message, passes
+from pytest_energybench.gates.results import failure_message, passes
 from pytest_energybench.results.model import Case, Round
 
 against = partial(judge_accuracy, name="plain")

@@ -9,7 +9,7 @@ from pytest_energybench.gates.fail_on import (
     parse_fail_on,
     warnings,
 )
-from pytest_energybench.gates.message import DEFAULT_FAILS
+from pytest_energybench.gates.results import DEFAULT_FAILS
 from pytest_energybench.gates.stored import compare_stored
 from pytest_energybench.results.model import Comparison, Result
 from pytest_energybench.session.options import OPTIONS

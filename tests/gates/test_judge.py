@@ -4,9 +4,9 @@ import msgspec
 
 from pytest_energybench.gates.accuracy import Score, judge_accuracy
 from pytest_energybench.gates.budgets import parse_budgets
-from pytest_energybench.gates.energy import judge_budget, judge_duration, judge_group
-from pytest_energybench.gates.judge import judge_run, with_changes, with_comparisons
-from pytest_energybench.gates.message import condoned
+from pytest_energybench.gates.comparisons import judge_budget, judge_duration, judge_group
+from pytest_energybench.gates.judge import judge_run, with_changes
+from pytest_energybench.gates.results import condoned, with_comparisons
 from pytest_energybench.results.model import Comparison, Result
 from tests.results.samples import make_case, make_run
 

@@ -9,12 +9,12 @@ from scipy import stats
 
 from pytest_energybench.gates.budgets import parse_budgets
 from pytest_energybench.gates.judge import judge_run
-from pytest_energybench.gates.message import failure_message
+from pytest_energybench.gates.results import failure_message
 from pytest_energybench.gates.statistics import decide
 from pytest_energybench.gates.stored import compare_stored
-from pytest_energybench.results.files import encode_run
 from pytest_energybench.results.model import Comparison, Host, MeterInfo, Result
 from pytest_energybench.results.noise import Floor
+from pytest_energybench.results.run_file import encode_run
 from tests.results.samples import MACHINE, METERS, make_case, make_run
 
 A = "tests/test_x.py::test_a"

@@ -44,7 +44,7 @@ def until(condition: Callable[[], bool], limit_s: float = 60.0) -> bool:
 
 
 def threads() -> int:
-    return sum(thread.name == "energybench-keeper" for thread in threading.enumerate())
+    return sum(thread.name == "energybench-sampler" for thread in threading.enumerate())
 
 
 def test_ticks_come_at_each_source_own_pace() -> None:

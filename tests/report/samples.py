@@ -11,9 +11,9 @@ import statistics
 
 from msgspec.structs import replace
 
-from pytest_energybench.gates.energy import judge_budget, judge_group
-from pytest_energybench.gates.judge import judged, with_changes
-from pytest_energybench.gates.message import DEFAULT_FAILS, conclude
+from pytest_energybench.gates.comparisons import judge_budget, judge_group
+from pytest_energybench.gates.judge import with_changes
+from pytest_energybench.gates.results import DEFAULT_FAILS, conclude, judged
 from pytest_energybench.results.model import (
     Case,
     Commit,

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from pytest_energybench.gates.judge import judged
+from pytest_energybench.gates.results import judged
 from pytest_energybench.report.build import run_view
 from pytest_energybench.results.model import Case, Comparison, Result, Run
 from tests.report.samples import MACHINE, empty_run

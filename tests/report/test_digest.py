@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from pytest_energybench.gates.accuracy import Score, judge_accuracy
-from pytest_energybench.gates.energy import judge_budget, judge_duration
-from pytest_energybench.gates.judge import judged
+from pytest_energybench.gates.comparisons import judge_budget, judge_duration
+from pytest_energybench.gates.results import judged
 from pytest_energybench.report.build import run_view
 from pytest_energybench.report.digest import digest
 from pytest_energybench.results.model import Case, Run, StoredRun

@@ -321,7 +321,7 @@ LARGE = """
 import sys, time
 from pathlib import Path
 from pytest_energybench.report.html import write_html
-from pytest_energybench.results.files import write_run
+from pytest_energybench.results.run_file import write_run
 from tests.processes import peak_bytes
 from tests.report.samples import big_run
 from msgspec.structs import replace

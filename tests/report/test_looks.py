@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from pytest_energybench.gates.judge import judged
+from pytest_energybench.gates.results import judged
 from pytest_energybench.report.build import run_view
 from pytest_energybench.report.looks import LEAST_EACH, looks
 from pytest_energybench.results.model import Case, Run

@@ -5,7 +5,7 @@ import re
 import msgspec
 import pytest
 
-from pytest_energybench.gates.judge import judged
+from pytest_energybench.gates.results import judged
 from pytest_energybench.report.markdown import LONGEST_COMMENT, LONGEST_SUMMARY, render_markdown
 from pytest_energybench.results.model import Case, Run
 from tests.report.samples import MACHINE, empty_run

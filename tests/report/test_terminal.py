@@ -7,7 +7,7 @@ import re
 import msgspec
 import pytest
 
-from pytest_energybench.gates.judge import judged
+from pytest_energybench.gates.results import judged
 from pytest_energybench.report.terminal import MOST_ROWS, terminal_report
 from pytest_energybench.report.text import ELLIPSIS, display_width
 from pytest_energybench.results.model import Case, Commit, Run, StoredRun

@@ -96,7 +96,7 @@ def test_nothing_to_merge_is_refused():
 MERGE_MANY = """
 import sys, time
 from pytest_energybench.gates.judge import judge_run
-from pytest_energybench.results.files import read_run, write_run
+from pytest_energybench.results.run_file import read_run, write_run
 from pytest_energybench.results.merge import Part, merge
 from tests.processes import peak_bytes
 started = time.monotonic()
@@ -109,8 +109,8 @@ print(peak_bytes() / 2**30)
 
 @pytest.mark.slow
 def test_a_hundred_thousand_cases_are_merged_in_twenty_seconds_and_a_gigabyte(tmp_path):
-    from pytest_energybench.gates.energy import judge_group
-    from pytest_energybench.results.files import write_run
+    from pytest_energybench.gates.comparisons import judge_group
+    from pytest_energybench.results.run_file import write_run
 
     paths = []
     for part in range(8):

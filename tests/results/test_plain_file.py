@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_energybench.results.errors import RunFileError
-from pytest_energybench.results.plain_file import read_bytes
+from pytest_energybench.results.run_file import read_bytes
 
 
 def folder(path: Path) -> None:

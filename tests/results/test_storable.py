@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_energybench.results.files import check_encodable, encode_run, parse_run
 from pytest_energybench.results.model import (
     Case,
     Comparison,
@@ -20,6 +19,7 @@ from pytest_energybench.results.model import (
     Series,
     Window,
 )
+from pytest_energybench.results.run_file import check_encodable, encode_run, parse_run
 from pytest_energybench.results.storable import scalar, storable_case, storable_head, text
 from tests.results.samples import full_run, make_case, make_run
 

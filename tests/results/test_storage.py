@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from pytest_energybench.results.errors import RunFileError, StorageError, WriteError
-from pytest_energybench.results.files import write_run
+from pytest_energybench.results.run_file import write_run
 from pytest_energybench.results.storage import Storage, good_figures, is_path
 from tests.results.samples import full_run, make_case, make_run
 

@@ -15,8 +15,8 @@ from pytest_energybench.metering.fake import FakeClock
 from pytest_energybench.parallel.xdist import Controller
 from pytest_energybench.plugin import _started_key
 from pytest_energybench.results.model import Case, Window
+from pytest_energybench.session.collection import Selection
 from pytest_energybench.session.screen import progress_of
-from pytest_energybench.session.selection import Selection
 from pytest_energybench.session.state import EnergySession
 from pytest_energybench.session.status import Status
 from tests.session.terminal import shown_on

@@ -63,8 +63,8 @@ class RankCoordinator:
 
     Attributes:
         rank, world: this rank's number, and how many there are.
-        host, hosts, meters, company: see `metering.joint.Peers`. The first rank of a host meters
-            it, which is local rank 0 if a host has one agent.
+        host, hosts, meters, local_pids: see `metering.distributed.Peers`. The first rank of a host
+            meters it, which is local rank 0 if a host has one agent.
         generation: grows with every failure; what was begun before is void.
         ending: torchrun wants this rank to end.
     """

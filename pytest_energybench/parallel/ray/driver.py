@@ -16,10 +16,9 @@ from pytest_energybench.parallel.ray.results import Figures
 from pytest_energybench.parallel.ray.task import TaskSpec
 from pytest_energybench.parallel.ray.work_units import Unit, units_of
 from pytest_energybench.parallel.ray.worker_log import Executed, read_log
+from pytest_energybench.session.collection import is_metered, nodeid_of
 from pytest_energybench.session.config import EnergyConfig
-from pytest_energybench.session.groups import nodeid_of
 from pytest_energybench.session.role import Role
-from pytest_energybench.session.selection import is_metered
 
 if TYPE_CHECKING:
     from pytest_energybench.session.state import EnergySession

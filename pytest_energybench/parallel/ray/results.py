@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from pytest_energybench.results.alike import commits
+from pytest_energybench.results.compatibility import commits, host_of
 from pytest_energybench.results.errors import ResultsError
-from pytest_energybench.results.hosts import host_of
 from pytest_energybench.results.journal import parse_journal
 from pytest_energybench.results.model import Case, Run
-from pytest_energybench.session.groups import nodeid_of
+from pytest_energybench.session.collection import nodeid_of
 from pytest_energybench.session.markers import group_of, is_baseline
 from pytest_energybench.session.reporter import EnergyReporter
 
@@ -30,7 +29,7 @@ class Figures:
         Args:
             host: name of the host that wrote the journal.
         """
-        self._kept = EnergyReporter.of(config).kept()
+        self._writer = EnergyReporter.of(config).writer()
         self._session = session
         self._host = host
         self._cases: dict[str, Case] = {}
@@ -48,7 +47,7 @@ class Figures:
         """Make a test's case this session's, with the host it ran on."""
         case = self._cases.pop(nodeid, None)
         if case is not None:
-            self._kept.take(self._session.add(msgspec.structs.replace(case, host=self._host)))
+            self._writer.take(self._session.add(msgspec.structs.replace(case, host=self._host)))
 
     def book_missing(self, item: pytest.Item, why: str) -> None:
         """Book a test that has no figures as an error."""
@@ -71,7 +70,7 @@ class Figures:
             return
         host = msgspec.structs.replace(host_of(run, 1), name=self._host)
         session.hosts.append(host)
-        self._kept.take_host(host)
+        self._writer.take_host(host)
         session.commits += run.commits
         ours, theirs = session.head, run
         session.errors += [

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from pytest_energybench.session.groups import nodeid_of
+from pytest_energybench.session.collection import nodeid_of
 from pytest_energybench.session.markers import RESOURCES, group_of, resources_of
 
 

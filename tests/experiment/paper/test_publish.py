@@ -14,7 +14,7 @@ from pytest_energybench.experiment.paper.matrix import Matrix
 from pytest_energybench.experiment.paper.publish import is_the_papers, publish
 from pytest_energybench.experiment.paper.reference import reference
 from pytest_energybench.report.html import write_html
-from pytest_energybench.results.files import write_run
+from pytest_energybench.results.run_file import write_run
 from tests.experiment.paper import samples
 from tests.report import samples as others
 

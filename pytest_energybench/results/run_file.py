@@ -1,19 +1,145 @@
-"""The JSON run file: read strictly, written whole."""
+"""The JSON run file: read strictly, written whole.
+
+Every file whose name a user may give is read by `read_bytes`, and JSON from elsewhere by `decode`:
+nothing doubtful gets through, and every error has a place.
+"""
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import msgspec
 
+from pytest_energybench.base.plain_file import read_plain
+from pytest_energybench.exceptions import EnergyBenchError
 from pytest_energybench.results.atomic import write_atomically
-from pytest_energybench.results.errors import RunFileError, WriteError, named
+from pytest_energybench.results.errors import RunFileError, WriteError, cause, named
 from pytest_energybench.results.model import SCHEMA_VERSION, Case, Host, Run
-from pytest_energybench.results.plain_file import read_bytes
-from pytest_energybench.results.strict import ContentError, decode
+
+MOST_BYTES = 2**30
+"""Enough for a run of 10^5 cases several times over."""
+
+
+def read_bytes(path: str | os.PathLike[str], *, most: int = MOST_BYTES) -> bytes:
+    """A plain file's content.
+
+    Args:
+        most: bytes that it may hold.
+
+    Raises:
+        RunFileError: it is not there, no plain file, too large, or can't be read; says why.
+    """
+    try:
+        return read_plain(path, most)
+    except OSError as error:
+        raise RunFileError(named(path, f"cannot be read: {cause(error)}")) from error
+    except ValueError as error:  # a NUL in the path
+        raise RunFileError(named(path, f"cannot be read: {error}")) from error
+
+
+T = TypeVar("T")
+
+
+class ContentError(EnergyBenchError, ValueError):
+    """What is wrong with a piece of JSON, and where; whoever knows the file adds its name."""
+
+
+def decode(content: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    """A typed value from JSON text.
+
+    Fields that the type doesn't know are skipped. NaN, infinities, numbers out of range, wrong
+    types and values outside their constraints are refused, and so are keys that appear twice in
+    one object, which JSON parsers otherwise settle silently, each in its own way.
+
+    Raises:
+        ContentError: the text isn't such a value; says what and where (`$.cases[3].total_j`).
+    """
+    try:
+        value = decoder.decode(content)
+        refuse_duplicate_keys(content)
+    except ContentError:
+        raise
+    except RecursionError:
+        raise ContentError("is nested too deeply") from None
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise ContentError(likely_cause(content) or _plain(error)) from error
+    return value
+
+
+_BEGINNINGS = (
+    (b"version https://git-lfs", "is a Git LFS pointer, not the file itself: run `git lfs pull`"),
+    (b"\xef\xbb\xbf", "begins with a byte order mark: save it as UTF-8 without one"),
+    (b"\xff\xfe", "is UTF-16 text: save it as UTF-8"),
+    (b"\xfe\xff", "is UTF-16 text: save it as UTF-8"),
+    (b"\x1f\x8b", "is compressed with gzip: unpack it first"),
+    (b"PK\x03\x04", "is a zip archive: unpack it first"),
+    (b"<", "is an HTML or XML page, not the file itself"),
+)
+"""How files begin that tools have put in place of the one that was meant."""
+
+
+def likely_cause(content: bytes) -> str | None:
+    """What has happened to a text that can't be read, where it is one of the usual things."""
+    if not content.strip():
+        return "is empty"
+    if content.startswith(b"<<<<<<< ") or b"\n<<<<<<< " in content:
+        return "holds a merge conflict: keep one side, e.g. `git checkout --theirs FILE`"
+    return next((what for start, what in _BEGINNINGS if content.startswith(start)), None)
+
+
+def refuse_duplicate_keys(content: bytes) -> None:
+    """Raise `ContentError` where an object of some JSON text holds a key twice."""
+    try:
+        json.loads(content, object_pairs_hook=_no_duplicates)
+    except ContentError:
+        place = _find(json.loads(content, object_pairs_hook=_marked), "$")
+        raise ContentError(f"a key appears twice in one object - at `{place}`") from None
+
+
+@dataclass(frozen=True)
+class _Duplicate:
+    key: str
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> None:
+    """Looks at the keys of one object and keeps nothing, so that a large file costs no memory."""
+    if len(dict(pairs)) != len(pairs):
+        raise ContentError
+
+
+def _marked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        found[key] = _Duplicate(key) if key in found else value
+    return found
+
+
+def _find(value: Any, place: str) -> str | None:
+    if isinstance(value, _Duplicate):
+        return place
+    children = (
+        ((f"{place}.{key}", child) for key, child in value.items())
+        if isinstance(value, dict)
+        else ((f"{place}[{index}]", child) for index, child in enumerate(value))
+        if isinstance(value, list)
+        else ()
+    )
+    return next((found for name, child in children if (found := _find(child, name))), None)
+
+
+def _plain(error: Exception) -> str:
+    text = str(error)
+    if isinstance(error, UnicodeError):
+        return "is not UTF-8 text"
+    if text == "Input data was truncated":
+        return "is cut short: the JSON text ends before it is complete"
+    return text
+
 
 _INDENTED_UP_TO = 8 * 2**20
 """Bytes of compact JSON up to which a file is indented for people (and for git)."""

@@ -1,4 +1,4 @@
-"""What a rule came to, and how people read it when a gate fails: three lines at most."""
+"""What a rule and a case came to, and how people read it when a gate fails: three lines at most."""
 
 from __future__ import annotations
 
@@ -7,10 +7,21 @@ from collections.abc import Collection
 import msgspec
 
 from pytest_energybench.gates.quantities import in_points, percent
-from pytest_energybench.results.model import MORE_THAN, Comparison, Result
+from pytest_energybench.results.model import (
+    MORE_THAN,
+    NOT_JUDGED,
+    NOT_MEASURED,
+    Case,
+    Comparison,
+    Result,
+)
 
 DEFAULT_FAILS = frozenset({"more", "not-measured", "not-comparable"})
 """What of a comparison with a stored run fails unless the user says otherwise."""
+
+
+SEVERITY = ("pass", "unknown", "fail")
+"""Kinds of a rule's result from best to worst; the worst is the case's."""
 
 
 def key_of(reason: str) -> str:
@@ -71,3 +82,43 @@ def certainty(comparison: Comparison) -> str:
     if comparison.reference == "budget" or comparison.finding not in ("lower", "higher", "same"):
         return ""
     return "one round: a threshold, no interval"
+
+
+def with_comparisons(case: Case, comparisons: list[Comparison]) -> Case:
+    """The case with these comparisons and the result that follows from them."""
+    case = msgspec.structs.replace(case, comparisons=comparisons)
+    return msgspec.structs.replace(case, result=_result(case))
+
+
+def judged(case: Case) -> Case:
+    """The case with the result that follows from its comparisons as they stand."""
+    return with_comparisons(case, case.comparisons)
+
+
+def broke_off(case: Case) -> bool:
+    """Whether a test failed, or skipped itself, by something else than a gate, so that it did not
+    come to its end."""
+    return case.outcome in ("failed", "error", "skipped") and all(map(passes, case.comparisons))
+
+
+def _result(case: Case) -> Result:
+    """The worst of what a case's rules came to; a test that failed otherwise fails, too."""
+    found = [each.judged for each in case.comparisons if each.judged is not None]
+    if case.errors:
+        found.append(Result(kind="unknown", reason=NOT_MEASURED, text=case.errors[0]))
+    worst = max(found, key=_severity, default=Result(kind="pass", reason=NOT_JUDGED))
+    if case.outcome == "xfailed":
+        return msgspec.structs.replace(worst, kind="xfail")
+    if case.outcome in ("failed", "error") and worst.kind != "fail":
+        if case.errors:
+            return msgspec.structs.replace(worst, kind="fail")
+        return Result(kind="fail", reason=NOT_JUDGED, text=f"the test ended as {case.outcome}")
+    if case.outcome == "skipped" and not found:
+        return Result(kind="unknown", reason=NOT_JUDGED, text="the test was skipped")
+    return worst
+
+
+def _severity(result: Result) -> tuple[int, bool]:
+    """What is not known here is as bad as can be."""
+    place = SEVERITY.index(result.kind) if result.kind in SEVERITY else len(SEVERITY)
+    return place, bool(result.reason)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_energybench.results.errors import ResultsError, RunFileError, WriteError
-from pytest_energybench.results.files import encode_run, read_run, write_run
+from pytest_energybench.results.run_file import encode_run, read_run, write_run
 from tests.results.samples import full_run, make_case, make_run
 
 
@@ -261,7 +261,7 @@ WRITE_WITH_A_FULL_DISK = """
 import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 from pytest_energybench.results.errors import WriteError
-from pytest_energybench.results.files import read_run, write_run
+from pytest_energybench.results.run_file import read_run, write_run
 run = read_run(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 try:
