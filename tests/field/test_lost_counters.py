@@ -245,7 +245,8 @@ def test_a_budget_never_holds_on_a_counter_that_stands_still_however_short_its_w
     )
     result = suite.runpytest("--energy-meters=rapl")
     result.assert_outcomes(failed=4)
-    result.stdout.fnmatch_lines(["*cpu:0: lost*"] * 4 + ["*still at 0 uJ for *"])
+    # The last is seen in its window or, if the reader had no turn in it, at its end.
+    result.stdout.fnmatch_lines(["*cpu:0: lost*stood still*"] * 3 + ["*cpu:0: lost*"])
 
 
 @given(
