@@ -23,6 +23,8 @@ OVERLAPS = "overlaps window"
 WITHOUT = "without"
 DISAGREES = "counter and sampled power disagree"
 NOT_LOOKED_AT = "power was not looked at"
+INSIDE_CALL = "inside a measured call, which may have been repeated"
+"""Said of a window whose joules are of no one round."""
 
 SKIPPED = "its budget was not judged: the test skipped itself; mark it with skipif to say so before"
 SKIPPED_BY_FIXTURE = "its budget was not judged: a fixture skipped the test"

@@ -10,7 +10,7 @@ from typing import TypeGuard
 
 from msgspec.structs import replace
 
-from pytest_energybench.gates.comparisons import known_as
+from pytest_energybench.gates.figures import known_as
 from pytest_energybench.gates.quantities import drop, in_points
 from pytest_energybench.gates.results import conclude
 from pytest_energybench.gates.statistics import CONFIDENCE, mean_bounds

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from functools import partial
 from statistics import geometric_mean, median
 
 from msgspec.structs import replace
 
 from pytest_energybench.base.flags import SHORT
 from pytest_energybench.gates.disturbance import Disturbance, disturbances
-from pytest_energybench.gates.quantities import change_of, durations, energies, energy, share
+from pytest_energybench.gates.figures import (
+    Figures,
+    is_energy,
+    known_as,
+    provenance_word,
+    side_by_side,
+    unlike,
+    why_unknown,
+    window_figures,
+)
+from pytest_energybench.gates.parse import EnergyLimit
+from pytest_energybench.gates.quantities import change_of, durations, energies, energy, per, share
 from pytest_energybench.gates.results import conclude
 from pytest_energybench.gates.statistics import (
     Estimate,
@@ -26,6 +35,7 @@ from pytest_energybench.gates.statistics import (
 from pytest_energybench.results.model import (
     MORE_THAN,
     NOT_COMPARABLE,
+    NOT_JUDGED,
     NOT_MEASURED,
     OVER_BUDGET,
     TOO_NOISY,
@@ -47,95 +57,37 @@ _LARGEST_MARGIN = 1e12
 """A floor over a reference of next to nothing is a margin of any size; this one is still finite."""
 
 
-@dataclass(frozen=True)
-class Figures:
-    """One side of a comparison.
+def judge_energy(
+    case: Case, limit: EnergyLimit, *, window: str = "", source: str = ""
+) -> Comparison:
+    """A case's energy, whole or per functional unit, against a limit; see `judge_budget`.
 
-    Attributes:
-        total_j: IT energy in joules, the median over the rounds; None where it is not known.
-        rounds_j: IT energy of each independent round in joules, in the order they ran; empty is
-            read as one round of `total_j`.
-        provenance: domain -> where its joules come from.
-        nodeid: the case it belongs to, where it is a whole case.
-        flags: what was said of each round.
+    Args:
+        window: judge the windows of this name instead of the whole case.
+        source: where the limit is stated.
     """
-
-    total_j: float | None
-    rounds_j: tuple[float | None, ...] = ()
-    provenance: Mapping[str, Provenance] = field(default_factory=dict)
-    nodeid: str | None = None
-    flags: tuple[Sequence[str], ...] = ()
-
-    @classmethod
-    def of(cls, case: Case) -> Figures:
-        """The figures of a whole case."""
-        return cls(
-            total_j=case.total_j,
-            rounds_j=tuple(each.total_j for each in case.rounds),
-            provenance=case.provenance,
-            nodeid=case.nodeid,
-            flags=tuple(each.flags for each in case.rounds),
-        )
-
-    @cached_property
-    def samples(self) -> tuple[float, ...]:
-        """Joules of the rounds, one at least; empty where any of them is not known."""
-        rounds = self.rounds_j or (self.total_j,)
-        known = tuple(joules for joules in rounds if joules is not None and is_energy(joules))
-        return known if len(known) == len(rounds) else ()
-
-
-def known_as(reference: Case, case: Case) -> str:
-    """What a case calls its group's reference: by the words among the parameters in which they
-    differ, else by other such parameters, else by name."""
-    other = [
-        value
-        for name, value in reference.params.items()
-        if name in case.params and case.params[name] != value
-    ]
-    words = [value for value in other if isinstance(value, str)]
-    return "-".join(map(str, words or other)) or reference.name
-
-
-def is_energy(joules: float | None) -> bool:
-    """Whether a figure can be an energy at all: finite and not negative."""
-    return joules is not None and math.isfinite(joules) and joules >= 0
-
-
-def provenance_word(provenance: Mapping[str, Provenance]) -> str:
-    """Where a total comes from: `measured`, or `measured + estimated` for a mixed sum."""
-    words = set(provenance.values())
-    ranked = [word for word in ("measured", "integrated", "estimated") if word in words]
-    return " + ".join(ranked) or "provenance unknown"
-
-
-def unlike(candidate: Mapping[str, Provenance], reference: Mapping[str, Provenance]) -> str | None:
-    """What makes two sums of domains incomparable, in a few words; None where they are alike.
-
-    Domains are compared by kind and number: `gpu:0` on one worker and `gpu:1` on another are both a
-    GPU, two GPUs are more than one.
-    """
-    if candidate == reference:
-        return None
-    ours, theirs = _by_kind(candidate), _by_kind(reference)
-    absent = "not metered"
-    differences = [
-        f"{kind} is {ours.get(kind, absent)} here and {theirs.get(kind, absent)} there"
-        for kind in sorted(ours.keys() | theirs.keys())
-        if ours.get(kind) != theirs.get(kind)
-    ]
-    return ", ".join(differences) or None
-
-
-def _by_kind(provenance: Mapping[str, Provenance]) -> dict[str, str]:
-    words: dict[str, Counter[str]] = {}
-    for domain, word in provenance.items():
-        kind = domain.rpartition("/")[2].partition(":")[0]
-        words.setdefault(kind, Counter())[word] += 1
-    return {
-        kind: " + ".join(word if n == 1 else f"{n} x {word}" for word, n in sorted(found.items()))
-        for kind, found in words.items()
-    }
+    figures = window_figures(case, window, limit.unit) if window else Figures.of(case, limit.unit)
+    unknown = why_unknown(case, window) if window else ""
+    figure = case.total_j
+    if window or limit.unit:
+        figure = median(figures.samples) if figures.samples and not unknown else None
+    made = judge_budget(
+        figure,
+        limit.joules,
+        provenance=figures.provenance,
+        n=max(1, len(case.rounds)),
+        source=source,
+        flags=figures.flags,
+        unit=limit.unit,
+        window=window,
+    )
+    if unknown:
+        return replace(made, judged=conclude(NOT_MEASURED, unknown))
+    if figures.uncounted and figures.joules:
+        limited = per(energy(limit.joules).text, limit.unit)
+        why = f"the budget of {limited} can't be judged: {figures.uncounted}"
+        return replace(made, judged=conclude(NOT_JUDGED, why))
+    return made
 
 
 def judge_budget(
@@ -146,8 +98,10 @@ def judge_budget(
     n: int = 1,
     source: str = "",
     flags: Sequence[Sequence[str]] = (),
+    unit: str = "",
+    window: str = "",
 ) -> Comparison:
-    """A case's IT energy against a limit: it holds at or below it.
+    """An IT energy against a limit: it holds at or below it.
 
     A busy machine only adds joules, so what is within the limit stays so, and what is above it is
     `unclear`. A window too short for its counter shows either only if the limit is far off.
@@ -159,24 +113,28 @@ def judge_budget(
         n: rounds behind `total_j`.
         source: where the limit is stated.
         flags: what was said of each round.
+        unit: functional unit that both are per one of.
+        window: name of the windows that they are of.
     """
-    return _limited(
-        "energy",
+    made = _limited(
+        f"energy of {window!r}" if window else "energy",
         total_j,
         limit_j,
-        energies,
+        partial(energies, unit=unit),
         f" ({provenance_word(provenance or {})})",
-        n,
         source,
         disturbances(flags),
     )
+    return replace(made, quantity="energy", n=n, unit=unit, window=window)
 
 
 def judge_duration(
-    duration_s: float, limit_s: float, *, n: int = 1, source: str = ""
+    duration_s: float | None, limit_s: float, *, n: int = 1, source: str = "", window: str = ""
 ) -> Comparison:
-    """A case's duration in seconds against a limit in seconds, judged like an energy budget."""
-    return _limited("duration", duration_s, limit_s, durations, "", n, source, ())
+    """A duration in seconds against a limit in seconds, judged like an energy budget."""
+    what = f"duration of {window!r}" if window else "duration"
+    made = _limited(what, duration_s, limit_s, durations, "", source, ())
+    return replace(made, quantity="duration", n=n, window=window)
 
 
 def _limited(
@@ -185,7 +143,6 @@ def _limited(
     limit: float,
     write: Callable[[float, float], tuple[str, str]],
     note: str,
-    n: int,
     source: str,
     spoiled: Sequence[Disturbance],
 ) -> Comparison:
@@ -210,11 +167,9 @@ def _limited(
     return Comparison(
         reference="budget",
         name=source,
-        quantity=name,
         finding=finding,
         limit=limit,
         estimate=change,
-        n=n,
         judged=judged,
     )
 
@@ -231,9 +186,10 @@ def judge_group(
     case: Case, reference: Case, *, margin: float, interleaved: bool, allow_mismatch: bool = False
 ) -> Comparison:
     """A case's energy against that of its group's reference; see `judge_change`."""
+    ours, theirs = side_by_side(case, reference, allow_mismatch=allow_mismatch)
     return judge_change(
-        Figures.of(case),
-        Figures.of(reference),
+        ours,
+        theirs,
         name=known_as(reference, case),
         margin=margin,
         interleaved=interleaved,
@@ -255,7 +211,8 @@ def judge_change(
     among: tuple[float, float] | None = None,
     fails: Collection[str] | None = None,
 ) -> Comparison:
-    """A case's energy against another's: it holds where it is shown not to be above the margin.
+    """A case's energy, or that per functional unit, against another's: it holds where it is shown
+    not to be above the margin.
 
     Two rounds or more of both: the paired test where both ran in the same rounds, Welch's
     otherwise, decided on one-sided 95 % bounds. One round of either: a `threshold` between the
@@ -272,11 +229,12 @@ def judge_change(
         fails: reasons that fail; see `conclude`.
     """
     base_j = median(reference.samples) if reference.samples else 0.0
-    tolerated = effective_margin(base_j, margin, floor_j) if base_j else margin
+    tolerated = effective_margin(reference, margin, floor_j)
     made = Comparison(
         reference=against,
         name=name,
         nodeid=reference.nodeid,
+        unit=candidate.unit if candidate.unit == reference.unit else "",
         finding="unclear",
         limit=base_j * (1 + tolerated) if base_j else None,
         margin=tolerated,
@@ -320,7 +278,7 @@ def judge_change(
     else:
         reason = TOO_NOISY
         place = "is not clearly below" if must_fall else "is neither clearly above nor within"
-    ours, theirs = energies(ours_j, theirs_j)
+    ours, theirs = energies(ours_j, theirs_j, candidate.unit)
     text = (
         f"energy {ours} ({provenance_word(candidate.provenance)}) {place} {name}'s {theirs}"
         f" ({provenance_word(reference.provenance)})"
@@ -347,15 +305,16 @@ def estimate(
     return welch(ours, theirs)
 
 
-def effective_margin(reference_j: float, margin: float, floor_j: float) -> float:
+def effective_margin(reference: Figures, margin: float, floor_j: float) -> float:
     """The relative margin that says the same as "above the margin and above the floor".
 
     Args:
-        reference_j: joules, above 0.
+        reference: its joules are those of whole rounds, as the floor's are.
         margin: relative increase that is tolerated.
         floor_j: increase in joules that is tolerated.
     """
-    return max(margin, min(floor_j / reference_j, _LARGEST_MARGIN))
+    base_j = median(reference.joules) if reference.joules else 0.0
+    return max(margin, min(floor_j / base_j, _LARGEST_MARGIN)) if base_j else margin
 
 
 def _obstacle(
@@ -364,8 +323,19 @@ def _obstacle(
     """Why two figures can't be compared, as reason and sentence; empty where they can."""
     sides = ((candidate, "the case's"), (reference, f"{name}'s"))
     for figures, owner in sides:
-        if not figures.samples:
+        if not figures.joules:
             return NOT_MEASURED, f"{owner} energy is not known"
+    if candidate.unit != reference.unit:
+        ours, theirs = (each.unit or "nothing" for each in (candidate, reference))
+        return NOT_COMPARABLE, f"the case counts {ours}, and {name} counts {theirs}"
+    for figures, owner in sides:
+        if figures.uncounted:
+            return (
+                NOT_JUDGED,
+                f"{owner} energy per {figures.unit} is not known: {figures.uncounted}",
+            )
+        if not figures.samples:
+            return NOT_MEASURED, f"{owner} energy per {figures.unit} is no figure"
     difference = unlike(candidate.provenance, reference.provenance)
     if difference and not allow_mismatch:
         return NOT_COMPARABLE, difference

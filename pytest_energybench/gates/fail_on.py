@@ -10,6 +10,7 @@ from pytest_energybench.gates.results import certainty, key_of
 from pytest_energybench.gates.stored import StoredSummary
 from pytest_energybench.results.model import (
     NOT_COMPARABLE,
+    NOT_JUDGED,
     NOT_MEASURED,
     TOO_NOISY,
     Result,
@@ -20,7 +21,7 @@ NOTHING = "nothing"
 
 KINDS: tuple[str, ...] = (
     "more",
-    *map(key_of, (NOT_MEASURED, NOT_COMPARABLE, TOO_NOISY, SHORT, BUSY)),
+    *map(key_of, (NOT_MEASURED, NOT_COMPARABLE, NOT_JUDGED, TOO_NOISY, SHORT, BUSY)),
     "missing",
     "stale",
 )

@@ -99,5 +99,9 @@ def _again(case: Case, reference: Case, made: Comparison, allow_mismatch: bool) 
 
 def _same_limit(comparison: Comparison, fresh: list[Comparison]) -> bool:
     return comparison.reference == "budget" and any(
-        comparison.quantity == each.quantity and comparison.limit == each.limit for each in fresh
+        _limited(comparison) == _limited(each) for each in fresh
     )
+
+
+def _limited(comparison: Comparison) -> tuple[str, str, str, float | None]:
+    return comparison.quantity, comparison.unit, comparison.window, comparison.limit

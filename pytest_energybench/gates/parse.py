@@ -1,4 +1,4 @@
-"""Quantities as people write them: `40 Wh`, `90 s`, `3 %`.
+"""Quantities as people write them: `40 Wh`, `0.4 J/token`, `90 s`, `3 %`.
 
 Nothing is guessed. Units are case-sensitive (`mJ` is not `MJ`) and exactly those listed, and text
 without a unit is refused, since `40` may have meant joules or watt-hours. A number that is no text
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from pytest_energybench.exceptions import EnergyBenchError
 
@@ -49,6 +50,9 @@ _QUANTITY = re.compile(
 )
 
 
+_UNIT = re.compile(r"[^\W\d][\w-]*")
+
+
 class QuantityError(EnergyBenchError, ValueError):
     """A quantity that cannot be taken as it is written; the message is one line."""
 
@@ -60,6 +64,45 @@ def parse_energy(value: str | float) -> float:
         QuantityError: another unit, none, or a figure that is negative or not finite.
     """
     return _parse(value, "an energy", ENERGY_UNITS)
+
+
+class EnergyLimit(NamedTuple):
+    """A limit on energy.
+
+    Attributes:
+        joules: of a whole case, or per one of its functional units.
+        unit: the functional unit, e.g. `token`; empty for a whole case.
+    """
+
+    joules: float
+    unit: str = ""
+
+
+def parse_energy_limit(value: str | float) -> EnergyLimit:
+    """A limit from `"40 Wh"`, `"0.4 J/token"` or a plain number of joules.
+
+    Raises:
+        QuantityError: as for an energy, or what stands behind the slash is no word for a unit.
+    """
+    if not isinstance(value, str) or "/" not in value:
+        return EnergyLimit(parse_energy(value))
+    energy, _, unit = value.partition("/")
+    if unit.strip() in DURATION_UNITS:
+        return EnergyLimit(parse_energy(value))  # a power, which it refuses with a hint
+    return EnergyLimit(parse_energy(energy), parse_unit(unit.strip()))
+
+
+def parse_unit(name: str) -> str:
+    """The name of a functional unit: one word, e.g. `token`, `image`, `request`.
+
+    Raises:
+        QuantityError: it is no word, or a unit of time, of which energy is power.
+    """
+    if _UNIT.fullmatch(name) is None:
+        raise QuantityError(f"{_short(name)} is no functional unit: one word, e.g. J/token")
+    if name in DURATION_UNITS:
+        raise QuantityError(f"{name!r} is no functional unit: energy per time is power")
+    return name
 
 
 def parse_duration(value: str | float) -> float:
@@ -163,6 +206,8 @@ def _hint(number: str, unit: str, units: Mapping[str, float]) -> str:
         return f"; did you mean {' or '.join(f'{number} {known}' for known in near)}?"
     if units is not ENERGY_UNITS:
         return ""
+    if " per " in unit:
+        return f"; did you mean {number} {unit.replace(' per ', '/')}?"
     above, _, below = unit.partition("/")
     if unit.lower() in POWERS or below in ("h", "s"):
         return f"; {unit} is power, an energy is e.g. {number} {above if above in units else 'Wh'}"

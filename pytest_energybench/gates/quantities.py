@@ -20,7 +20,7 @@ _FEWEST, _MOST, _USUAL = 2, 4, 3
 _MOST_IN_COLUMN = 5
 _AS_TIMES = 10.0
 _Table = tuple[tuple[int, str], ...]
-_JOULES: _Table = ((0, "J"), (3, "kJ"), (6, "MJ"), (9, "GJ"), (-3, "mJ"), (-6, "µJ"))
+_JOULES: _Table = ((0, "J"), (3, "kJ"), (6, "MJ"), (9, "GJ"), (-3, "mJ"), (-6, "µJ"), (-9, "nJ"))
 _WATT_HOURS = ((0, "Wh"), (3, "kWh"), (6, "MWh"), (-3, "mWh"))
 _GRAMS = ((0, "g"), (3, "kg"), (6, "t"), (-3, "mg"))
 _SECONDS = ((0, "s"), (-3, "ms"), (-6, "µs"))
@@ -71,9 +71,19 @@ def energy_both(
     return f"{text} ({beside})"
 
 
-def energies(first: float, second: float) -> tuple[str, str]:
-    """Two energies side by side, with as many digits as it takes to tell them apart (up to 9)."""
-    return _told_apart(first, second, _JOULES)
+def per(text: str, unit: str) -> str:
+    """`0.412 J/token`; the text itself where the figure is of a whole case."""
+    return f"{text}/{unit}" if unit else text
+
+
+def energies(first: float, second: float, unit: str = "") -> tuple[str, str]:
+    """Two energies side by side, with as many digits as it takes to tell them apart (up to 9).
+
+    Args:
+        unit: functional unit that they are per one of.
+    """
+    ours, theirs = _told_apart(first, second, _JOULES)
+    return per(ours, unit), per(theirs, unit)
 
 
 def energy_column(

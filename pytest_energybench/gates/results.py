@@ -16,7 +16,7 @@ from pytest_energybench.results.model import (
     Result,
 )
 
-DEFAULT_FAILS = frozenset({"more", "not-measured", "not-comparable"})
+DEFAULT_FAILS = frozenset({"more", "not-measured", "not-comparable", "not-judged"})
 """What of a comparison with a stored run fails unless the user says otherwise."""
 
 

@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import median
 
 import msgspec
 
 from pytest_energybench.gates.budgets import Budgets, Limits
-from pytest_energybench.gates.comparisons import (
-    Figures,
-    effective_margin,
-    estimate,
-    judge_change,
-    unlike,
-)
+from pytest_energybench.gates.comparisons import effective_margin, estimate, judge_change
+from pytest_energybench.gates.figures import Figures, side_by_side, unlike
 from pytest_energybench.gates.quantities import share
 from pytest_energybench.gates.results import DEFAULT_FAILS, broke_off, conclude, with_comparisons
 from pytest_energybench.gates.statistics import bounds_among
@@ -103,8 +97,7 @@ def compare_stored(
         if refusal is None:
             limits = budgets.limits(case.nodeid) if budgets is not None else Limits()
             sides[case.nodeid] = _Sides(
-                Figures.of(case),
-                Figures.of(reference),
+                *side_by_side(case, reference, allow_mismatch=allow_mismatch),
                 margin if limits.margin is None else limits.margin,
                 floor_j if limits.floor is None else limits.floor,
             )
@@ -159,9 +152,10 @@ class _Sides:
 def _among(sides: Mapping[str, _Sides]) -> dict[str, tuple[float, float]]:
     """Node id -> the bounds of each case that has some; empty where only one has."""
     found = {
-        nodeid: (made, effective_margin(median(each.theirs.samples), each.margin, each.floor_j))
+        nodeid: (made, effective_margin(each.theirs, each.margin, each.floor_j))
         for nodeid, each in sides.items()
         if (made := estimate(each.ours, each.theirs, interleaved=False)) is not None
+        and each.ours.unit == each.theirs.unit
         and not unlike(each.ours.provenance, each.theirs.provenance)
     }
     if len(found) < 2:

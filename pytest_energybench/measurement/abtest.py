@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pytest_energybench.gates.comparisons import Figures, judge_change
+from pytest_energybench.gates.comparisons import judge_change
+from pytest_energybench.gates.figures import Figures
 from pytest_energybench.gates.parse import parse_margin
 from pytest_energybench.measurement.calls import Call, enough_iterations, metered_round
 from pytest_energybench.results.model import Comparison, Provenance, Window

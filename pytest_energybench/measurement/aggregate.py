@@ -164,7 +164,7 @@ def priced_search(
 
 
 def summarise(case: Case, *, pue: float) -> Case:
-    """The case with its medians over the rounds, facility energy and provenance filled in."""
+    """The case with medians over its rounds, facility energy, provenance and units filled in."""
     rounds = case.rounds
     if not rounds:
         return case
@@ -180,6 +180,11 @@ def summarise(case: Case, *, pue: float) -> Case:
         energy_j=_by_domain(median, [entry.energy_j for entry in rounds]),
         idle_j=_by_domain(median, [entry.idle_j for entry in rounds]),
         provenance=weakest_provenance(counted),
+        units={
+            unit: float(median(entry.units[unit] for entry in rounds))
+            for unit in rounds[0].units
+            if all(unit in entry.units for entry in rounds)
+        },
         flags=noted([*case.flags, *(flag for entry in rounds for flag in entry.flags)]),
         errors=noted([*case.errors, *(error for window in counted for error in window.errors)]),
     )

@@ -29,6 +29,7 @@ class CaseBuilder:
         windows: windows of `measure`; those that count add up to one round. From the thousandth
             on they are kept as a sum; see `add_window`.
         further: how many windows those sums hold.
+        units: functional unit -> how many of it this execution made; of a measured call each round.
         called: one window per round of a measured call, with the number of calls in it.
         errors: what makes the figures void, other than a lost domain.
         earlier: what earlier executions of the same test have shown (rounds, reruns).
@@ -43,16 +44,21 @@ class CaseBuilder:
     further: int = 0
     called: list[tuple[Window, int]] = field(default_factory=list)
     metrics: dict[str, Scalar] = field(default_factory=dict)
+    units: dict[str, float] = field(default_factory=dict)
     series: list[Series] = field(default_factory=list)
     search: Search | None = None
     flags: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
+    _names: set[str] = field(default_factory=set)
+    _sums: dict[tuple[str, str], int] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
         """Nothing was metered and nothing was said."""
-        return not (self.windows or self.called or self.metrics or self.series or self.flags)
+        return not (
+            self.windows or self.called or self.metrics or self.units or self.series or self.flags
+        )
 
     @property
     def metered(self) -> bool:
@@ -60,16 +66,20 @@ class CaseBuilder:
         return bool(self.called) or any(window.place == "counted" for window in self.windows)
 
     def add_window(self, window: Window) -> None:
-        """Add a closed window; beyond `MOST_WINDOWS` to one sum for each place."""
+        """Add a closed window; beyond `MOST_WINDOWS` to one sum for each place, and for each name
+        that there was before: the joules of a name stay whole."""
         if len(self.windows) < MOST_WINDOWS:
             self.windows.append(window)
             return
         self.further += 1
-        for number in range(MOST_WINDOWS, len(self.windows)):
-            if self.windows[number].place == window.place:
-                self.windows[number] = aggregate.sum_windows(self.windows[number], window)
-                return
-        self.windows.append(msgspec.structs.replace(window, name="further windows"))
+        if not self._sums:
+            self._names = {each.name for each in self.windows}
+        name = window.name if window.name in self._names else "further windows"
+        place = self._sums.setdefault((name, window.place), len(self.windows))
+        if place < len(self.windows):
+            self.windows[place] = aggregate.sum_windows(self.windows[place], window)
+        else:
+            self.windows.append(msgspec.structs.replace(window, name=name))
 
     def add_series(self, series: Sequence[Series]) -> None:
         """Add curves that came with a window, of the first windows only."""
@@ -137,6 +147,7 @@ class CaseBuilder:
             made = [aggregate.sum_rounds(plain)] if plain else []
         else:
             made = self._called_rounds(plain)
+        made = [msgspec.structs.replace(each, units=dict(self.units)) for each in made]
         if len(made) == 1:  # what was recorded once is of that round; of several it is of none
             seed = self.metrics.get("seed")
             seed = seed if isinstance(seed, int) and not isinstance(seed, bool) else None

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from pytest_energybench.gates.parse import parse_accuracy
-from pytest_energybench.results.model import Scalar
+from pytest_energybench.gates.parse import parse_accuracy, parse_unit
+from pytest_energybench.results.model import LARGEST, Scalar
 from pytest_energybench.results.storable import scalar
 
 __tracebackhide__ = True  # a user's mistake is shown at the user's line
@@ -36,10 +36,38 @@ def checked_metrics(metrics: Mapping[str, Any]) -> dict[str, Scalar]:
     return checked
 
 
-def _scalar(name: str, value: Any) -> Scalar:
+def checked_counts(counts: Mapping[str, Any]) -> dict[str, float]:
+    """Functional unit -> how many of it.
+
+    Raises:
+        TypeError: there is none, or a count is no number.
+        ValueError: a count is negative or not finite, or a unit no word.
+    """
+    if not counts:
+        raise TypeError("energy.per() counts functional units, e.g. energy.per(token=128)")
+    found: dict[str, float] = {}
+    for unit, given in counts.items():
+        count = _unwrapped(given)
+        if isinstance(count, bool) or not isinstance(count, int | float):
+            raise TypeError(
+                f"energy.per({unit}=...): a count is a number, not {type(given).__name__}"
+            )
+        if not 0 <= count <= LARGEST:
+            raise ValueError(f"energy.per({unit}={count}): a count is a finite number, 0 or more")
+        found[parse_unit(unit)] = float(count)
+    return found
+
+
+def _unwrapped(value: Any) -> Any:
+    """What a NumPy or torch scalar holds; anything else as it is."""
     with suppress(Exception):  # a proxy may raise at any attribute; it is no number then
         if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
-            value = value.item()  # a NumPy or torch scalar
+            return value.item()
+    return value
+
+
+def _scalar(name: str, value: Any) -> Scalar:
+    value = _unwrapped(value)
     if value is None or isinstance(value, bool | str | int):
         return scalar(value)
     if isinstance(value, float):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from pytest_energybench.base.flags import INSIDE_CALL
 from pytest_energybench.measurement import aggregate
 from pytest_energybench.measurement.aggregate import Place
 from pytest_energybench.measurement.case_builder import CaseBuilder
@@ -100,6 +101,14 @@ class OpenWindows:
             stack.enter_context(self._progress.phase(name))
             yield
 
+    def refuse_in_call(self, what: str) -> None:
+        """Raise RuntimeError while a measured call runs."""
+        if self._calls:
+            raise RuntimeError(
+                f"{what} inside a measured call, which may be repeated: say it after the call, with"
+                " the count of one call"
+            )
+
     def around_call(self, what: str) -> AbstractContextManager[None]:
         """A measured call opens its own windows; windows that its function opens are inside them.
 
@@ -186,6 +195,8 @@ class OpenWindows:
 
     def _add(self, window: Window, place: Place) -> None:
         record = aggregate.window_record(window, place=place, idle=self._idle())
+        if self._calls:
+            record.flags.append(INSIDE_CALL)
         self._draft.add_window(record)
         self._draft.add_series(aggregate.power_series(window))
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import geometric_mean, median
 
+from pytest_energybench.base.text import sanitize
 from pytest_energybench.gates import quantities
 from pytest_energybench.gates.statistics import rounds_to_tell
 from pytest_energybench.report import figures
 from pytest_energybench.report.text import plural
-from pytest_energybench.results.model import Case, Comparison
+from pytest_energybench.results.model import NOT_JUDGED, Case, Comparison
 
 _LEAST_TELLING = 1.1
 """Times from which on a ratio says more than a percentage."""
@@ -29,6 +30,16 @@ def compared(case: Case, comparison: Comparison) -> str:
     return f"{mark}{theirs} → {mark}{ours}"
 
 
+def ended_otherwise(case: Case) -> bool:
+    """Whether no rule decides the result but how the test ended: it raised, or was skipped."""
+    result = case.result
+    return (
+        result is not None
+        and result.reason == NOT_JUDGED
+        and not any(each.judged and each.judged.reason == NOT_JUDGED for each in case.comparisons)
+    )
+
+
 def sides(case: Case, comparison: Comparison) -> tuple[str, str] | None:
     """The reference's figure or limit, and the case's, told apart; None where either is unknown."""
     limit, change = comparison.limit, figures.finite(comparison.estimate)
@@ -44,8 +55,9 @@ def sides(case: Case, comparison: Comparison) -> tuple[str, str] | None:
     base = limit if comparison.reference == "budget" else _middle(comparison)
     if not base:
         return None
-    write = quantities.energies if comparison.quantity == "energy" else quantities.durations
-    return write(base, base * (1 + change))
+    if comparison.quantity == "energy":
+        return quantities.energies(base, base * (1 + change), sanitize(comparison.unit))
+    return quantities.durations(base, base * (1 + change))
 
 
 def _middle(comparison: Comparison) -> float | None:
@@ -71,10 +83,11 @@ def times(comparison: Comparison) -> str:
     change = figures.finite(comparison.estimate)
     if change is None or comparison.quantity != "energy" or not comparison.name:
         return ""
+    per = f" per {comparison.unit}" if comparison.unit else ""
     if comparison.finding == "less" and 1 / (1 + change) >= _LEAST_TELLING:
-        return f"{quantities.number(1 / (1 + change), 2)} times less than {comparison.name}"
+        return f"{quantities.number(1 / (1 + change), 2)} times less{per} than {comparison.name}"
     if comparison.finding == "more" and 1 + change >= _LEAST_TELLING:
-        return f"{quantities.number(1 + change, 3)} times as much as {comparison.name}"
+        return f"{quantities.number(1 + change, 3)} times as much{per} as {comparison.name}"
     return ""
 
 

@@ -143,6 +143,7 @@ def _case_view(
             figures.finite(case.facility_j), uncertainty=uncertainty, estimated=estimated
         ),
         uncertainty=uncertainty,
+        per_unit=figures.per_unit(case),
         changes=_changes(case, by_nodeid, estimated),
         duration=Cell(quantities.seconds(case.duration_s or None), case.duration_s or None),
         accuracy=Cell(quantities.accuracy(accuracy), accuracy),
@@ -182,6 +183,7 @@ def _changes(case: Case, by_nodeid: Mapping[str, Case], estimated: bool) -> dict
             finding=sanitize(each.finding),
             interval=each.interval,
             time_ratio=_is_time_ratio(case, each, by_nodeid),
+            unit=sanitize(each.unit),
         )
     return found
 
@@ -225,7 +227,7 @@ def _word(case: Case, kind: Kind) -> str:
         if case.outcome == "skipped":
             return case.outcome
         return "reference" if case.baseline else WORDS[kind]
-    reason = "" if case.result.reason == NOT_JUDGED else case.result.reason
+    reason = "" if answers.ended_otherwise(case) else case.result.reason
     return sanitize(": ".join(filter(None, (case.result.kind, reason))))
 
 
@@ -254,7 +256,7 @@ def _comparison_view(
     estimate, is_accuracy = figures.finite(comparison.estimate), comparison.quantity == "accuracy"
     against = _REFERENCES.get(comparison.reference, comparison.reference)
     return ComparisonView(
-        against=sanitize(f"{against} {comparison.name}".strip()),
+        against=sanitize(f"{against} {comparison.name}".strip() + _of_window(comparison)),
         quantity=comparison.quantity,
         limit=_limit(comparison),
         finding=sanitize(comparison.finding),
@@ -276,6 +278,10 @@ def _comparison_view(
     )
 
 
+def _of_window(comparison: Comparison) -> str:
+    return f", window {comparison.window!r}" if comparison.window else ""
+
+
 def _change_text(quantity: str, change: float | None, half: float | None) -> str:
     """A relative change in percent; of an accuracy the difference in points."""
     if change is None:
@@ -290,7 +296,7 @@ def _limit(comparison: Comparison) -> str:
     if limit is None:
         return ""
     write = _LIMITS.get(comparison.quantity, quantities.number)
-    return write(limit)
+    return sanitize(quantities.per(write(limit), comparison.unit))
 
 
 _LIMITS: Mapping[str, Callable[[float], str]] = {

@@ -4,7 +4,7 @@ of runs only lay them out."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from pytest_energybench.gates import quantities
@@ -74,6 +74,30 @@ def _energy(_: RunView, cases: Sequence[CaseView]) -> Column:
     )
 
 
+def _per_unit(_: RunView, cases: Sequence[CaseView]) -> Column | None:
+    found = [case.per_unit for case in cases]
+    units = {each[0] for each in found if each is not None}
+    if not units:
+        return None
+    only = next(iter(units)) if len(units) == 1 else ""
+    column = _of_joules(
+        cases,
+        [each[1] if each is not None else None for each in found],
+        ("unit", f"Per {only or 'unit'}", "IT energy per functional unit, median of the rounds"),
+    )
+    if only:
+        return column
+    names = [each[0] if each is not None and each[1] is not None else "" for each in found]
+    return replace(
+        column,
+        figures=tuple(map(quantities.per, column.figures, names)),
+        cells=tuple(
+            replace(cell, text=quantities.per(cell.text, name))
+            for cell, name in zip(column.cells, names, strict=True)
+        ),
+    )
+
+
 def _facility(view: RunView, cases: Sequence[CaseView]) -> Column | None:
     if not view.has_facility:
         return None
@@ -117,12 +141,14 @@ def _change(reference: str, view: RunView, cases: Sequence[CaseView]) -> Column 
         return None
     changes = [case.changes.get(reference) for case in cases]
     ratios = [change.time_ratio for change in changes if change is not None]
-    note = "change of energy, and what it shows"
+    units = {change.unit for change in changes if change is not None}
+    per = f" per {units.pop() if len(units) == 1 else 'unit'}" if any(units) else ""
+    note = f"change of energy{per}, and what it shows"
     if time_ratio := bool(ratios) and all(ratios):
         note = "a time ratio: both energies are estimated from CPU time"
     return Column(
         reference,
-        view.versus[reference],
+        f"{view.versus[reference]}{per}",
         note,
         figures=tuple(quantities.percent(each.value if each else None) for each in changes),
         bounds=tuple(quantities.bounds(each.interval) if each else "" for each in changes),
@@ -186,6 +212,13 @@ _DEFINITIONS = (
         {
             "energy_j": lambda case: figures.joules(case.source),
             "uncertainty_j": lambda case: case.uncertainty,
+        },
+    ),
+    _Definition(
+        _per_unit,
+        {
+            "unit": lambda case: case.per_unit[0] if case.per_unit else None,
+            "per_unit_j": lambda case: case.per_unit[1] if case.per_unit else None,
         },
     ),
     _Definition(_facility, {"facility_j": lambda case: case.source.facility_j}),

@@ -14,7 +14,7 @@ from pytest_energybench.report.charts.scale import Scale, around
 from pytest_energybench.report.provenance import scalar_rows
 from pytest_energybench.report.text import plural
 from pytest_energybench.report.view import CaseView
-from pytest_energybench.results.model import Case, Provenance, Search, Series
+from pytest_energybench.results.model import Case, Provenance, Scalar, Search, Series
 
 _KINDS = ("gpu", "cpu", "dram", "ram")
 _MOST_POINTS = 120
@@ -113,11 +113,15 @@ def case_detail(view: CaseView) -> CaseDetail:
         curves=tuple(curve for series in case.series if (curve := _series(series)) is not None),
         searches=() if case.search is None else _searches(case, case.search, view.estimated),
         params=scalar_rows(case.params),
-        metrics=scalar_rows(case.metrics),
+        metrics=scalar_rows({**case.metrics, **_counts(case)}),
         windows=_windows(case, view.estimated),
         flags=_flags(case),
         errors=tuple(map(sanitize, case.errors)),
     )
+
+
+def _counts(case: Case) -> dict[str, Scalar]:
+    return {f"count of {unit}": count for unit, count in case.units.items()}
 
 
 def _flags(case: Case) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from pytest_energybench.base.flags import SKIPPED_BY_FIXTURE
 from pytest_energybench.base.text import sanitize
 from pytest_energybench.gates import quantities
 from pytest_energybench.gates.results import broke_off
-from pytest_energybench.report.answers import sides, telling
+from pytest_energybench.report.answers import ended_otherwise, sides, telling
 from pytest_energybench.report.text import plural
 from pytest_energybench.report.view import CaseView, RunView
 from pytest_energybench.results.model import (
@@ -154,7 +154,7 @@ def _entries(case: CaseView, *, is_told: bool) -> list[Entry]:
     if case.kind not in ("fail", "unknown") or result is None:
         return []
     word = case.kind.upper()
-    if result.reason == NOT_JUDGED:
+    if ended_otherwise(case.source):
         return [Entry(word, f"test {case.source.outcome}", case.label)]
     decided = [
         (each, each.judged)
@@ -187,7 +187,8 @@ def _figures(case: CaseView, comparison: Comparison) -> str:
         return f"{theirs} → {ours}  {quantities.in_points(estimate)}"
     change = quantities.percent(estimate)
     if comparison.reference == "budget":
-        source = f"  {sanitize(comparison.name)}" if comparison.name else ""
+        words = [comparison.name, f"window {comparison.window!r}" if comparison.window else ""]
+        source = "".join(f"  {sanitize(word)}" for word in words if word)
         return f"{ours} {'>' if estimate > 0 else '≤'} {theirs}  {change}{source}"
     sure = quantities.bounds(comparison.interval) or "in 1 round"
     return f"{_one_unit(f'{theirs} → {ours}')}  {change} {sure}"

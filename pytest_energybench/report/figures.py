@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pytest_energybench.gates.figures import Figures
 from pytest_energybench.results.model import Case, MeterInfo, Run, Scalar
 
 METRIC_ACCURACY = "accuracy"
@@ -39,6 +40,16 @@ def finite(value: object) -> float | None:
 def joules(case: Case) -> float | None:
     """A case's IT energy, None where it is not known."""
     return finite(case.total_j)
+
+
+def per_unit(case: Case) -> tuple[str, float | None] | None:
+    """The functional unit that was counted first, and joules per one of it, the median over the
+    rounds; None where none was counted."""
+    unit = next((unit for entry in case.rounds for unit in entry.units), None)
+    if unit is None:
+        return None
+    samples = Figures.of(case, unit).samples
+    return unit, statistics.median(samples) if samples else None
 
 
 def accuracy_of(metrics: Mapping[str, Scalar]) -> float | None:

@@ -10,6 +10,7 @@ from pytest_energybench.base.flags import BUSY, SHORT, spoils
 from pytest_energybench.base.text import sanitize
 from pytest_energybench.gates import quantities
 from pytest_energybench.report import figures
+from pytest_energybench.report.answers import ended_otherwise
 from pytest_energybench.report.text import listed, plural
 from pytest_energybench.report.view import CaseView, Kind, RunView
 from pytest_energybench.results.model import (
@@ -32,7 +33,8 @@ _SAID: Mapping[str, tuple[str, str]] = {
     TOO_NOISY: ("is too noisy to tell", "are too noisy to tell"),
     SHORT: ("is too short to tell", "are too short to tell"),
     BUSY: ("ran on a busy machine", "ran on a busy machine"),
-    NOT_JUDGED: ("failed as a test", "failed as tests"),
+    NOT_JUDGED: ("could not be judged", "could not be judged"),
+    "": ("failed as a test", "failed as tests"),
 }
 """Reason -> what it says of one case, and of several."""
 
@@ -128,6 +130,8 @@ def _reasons(cases: Sequence[CaseView]) -> list[str]:
 
 def _reason(case: CaseView) -> str:
     result = case.source.result
+    if case.kind == "fail" and ended_otherwise(case.source):
+        return ""
     reason = NOT_JUDGED if result is None else result.reason or NOT_JUDGED
     return MORE_THAN if reason.startswith(MORE_THAN) else reason
 

@@ -16,7 +16,7 @@ from pytest_energybench.report.view import CaseView
 from pytest_energybench.results.model import Run, Scalar
 
 _ABSENT = "absent"
-_SHOWN = ("energy", "stored", "accuracy")
+_SHOWN = ("energy", "unit", "stored", "accuracy")
 
 
 def compared_rows(names: Sequence[str], runs: Sequence[Run]) -> tuple[list[str], list[list[str]]]:

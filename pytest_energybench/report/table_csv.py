@@ -28,12 +28,13 @@ _ORIGIN: dict[str, Callable[[CaseView], Scalar]] = {
 
 
 def render_csv(run: Run) -> str:
-    """All cases; domains, parameters and metrics follow as columns of their own."""
+    """All cases; domains, parameters, metrics and counts follow as columns of their own."""
     cases = run_view(run).cases
     fixed = _WHAT | fields() | _ORIGIN
     domains = _names(case.source.energy_j for case in cases)
     params = _names(case.source.params for case in cases)
     metrics = _names(case.source.metrics for case in cases)
+    units = _names(case.source.units for case in cases)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
@@ -42,6 +43,7 @@ def render_csv(run: Run) -> str:
             *(safe_cell(f"energy_j:{name}") for name in domains),
             *(safe_cell(f"param:{name}") for name in params),
             *(safe_cell(f"metric:{name}") for name in metrics),
+            *(safe_cell(f"count:{name}") for name in units),
         ]
     )
     for case in cases:
@@ -52,6 +54,7 @@ def render_csv(run: Run) -> str:
                 *(safe_cell(source.energy_j.get(name)) for name in domains),
                 *(safe_cell(source.params.get(name)) for name in params),
                 *(safe_cell(source.metrics.get(name)) for name in metrics),
+                *(safe_cell(source.units.get(name)) for name in units),
             ]
         )
     return out.getvalue()

@@ -93,13 +93,14 @@ class ComparisonView:
 @dataclass(frozen=True, slots=True)
 class Change:
     """A case's change of energy against one reference: the number that was compared, and the word
-    that follows from it."""
+    that follows from it; `unit` is the functional unit that both energies are per one of."""
 
     value: float
     text: str
     finding: str
     interval: tuple[float, float] | None
     time_ratio: bool
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,7 @@ class CaseView:
         kind, word: the result, and the words shown for it.
         energy, facility: own unit each; `energy_column` holds them with the column's unit.
         uncertainty: of the energy, in joules.
+        per_unit: functional unit, and joules per one of it; None where none was counted.
         changes: of energy, by the reference: `stored`, `group`.
         accuracy_finding: what the rule about it found, empty where there is none.
         accuracy_change: against the group's reference.
@@ -130,6 +132,7 @@ class CaseView:
     energy_column: Quantity
     facility: Quantity
     uncertainty: float | None
+    per_unit: tuple[str, float | None] | None
     changes: Mapping[str, Change]
     duration: Cell
     accuracy: Cell

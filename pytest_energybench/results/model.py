@@ -42,6 +42,8 @@ Scalar = str | Integer | float | bool | None
 Joules = Annotated[float, Meta(ge=0, le=LARGEST)]
 Seconds = Annotated[float, Meta(ge=0, le=LARGEST)]
 Count = Annotated[int, Meta(ge=0, le=LARGEST_INT)]
+Units = Annotated[float, Meta(ge=0, le=LARGEST)]
+"""A count of functional units, which may be a fraction."""
 
 MORE_THAN = "more than "
 OVER_BUDGET = "over budget"
@@ -94,6 +96,9 @@ class Comparison(Struct, frozen=True, kw_only=True, gc=False):
         name: what people call it: where the budget is stated, the reference case, the stored run.
         nodeid: the case compared with; None for a budget.
         quantity: what was compared: `energy`, `accuracy` or `duration`.
+        unit: functional unit that the energy is per one of, e.g. `token`: `limit` and
+            `reference_j` are then, too. Empty for the energy of a whole round.
+        window: name of the windows that it is about; empty for the whole case.
         finding: of energy and duration `less` (upper bound below 0), `same` (both bounds within
             the margin), `more` (lower bound above the margin), else `unclear`; where there are no
             bounds `lower` or `higher`, and `same` for equal figures. Of accuracy `kept`, `lost` or
@@ -115,6 +120,8 @@ class Comparison(Struct, frozen=True, kw_only=True, gc=False):
     name: str = ""
     nodeid: str | None = None
     quantity: Annotated[str, Meta(examples=["energy", "accuracy", "duration"])] = "energy"
+    unit: str = ""
+    window: str = ""
     finding: Annotated[str, Meta(examples=list(get_args(Finding)))]
     limit: float | None = None
     margin: Annotated[float, Meta(ge=0)] | None = None
@@ -158,6 +165,7 @@ class Round(Struct, frozen=True, kw_only=True, gc=False):
         idle_j: as in `Window`.
         seed: of the work's random numbers, where it has one.
         metrics: what the test recorded in this round.
+        units: functional unit -> how many of it the round made.
     """
 
     started: str
@@ -169,6 +177,7 @@ class Round(Struct, frozen=True, kw_only=True, gc=False):
     flags: list[str] = field(default_factory=list)
     seed: Integer | None = None
     metrics: dict[str, Scalar] = field(default_factory=dict)
+    units: dict[str, Units] = field(default_factory=dict)
 
 
 class Search(Struct, frozen=True, kw_only=True, gc=False):
@@ -225,7 +234,8 @@ class Case(Struct, frozen=True, kw_only=True, gc=False):
         total_j: IT energy, the sum over domains: what budgets and gates judge.
         facility_j: PUE x total_j.
         metrics: what the test recorded; `accuracy` is correct/total where those were given.
-        units: functional unit -> how many of it a round made, e.g. `token`.
+        units: functional unit, e.g. `token` -> how many of it a round made, the median over the
+            rounds; only units that were counted in every round.
         idle_j: as in `Window`.
         result: the worst of what its comparisons were judged to be.
     """
@@ -247,7 +257,7 @@ class Case(Struct, frozen=True, kw_only=True, gc=False):
     idle_j: dict[str, Joules] = field(default_factory=dict)
     provenance: dict[str, Provenance] = field(default_factory=dict)
     metrics: dict[str, Scalar] = field(default_factory=dict)
-    units: dict[str, Annotated[float, Meta(gt=0, le=LARGEST)]] = field(default_factory=dict)
+    units: dict[str, Units] = field(default_factory=dict)
     windows: list[Window] = field(default_factory=list)
     search: Search | None = None
     series: list[Series] = field(default_factory=list)

@@ -7,14 +7,19 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_energybench.gates.accuracy import Score, judge_accuracy, judge_group_accuracy
-from pytest_energybench.gates.comparisons import judge_budget, judge_group
-from pytest_energybench.gates.parse import parse_accuracy, parse_drop, parse_energy, parse_margin
+from pytest_energybench.gates.comparisons import judge_energy, judge_group
+from pytest_energybench.gates.parse import (
+    parse_accuracy,
+    parse_drop,
+    parse_energy_limit,
+    parse_margin,
+)
 from pytest_energybench.gates.results import failure_message, passes
 from pytest_energybench.measurement import aggregate
 from pytest_energybench.measurement.abtest import ABTest, beside, interleaved
 from pytest_energybench.measurement.calls import Call, metered_rounds
 from pytest_energybench.measurement.case_builder import CaseBuilder
-from pytest_energybench.measurement.metrics import checked_metrics
+from pytest_energybench.measurement.metrics import checked_counts, checked_metrics
 from pytest_energybench.measurement.progress import Progress
 from pytest_energybench.measurement.window_stack import OpenWindows
 from pytest_energybench.metering.meter import Meter, measure
@@ -218,6 +223,22 @@ class Energy:
         """
         self._draft.metrics = checked_metrics({**self._draft.metrics, **metrics})
 
+    def per(self, **counts: float) -> None:
+        """Count functional units, e.g. `energy.per(token=len(tokens))`: limits and comparisons may
+        then be joules per token.
+
+        Counts add up, as windows do. Behind `energy(function, ...)` they are those of one call.
+
+        Raises:
+            TypeError: no count, or one that is no number.
+            ValueError: a count is negative or not finite, or its name no word.
+            RuntimeError: a measured call is running, which may be repeated.
+        """
+        checked = checked_counts(counts)
+        self.windows.refuse_in_call("energy.per(...)")
+        for unit, count in checked.items():
+            self._draft.units[unit] = self._draft.units.get(unit, 0.0) + count
+
     def record_search(
         self,
         *,
@@ -261,25 +282,16 @@ class Energy:
     # ---- asserting ------------------------------------------------------------------------
 
     def assert_below(self, limit: str | float) -> None:
-        """IT energy is at most `limit`: a quantity such as `"40 Wh"`, or joules as a number.
+        """IT energy is at most `limit`: `"40 Wh"`, joules as a number, or per functional unit that
+        `per` counted: `"0.4 J/token"`.
 
         Raises:
             AssertionError: it is not, or it is not known.
             QuantityError: the limit can't be read.
         """
-        limit_j = parse_energy(limit)
-        if not self._judging():
-            return
-        case = self._metered("assert_below")
-        self._conclude(
-            judge_budget(
-                case.total_j,
-                limit_j,
-                provenance=case.provenance,
-                n=len(case.rounds),
-                flags=[each.flags for each in case.rounds],
-            )
-        )
+        parsed = parse_energy_limit(limit)
+        if self._judging():
+            self._conclude(judge_energy(self._metered("assert_below"), parsed))
 
     def assert_below_baseline(self, margin: float | str = 0.0) -> None:
         """IT energy is below the group's baseline of this run, plus `margin` (0.03 or "3 %").

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 if TYPE_CHECKING:
+    from pytest_energybench.gates.parse import EnergyLimit
     from pytest_energybench.results.model import Case
 
 GROUP_MARK = "energy_group"
@@ -90,12 +91,12 @@ class MarkedBudget(NamedTuple):
     """What `@pytest.mark.energy_budget(...)` demands of its test.
 
     Attributes:
-        max: joules.
+        max: of the whole test, or per functional unit.
         max_accuracy_drop: fraction, against the group's baseline.
         margin: relative increase over the group's baseline that is tolerated.
     """
 
-    max: float | None = None
+    max: EnergyLimit | None = None
     max_accuracy_drop: float | None = None
     margin: float | None = None
 
@@ -108,9 +109,18 @@ def budget_of(item: pytest.Item) -> MarkedBudget | None:
     """
     if not has_budget(item):
         return None
-    from pytest_energybench.gates.parse import QuantityError, parse_drop, parse_energy, parse_margin
+    from pytest_energybench.gates.parse import (
+        QuantityError,
+        parse_drop,
+        parse_energy_limit,
+        parse_margin,
+    )
 
-    readers = {"max": parse_energy, "max_accuracy_drop": parse_drop, "margin": parse_margin}
+    readers: dict[str, Callable[[Any], Any]] = {
+        "max": parse_energy_limit,
+        "max_accuracy_drop": parse_drop,
+        "margin": parse_margin,
+    }
     place = f"{item.nodeid}: @pytest.mark.{BUDGET_MARK}"
     values: dict[str, Any] = {}
     for mark in item.iter_markers(BUDGET_MARK):

@@ -220,9 +220,9 @@ OPTIONS = (
     Option(
         "fail-on",
         "what of that comparison fails the run, a comma list of more, not-measured, not-comparable,"
-        " too-noisy, too-short, machine-busy, missing, stale"
-        " (default: more,not-measured,not-comparable), or nothing",
-        default=frozenset({"more", "not-measured", "not-comparable"}),
+        " not-judged, too-noisy, too-short, machine-busy, missing, stale"
+        " (default: more,not-measured,not-comparable,not-judged), or nothing",
+        default=frozenset({"more", "not-measured", "not-comparable", "not-judged"}),
         metavar="KINDS",
         parse=_fail_on,
     ),

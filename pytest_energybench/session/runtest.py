@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from statistics import median
 from typing import Any
 
 import msgspec
 import pytest
 
 from pytest_energybench.base.flags import SKIPPED, SKIPPED_BY_FIXTURE
+from pytest_energybench.gates.figures import Figures
 from pytest_energybench.gates.quantities import percent
 from pytest_energybench.gates.results import passes
 from pytest_energybench.results.model import Case, Outcome, Scalar
@@ -181,6 +183,11 @@ def properties(case: Case) -> list[tuple[str, Any]]:
         "energy_facility_j": case.facility_j,
         "energy_duration_s": case.duration_s,
         **{f"energy_{domain}_j": joules for domain, joules in case.energy_j.items()},
+        **{
+            f"energy_per_{unit}_j": median(found.samples)
+            for unit in case.units
+            if (found := Figures.of(case, unit)).samples
+        },
         "energy_provenance": ", ".join(
             f"{domain}: {word}" for domain, word in case.provenance.items()
         ),

@@ -19,7 +19,7 @@ from pytest_energybench.gates.budgets import (
     judge_budgets,
     parse_budgets,
 )
-from pytest_energybench.gates.comparisons import judge_budget, judge_group
+from pytest_energybench.gates.comparisons import judge_energy, judge_group
 from pytest_energybench.gates.fail_on import beside_cases, failures
 from pytest_energybench.gates.judge import with_changes
 from pytest_energybench.gates.results import conclude
@@ -102,16 +102,7 @@ class SessionGates:
     ) -> list[Comparison]:
         found = []
         if marked.max is not None:
-            found.append(
-                judge_budget(
-                    case.total_j,
-                    marked.max,
-                    provenance=case.provenance,
-                    n=max(1, len(case.rounds)),
-                    source="marker",
-                    flags=[each.flags for each in case.rounds],
-                )
-            )
+            found.append(judge_energy(case, marked.max, source="marker"))
         if case.baseline:
             return found  # there is nothing to compare it with
         why = why_no_baseline(case.group, baseline)

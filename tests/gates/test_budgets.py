@@ -24,13 +24,13 @@ max_energy = 200
 
 def test_limits_are_read_in_joules_seconds_and_fractions():
     limits = parse_budgets(FILE).limits("tests/test_x.py::test_small")
-    assert (limits.max_energy, limits.max_duration) == (144_000.0, 600.0)
+    assert (limits.max_energy, limits.max_duration) == ((144_000.0, ""), 600.0)
     assert (limits.min_accuracy, limits.margin, limits.floor) == (0.95, pytest.approx(0.05), 2.0)
 
 
 def test_each_limit_comes_from_the_last_table_that_states_it():
     limits = parse_budgets(FILE, "b.toml").limits("tests/test_x.py::test_big[a]")
-    assert limits.max_energy == 200.0
+    assert limits.max_energy == (200.0, "")
     assert limits.max_duration == 600.0
     assert limits.sources["max_energy"] == "b.toml, tests/test_x.py::test_big[a]"
     assert limits.sources["margin"] == "b.toml, *"
@@ -38,14 +38,14 @@ def test_each_limit_comes_from_the_last_table_that_states_it():
 
 def test_brackets_are_themselves_and_a_pattern_matches_the_whole_node_id():
     budgets = parse_budgets('[budget."t.py::test[a?]"]\nmax_energy = 1')
-    assert budgets.limits("t.py::test[ab]").max_energy == 1
+    assert budgets.limits("t.py::test[ab]").max_energy == (1.0, "")
     for other in ("t.py::testa", "t.py::test[a]", "t.py::test[ab]x", "xt.py::test[ab]"):
         assert budgets.limits(other) == Limits()
 
 
 def test_a_star_stands_for_any_text_and_many_stars_cost_no_more():
     budgets = parse_budgets(f'[budget."{"*" * 60}x"]\nmax_energy = 1')
-    assert budgets.limits("a/b.py::C::test\nx").max_energy == 1
+    assert budgets.limits("a/b.py::C::test\nx").max_energy == (1.0, "")
     assert budgets.limits("a" * 5000) == Limits()
 
 

@@ -6,15 +6,8 @@ from functools import partial
 
 import pytest
 
-from pytest_energybench.gates.comparisons import (
-    Figures,
-    judge_budget,
-    judge_change,
-    judge_duration,
-    known_as,
-    provenance_word,
-    unlike,
-)
+from pytest_energybench.gates.comparisons import judge_budget, judge_change, judge_duration
+from pytest_energybench.gates.figures import Figures, known_as, provenance_word, unlike
 from pytest_energybench.gates.results import failure_message, passes
 from pytest_energybench.results.model import NOT_COMPARABLE, Case, Round
 

@@ -328,7 +328,7 @@ def test_aligned_column_has_points_and_units_under_each_other():
 )
 def test_what_is_written_is_what_was_meant(joules, uncertainty):
     text = quantities.energy(joules, uncertainty=uncertainty)
-    scale = {"µJ": 1e-6, "mJ": 1e-3, "J": 1, "kJ": 1e3, "MJ": 1e6, "GJ": 1e9}[text.unit]
+    scale = {"nJ": 1e-9, "µJ": 1e-6, "mJ": 1e-3, "J": 1, "kJ": 1e3, "MJ": 1e6, "GJ": 1e9}[text.unit]
     back = float(text.number.replace(",", "")) * scale
     assert back == pytest.approx(joules, rel=0.051)
     digits = re.sub(r"[^0-9]", "", text.number).lstrip("0")

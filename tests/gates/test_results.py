@@ -2,7 +2,8 @@
 
 import pytest
 
-from pytest_energybench.gates.comparisons import Figures, judge_budget, judge_change
+from pytest_energybench.gates.comparisons import judge_budget, judge_change
+from pytest_energybench.gates.figures import Figures
 from pytest_energybench.gates.results import certainty, condoned, failure_message, passes
 from pytest_energybench.results.model import Comparison, Result
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from pytest_energybench.gates.comparisons import Figures, judge_change
+from pytest_energybench.gates.comparisons import judge_change
+from pytest_energybench.gates.figures import Figures
 from pytest_energybench.report import answers
 from pytest_energybench.results.model import Case, Comparison
 

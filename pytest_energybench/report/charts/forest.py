@@ -91,7 +91,7 @@ def _forest(cases: Sequence[CaseView], against: Reference) -> Forest | None:
         for case in cases
         for comparison in case.source.comparisons
         if comparison.reference == against
-        and comparison.quantity == "energy"
+        and (comparison.quantity, comparison.window) == ("energy", "")
         and (delta := figures.finite(comparison.estimate)) is not None
     ]
     if not judged:
