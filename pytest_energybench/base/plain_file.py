@@ -10,12 +10,12 @@ import errno
 import os
 import stat
 
+from pytest_energybench.base.system import open_flags
+
 KERNEL_BYTES = 65_536
 """A file of `/proc` may have some thousand bytes, one of `/sys` at most a page (4,096)."""
 
-_FLAGS = os.O_RDONLY
-for _name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY"):  # not every system has them
-    _FLAGS |= getattr(os, _name, 0)
+_FLAGS = os.O_RDONLY | open_flags("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY")
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),

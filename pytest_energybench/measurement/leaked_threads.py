@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
+
+from pytest_energybench.base.system import LINUX
 
 TOLERATED_S = 0.01
 """CPU seconds that a thread may use in another's test unnoticed, as one that mostly sleeps does."""
@@ -49,7 +50,7 @@ def cpu_seconds(thread: threading.Thread) -> float | None:
     Linux: the clock that `pthread_getcpuclockid(3)` would give, made of the thread's id, since that
     function crashes for a thread that has ended meanwhile.
     """
-    if sys.platform != "linux" or thread.native_id is None:
+    if not LINUX or thread.native_id is None:
         return None
     try:
         return time.clock_gettime((~thread.native_id << 3) | 6)

@@ -11,7 +11,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-_BOOTTIME: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+from pytest_energybench.base.system import LINUX
+
+_UPTIME: int | None = getattr(time, "CLOCK_UPTIME_RAW", None)
+"""On macOS, which has it in place of CLOCK_MONOTONIC, and that in place of CLOCK_BOOTTIME."""
+_BOOTTIME: int | None = getattr(
+    time, "CLOCK_BOOTTIME", None if _UPTIME is None else time.CLOCK_MONOTONIC
+)
 _REALTIME_COARSE = 5
 """Linux's number (clock_gettime(2)); libraries that travel in time leave it alone."""
 
@@ -36,8 +42,8 @@ def _monotonic() -> Callable[[], float]:
     """The system's call where Python shows it: few libraries replace that one, and this module may
     be loaded when `time.monotonic` is frozen already."""
     if hasattr(time, "clock_gettime"):
-        return partial(time.clock_gettime, time.CLOCK_MONOTONIC)
-    return time.monotonic
+        return partial(time.clock_gettime, time.CLOCK_MONOTONIC if _UPTIME is None else _UPTIME)
+    return time.perf_counter  # Windows' `time.monotonic` goes in steps of 16 ms up to Python 3.12
 
 
 def _worked() -> Callable[[], float]:
@@ -47,7 +53,7 @@ def _worked() -> Callable[[], float]:
 
 
 def _wall() -> Callable[[], float]:
-    if _BOOTTIME is not None:  # Linux
+    if LINUX:
         return partial(time.clock_gettime, _REALTIME_COARSE)
     return time.time
 
@@ -56,7 +62,8 @@ class SystemClock:
     """The machine's monotonic clock.
 
     On Linux it stands still while the machine is suspended, and CLOCK_BOOTTIME doesn't
-    (clock_gettime(2)): their difference is how long it was.
+    (clock_gettime(2)): their difference is how long it was. So it is on macOS, where these clocks
+    have other names. On Windows a suspension is not noticed.
     """
 
     __slots__ = ()

@@ -8,11 +8,12 @@ a nanosecond. Elsewhere psutil is asked.
 from __future__ import annotations
 
 import os
-import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from pytest_energybench.base.system import LINUX, WINDOWS
+from pytest_energybench.metering.errors import Problem
 from pytest_energybench.metering.fork import tell_after_fork
 from pytest_energybench.metering.proc import Proc, Process
 
@@ -23,7 +24,10 @@ class CpuTime(Protocol):
     Attributes:
         step_s: seconds that `tree_s` may lag behind, as its figures come in steps.
         tick_s: the step in which the machine counts what it was busy for, in seconds.
+        problem: what isn't counted on this machine, if anything.
     """
+
+    problem: Problem | None
 
     @property
     def step_s(self) -> float: ...
@@ -71,6 +75,7 @@ class LinuxCpuTime:
     """
 
     step_s = 1e-9
+    problem: Problem | None = None
 
     def __init__(self, local_pids: Sequence[int] = (), *, proc: Proc | None = None) -> None:
         """
@@ -237,17 +242,29 @@ class LinuxCpuTime:
 class PortableCpuTime:
     """CPU seconds if there is no `/proc`, by psutil; coarser and slower.
 
-    Windows counts in steps of a 64th of a second, others in hundredths.
+    Windows counts in steps of a 64th of a second, others in hundredths. Of processes that ended,
+    those count that were waited for; on Windows all that this process has started since.
     """
 
     step_s = tick_s = 1 / 64
+    problem: Problem | None = None
 
     def __init__(self, local_pids: Sequence[int] = ()) -> None:
         import psutil
 
         self._psutil = psutil
-        self._processes = [psutil.Process(), *map(psutil.Process, local_pids)]
+        self._beside = [psutil.Process(pid) for pid in local_pids]
         self._last_s = 0.0
+        me = psutil.Process()
+        self._own_tree_s: Callable[[], float] = lambda: self._tree_of(me) + _reaped_s()
+        if WINDOWS:
+            from pytest_energybench.metering.windows_job import job_time
+
+            job = job_time()
+            if isinstance(job, Problem):
+                self.problem = job
+            else:
+                self._own_tree_s = job
 
     def busy_s(self) -> float:
         """Machine-wide CPU seconds outside idle."""
@@ -256,7 +273,8 @@ class PortableCpuTime:
 
     def tree_s(self) -> float:
         """CPU seconds of this process, its live descendants and the children it waited for."""
-        self._last_s = max(self._last_s, sum(map(self._tree_of, self._processes)))
+        total_s = self._own_tree_s() + sum(map(self._tree_of, self._beside))
+        self._last_s = max(self._last_s, total_s)
         return self._last_s
 
     def _tree_of(self, process: Any) -> float:
@@ -264,7 +282,6 @@ class PortableCpuTime:
         try:
             own = process.cpu_times()
             total += own.user + own.system
-            total += getattr(own, "children_user", 0.0) + getattr(own, "children_system", 0.0)
             children = process.children(recursive=True)
         except self._psutil.Error:  # it ended just now
             return total
@@ -277,10 +294,20 @@ class PortableCpuTime:
         return float(total)
 
 
+def _reaped_s() -> float:
+    """CPU seconds of children that were waited for; 0.0 on Windows, which doesn't keep them."""
+    try:
+        import resource
+    except ImportError:
+        return 0.0
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def cpu_time(local_pids: Sequence[int] = ()) -> CpuTime:
     """The best reader of CPU seconds that this system has.
 
     Args:
         local_pids: ids of processes whose trees count beside this one's.
     """
-    return LinuxCpuTime(local_pids) if sys.platform == "linux" else PortableCpuTime(local_pids)
+    return LinuxCpuTime(local_pids) if LINUX else PortableCpuTime(local_pids)

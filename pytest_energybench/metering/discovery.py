@@ -52,7 +52,8 @@ def discover(
     """
     own_names = [domain.name for source in own for domain in source.domains]
     names = parse_selection(selection, own_names)
-    problems: list[str] = []
+    cpu = cpu_time(local_pids)
+    problems: list[str] = [] if cpu.problem is None else [cpu.problem]
     sources = [s for s in own if any(domain.name in names for domain in s.domains)]
     if "rapl" in names:
         sources += _rapl(problems, clock)
@@ -71,7 +72,7 @@ def discover(
         clock=clock,
         problems=problems,
         exclusion=MachineLock(uuids, patience=patience) if exclusive else None,
-        load=LoadMonitor(cpu_time(local_pids), clock=clock),
+        load=LoadMonitor(cpu, clock=clock),
         allow_missing=allow_missing,
     )
 

@@ -1,7 +1,7 @@
 """One window at a time on a machine: named locks, shared or exclusive, whoever their users are.
 
-They are the operating system's own (`flock`): when a process dies, however it dies, what it held is
-free. Within one process a lock nests and never waits: a thread inside a window may open another
+They are the operating system's own: when a process dies, however it dies, what it held is free.
+Within one process a lock nests and never waits: a thread inside a window may open another
 window, which is part of the first.
 
 A file shows who holds it last, so that a process started from inside a window (a data loader's
@@ -25,21 +25,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from pytest_energybench.base.file_lock import try_lock, unlock
 from pytest_energybench.base.flags import INSIDE_ANOTHER, NOT_EXCLUSIVE, SHARED
+from pytest_energybench.base.system import LINUX, WINDOWS, open_flags
 from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
 from pytest_energybench.metering.errors import LockTimeoutError, Problem
 from pytest_energybench.metering.fork import tell_after_fork
 
 __tracebackhide__ = True  # a user's mistake is shown at the user's line
 
-try:
-    import fcntl
-except ImportError:  # Windows; `exclusion` doesn't use locks there
-    fcntl = None  # type: ignore[assignment]
-
-HAS_FLOCK = fcntl is not None
-LOCK_SH, LOCK_EX, LOCK_UN = 1, 2, 8
-"""As in flock(2), on every system that has it."""
+SHARED_MODE, EXCLUSIVE_MODE = 1, 2
 TOKEN_SIZE = 32
 """Bytes of a lock file: process id and id space, fixed so that a new one covers the old."""
 CHECK_S = 60.0
@@ -121,6 +116,15 @@ class FileLock:
         self._exclusive = self._shared = self._mode = 0
         self._token = _token(os.getpid())
 
+    def probe(self) -> None:
+        """Find out whether there can be such a lock; holds nothing.
+
+        Raises:
+            OSError: the files can't be opened, or the file system has no locks.
+        """
+        os.close(open_file(self.path))
+        self._is_awaited()
+
     def acquire(self, exclusive: bool, patience: Patience) -> None:
         """Hold the lock once more; every call needs its own `release`.
 
@@ -137,7 +141,7 @@ class FileLock:
             for _ in patience.tries(f"the lock {self.path}", self.holder):
                 # One waits at the lock, the others at the gate: new shared holders can't keep a
                 # waiting window out for ever.
-                first = first or _flock(gate, LOCK_EX)
+                first = first or try_lock(gate)
                 with self._mutex:
                     if (first and self._take(exclusive)) or self._join(exclusive):
                         return
@@ -153,9 +157,12 @@ class FileLock:
                 self._shared -= 1
             if self._exclusive:
                 return
-            mode = LOCK_SH if self._shared else 0
+            mode = SHARED_MODE if self._shared else 0
             if self._mode and self._mode != mode:
-                fcntl.flock(self._fd, mode or LOCK_UN)
+                if mode:
+                    self._share()
+                else:
+                    unlock(self._fd)
                 self._mode = mode
             if not mode:
                 self.inherited = False
@@ -163,17 +170,17 @@ class FileLock:
     def others(self) -> bool:
         """Whether another process holds it, too, or did since this process took it (shared)."""
         with self._mutex:
-            if self.inherited or self._mode != LOCK_SH:
+            if self.inherited or self._mode != SHARED_MODE:
                 return False
             came = self._last() != self._token
-            alone = _flock(self._fd, LOCK_EX)
-            while not _flock(self._fd, LOCK_SH):  # converting lets it go for a moment
-                SYSTEM_CLOCK.sleep(0.001)
+            alone = try_lock(self._fd)
+            self._share()
             return came or not alone
 
     def holder(self) -> str:
         """Who holds or held it last, for people."""
-        token = self._last().split()
+        with self._mutex:
+            token = self._last().split()
         return f"process {int(token[0])}" if token else "another process"
 
     def _at_once(self, exclusive: bool) -> bool:
@@ -183,34 +190,40 @@ class FileLock:
             return self._join(exclusive)
         if not exclusive and not held and self._is_awaited() and self._last() not in _ancestry():
             self._shared -= 1
-            _flock(self._fd, LOCK_UN)
+            unlock(self._fd)
             self._mode = 0
             return False
         return True
 
     def _take(self, exclusive: bool) -> bool:
         """Take the lock, or a stronger hold on it, if nobody else's hold forbids it."""
-        wanted = LOCK_EX if exclusive else LOCK_SH
-        if self._mode != wanted and self._mode != LOCK_EX and not self.inherited:
+        wanted = EXCLUSIVE_MODE if exclusive else SHARED_MODE
+        if self._mode not in (wanted, EXCLUSIVE_MODE) and not self.inherited:
             if self._fd < 0 or SYSTEM_CLOCK.monotonic() - self._checked > CHECK_S:
                 self._open()
-            if not _flock(self._fd, wanted):
-                if self._mode:  # flock lets go of what we had when it can't give more
-                    self._mode = LOCK_SH if _flock(self._fd, LOCK_SH) else 0
+            if not try_lock(self._fd, shared=not exclusive):
+                if self._mode:  # what we had is let go where no more is given
+                    self._mode = SHARED_MODE if try_lock(self._fd, shared=True) else 0
                 return False
             self._mode = wanted
-            if os.pread(self._fd, TOKEN_SIZE, 0) != self._token:
-                os.pwrite(self._fd, self._token, 0)
+            if self._last() != self._token:
+                os.lseek(self._fd, 0, os.SEEK_SET)
+                os.write(self._fd, self._token)
         if exclusive:
             self._exclusive += 1
         else:
             self._shared += 1
         return True
 
+    def _share(self) -> None:
+        """Hold it shared from now on; it is let go for a moment, in which another may take it."""
+        while not try_lock(self._fd, shared=True):
+            SYSTEM_CLOCK.sleep(0.001)
+
     def _join(self, exclusive: bool) -> bool:
         """Be part of what the holder does if this process was started from it."""
         self._open()
-        if self._last() not in _ancestry() or _flock(self._fd, LOCK_SH):
+        if self._last() not in _ancestry() or try_lock(self._fd, shared=True):
             return False
         self.inherited = True
         return self._take(exclusive)
@@ -219,7 +232,7 @@ class FileLock:
         """Whether somebody stands in the gate."""
         gate = open_file(self._gate)
         try:
-            return not _flock(gate, LOCK_EX)
+            return not try_lock(gate)
         finally:
             os.close(gate)
 
@@ -233,8 +246,10 @@ class FileLock:
         self._checked = SYSTEM_CLOCK.monotonic()
 
     def _last(self) -> bytes:
-        """Token of the process that took it last; empty for a new file."""
-        return os.pread(self._fd, TOKEN_SIZE, 0)
+        """Token of the process that took it last; empty for a new file. Under the mutex: not every
+        system can read without moving the file's position."""
+        os.lseek(self._fd, 0, os.SEEK_SET)
+        return os.read(self._fd, TOKEN_SIZE)
 
 
 _locks: dict[Path, FileLock] = {}
@@ -247,6 +262,13 @@ def file_lock(path: Path) -> FileLock:
 
 def _ancestry() -> set[bytes]:
     """Tokens of this process's parent, its parent, and so on."""
+    if not LINUX:
+        import psutil
+
+        try:
+            return {_token(parent.pid) for parent in psutil.Process().parents()}
+        except psutil.Error:  # one ended just now
+            return {_token(os.getppid())}
     found: set[bytes] = set()
     pid = os.getppid()
     while pid > 0 and (token := _token(pid)) not in found:
@@ -254,7 +276,7 @@ def _ancestry() -> set[bytes]:
         try:
             with open(f"/proc/{pid}/stat", "rb") as file:
                 pid = int(file.read().rpartition(b")")[2].split()[1])
-        except OSError:  # no /proc, or it ended
+        except OSError:  # it ended, or nobody may look
             break
     return found
 
@@ -268,21 +290,13 @@ def _token(pid: int) -> bytes:
     return b"%-11d%-20d\n" % (pid, space)
 
 
-def _flock(fd: int, mode: int) -> bool:
-    try:
-        fcntl.flock(fd, mode | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def open_file(path: Path) -> int:
     """Open a lock file, making it for all users where it is missing.
 
     A file that exists is opened without O_CREAT: in a sticky folder the kernel refuses that for
     other users' files (fs.protected_regular).
     """
-    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+    flags = os.O_RDWR | open_flags("O_NOFOLLOW")
     while True:
         try:
             return os.open(path, flags)
@@ -291,11 +305,14 @@ def open_file(path: Path) -> int:
                 fd = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666)
             except FileExistsError:
                 continue
-            os.fchmod(fd, 0o666)
+            if not WINDOWS:
+                os.fchmod(fd, 0o666)
             return fd
 
 
 def _same(fd: int, path: Path) -> bool:
+    if WINDOWS:  # where no name of an open file can be taken away
+        return True
     try:
         return os.path.samestat(os.fstat(fd), os.stat(path))
     except FileNotFoundError:
@@ -303,7 +320,8 @@ def _same(fd: int, path: Path) -> bool:
 
 
 FOLDER_VARIABLE = "ENERGYBENCH_LOCK_DIR"
-SYSTEM_FOLDER = Path("/tmp/energybench-locks")
+_EVERYBODYS = os.environ.get("PROGRAMDATA", "C:/ProgramData") if WINDOWS else "/tmp"
+SYSTEM_FOLDER = Path(_EVERYBODYS) / "energybench-locks"
 """The same for every user of the machine, unlike TMPDIR."""
 
 
@@ -324,8 +342,8 @@ class MachineLock:
         """
         Args:
             gpus: what tells the metered GPUs apart on this machine (their UUIDs).
-            folder: where the lock files are; by default `ENERGYBENCH_LOCK_DIR`, or one in /tmp
-                that all users share.
+            folder: where the lock files are; by default `ENERGYBENCH_LOCK_DIR`, or one that all
+                users of the machine share.
             patience: how long to wait for others, and whom to tell.
         """
         self.patience = patience or Patience()
@@ -333,13 +351,10 @@ class MachineLock:
         folder = folder or Path(os.environ.get(FOLDER_VARIABLE) or SYSTEM_FOLDER)
         self._machine = file_lock(folder / "machine")
         self._gpus = tuple(file_lock(folder / f"gpu-{uuid}") for uuid in sorted(gpus))
-        if not HAS_FLOCK:
-            self.problem = Problem("lock", "windows aren't exclusive: no flock on this system")
-            return
         try:
             _make_folder(folder)
             for lock in (self._machine, *self._gpus):
-                os.close(open_file(lock.path))
+                lock.probe()
         except OSError as error:
             why = f"windows aren't exclusive: {error}"
             self.problem = Problem("lock", why, f"set {FOLDER_VARIABLE} to a folder for all users")

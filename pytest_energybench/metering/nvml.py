@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from pytest_energybench.base.system import LINUX, WINDOWS
 from pytest_energybench.base.text import sanitize
 from pytest_energybench.exceptions import EnergyBenchError
 from pytest_energybench.metering.errors import Problem
@@ -332,9 +332,9 @@ def is_outdated(nvml: Any) -> bool:
 
 def driver_is_loaded() -> bool:
     """Whether asking NVML makes sense; tells without importing NVML or starting it."""
-    if sys.platform == "win32" or any(os.path.exists(path) for path in DRIVER_FILES):
+    if WINDOWS or any(os.path.exists(path) for path in DRIVER_FILES):
         return True
-    if sys.platform != "linux":
+    if not LINUX:
         return False
     import ctypes
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from pytest_energybench.base.plain_file import read_plain
+from pytest_energybench.base.system import LINUX
 from pytest_energybench.base.text import sanitize
 from pytest_energybench.metering.clock import SYSTEM_CLOCK
 from pytest_energybench.metering.errors import Problem
@@ -281,6 +281,6 @@ def _cure(root: Path) -> str:
     """What may help if there are no counters; most virtual machines have none at all."""
     if root != SYSTEM_ROOT:
         return f"check {ROOT_VARIABLE}"
-    if sys.platform != "linux":
+    if not LINUX:
         return "only Linux offers RAPL counters; processor and memory are estimated"
     return "outside virtual machines `sudo modprobe intel_rapl_msr` brings them"

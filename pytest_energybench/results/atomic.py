@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
+import time
 from contextlib import suppress
 from pathlib import Path
 
+from pytest_energybench.base.file_lock import try_lock
+from pytest_energybench.base.system import WINDOWS, open_flags
 from pytest_energybench.results.errors import WriteError, cause, named
 
 _ENDING = ".energybench.tmp"
+_TRIES = 20
+_PAUSE_S = 0.05
+_SURELY_LEFT_S = 3600.0
+"""On Windows a temporary file is closed, and so unlocked, for a moment before it takes its name."""
 
 
 def write_atomically(
@@ -43,10 +49,10 @@ def write_atomically(
                 file.write(content)
                 file.flush()
                 os.fsync(descriptor)
-                if overwrite:
-                    os.replace(temporary, target)
-                else:
-                    _take_free_name(temporary, target, path)
+                if not WINDOWS:
+                    _take_name(temporary, target, path, overwrite)
+            if WINDOWS:  # which renames no open file
+                _take_name(temporary, target, path, overwrite)
         finally:
             with suppress(FileNotFoundError):
                 temporary.unlink()
@@ -63,12 +69,10 @@ def _create_locked(folder: Path) -> tuple[Path, int]:
     """
     while True:
         temporary = folder / f".{secrets.token_hex(8)}{_ENDING}"
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            is_ours = os.fstat(descriptor).st_nlink > 0
-        except BlockingIOError:  # taken for a leftover before it was locked
-            is_ours = False
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | open_flags()
+        descriptor = os.open(temporary, flags, 0o666)
+        try:  # unless it is taken for a leftover before it is locked
+            is_ours = try_lock(descriptor) and os.fstat(descriptor).st_nlink > 0
         except OSError:
             is_ours = True
         if is_ours:
@@ -86,20 +90,46 @@ def _clear_leftovers(folder: Path) -> None:
 
 
 def _delete_unlocked(path: str) -> None:
-    descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if WINDOWS:  # which deletes no open file
+        if time.time() - os.stat(path).st_mtime > _SURELY_LEFT_S:
+            os.unlink(path)
+        return
+    descriptor = os.open(path, os.O_RDWR | open_flags("O_NOFOLLOW", "O_NONBLOCK"))
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.unlink(path)
+        if try_lock(descriptor):
+            os.unlink(path)
     finally:
         os.close(descriptor)
 
 
-def _take_free_name(temporary: Path, target: Path, path: str | os.PathLike[str]) -> None:
-    """Linking is the one way to take a name that fails where the name is taken."""
+def _take_name(
+    temporary: Path, target: Path, path: str | os.PathLike[str], overwrite: bool
+) -> None:
+    """Give the file its name, in one step that fails where a name must be free and is taken."""
     try:
-        os.link(temporary, target)
+        if overwrite:
+            replace(temporary, target)
+        elif WINDOWS:
+            os.rename(temporary, target)
+        else:  # where renaming would overwrite
+            os.link(temporary, target)
     except FileExistsError as error:
         raise WriteError(named(path, "is there already and is not overwritten")) from error
+
+
+def replace(source: Path, target: Path) -> None:
+    """`os.replace`, tried for a second on Windows, where whoever reads a file, a virus scanner for
+    one, keeps it from being replaced.
+
+    Raises:
+        OSError: as that does.
+    """
+    for _ in range(_TRIES if WINDOWS else 0):
+        with suppress(PermissionError):
+            os.replace(source, target)
+            return
+        time.sleep(_PAUSE_S)
+    os.replace(source, target)
 
 
 def make_folder(folder: Path) -> None:
@@ -116,7 +146,9 @@ def make_folder(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
+    """Make the names in a folder durable. Windows opens no folder, and needs no such call."""
+    if WINDOWS:
+        return
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -8,7 +8,6 @@ the operating system's lock on the file.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,7 +18,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from pytest_energybench.results.atomic import make_folder, sync_folder
+from pytest_energybench.base.file_lock import try_lock
+from pytest_energybench.base.system import WINDOWS, open_flags
+from pytest_energybench.results.atomic import make_folder, replace, sync_folder
 from pytest_energybench.results.errors import RunFileError, WriteError, cause, named
 from pytest_energybench.results.model import Case, Host, Run
 from pytest_energybench.results.run_file import (
@@ -120,6 +121,8 @@ class Journal:
             raise WriteError(named(path, f"cannot be written: {cause(error)}")) from error
         while True:
             journal = cls._open(Path(path), os.O_CREAT)
+            if WINDOWS:  # where nobody can take an open file's name away
+                return journal
             with suppress(OSError):
                 if os.path.samestat(os.fstat(journal._descriptor), os.stat(path)):
                     return journal
@@ -190,21 +193,50 @@ class Journal:
         """Delete it, while no other process can have it."""
         if self._descriptor >= 0:
             with suppress(OSError):
-                os.unlink(self._path)
+                self._give_name_up(lambda: os.unlink(self._path))
+
+    def move_aside(self, aside: Path) -> None:
+        """Close it and let it go by another name, while no other process can have it.
+
+        Raises:
+            HeldError: another process has it.
+            WriteError: it can't be renamed.
+        """
+        try:
+            self._give_name_up(lambda: replace(self._path, aside))
+        except OSError as error:
+            held = WINDOWS and isinstance(error, PermissionError)
+            why = named(self._path, f"cannot be renamed: {cause(error)}")
+            raise (HeldError if held else WriteError)(why) from error
+
+    def _give_name_up(self, change: Callable[[], None]) -> None:
+        """Close it, and change its name while no other process can have it.
+
+        Elsewhere the lock keeps others away until the change is done. Windows changes no name of an
+        open file: who opens it after this process has closed it keeps it as it is.
+        """
+        if WINDOWS:
+            self.close()
+        try:
+            change()
+        finally:
             self.close()
 
     @classmethod
     def _open(cls, path: Path, flags: int) -> Journal:
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | flags, 0o666)
+            descriptor = os.open(path, os.O_RDWR | os.O_APPEND | open_flags() | flags, 0o666)
         except OSError as error:
             raise WriteError(named(path, f"cannot be written: {cause(error)}")) from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if try_lock(descriptor):
+                return cls(path, descriptor)
         except OSError as error:
             os.close(descriptor)
-            raise HeldError(named(path, "is being written by another process")) from error
-        return cls(path, descriptor)
+            why = f"cannot be locked, so another process could write it, too: {cause(error)}"
+            raise WriteError(named(path, why)) from error
+        os.close(descriptor)
+        raise HeldError(named(path, "is being written by another process"))
 
     def append(self, case: Case) -> None:
         """Put a finished case on the disk; when this returns, the case survives a crash.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -87,8 +86,7 @@ class RunWriter:
                 journal = Journal.claim(path)
                 if not options.resume and has_begun(path):
                     aside = path.with_suffix(".journal.old")
-                    os.replace(path, aside)
-                    journal.close()
+                    journal.move_aside(aside)
                     journal = Journal.claim(path)
                     self.messages.append(
                         "energy: a run that was cut short had left a journal; it is kept as"

@@ -298,10 +298,6 @@ def _process_space() -> int:
 
 def _is_gone(pid: int) -> bool:
     """Whether there is no such process of this id space."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
+    import psutil
+
+    return not psutil.pid_exists(pid)  # on Windows `os.kill` with 0 is no question

@@ -1,0 +1,91 @@
+"""On macOS and Windows it meters by estimate, judges, stores, reports and goes on after a crash.
+
+Both are played here (`elsewhere/`); `portable.py` is the same day on a machine that really is one.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pytest_energybench.base import file_lock
+from pytest_energybench.metering import windows_job
+from pytest_energybench.metering.cpu_time import PortableCpuTime
+from pytest_energybench.metering.errors import Problem
+from pytest_energybench.metering.locks import MachineLock
+from pytest_energybench.results import atomic
+from pytest_energybench.results.atomic import write_atomically
+from pytest_energybench.results.errors import WriteError
+from pytest_energybench.results.journal import HeldError, Journal
+from tests.field.elsewhere.windows import Kernel32
+
+HERE = Path(__file__).parent
+
+
+@pytest.mark.parametrize("system", ["win32", pytest.param("darwin", marks=pytest.mark.slow)])
+def test_a_day_on_another_system(system: str, tmp_path: Path) -> None:
+    path = os.pathsep.join([str(HERE.parents[1]), str(HERE / "elsewhere")])
+    done = subprocess.run(
+        [sys.executable, str(HERE / "portable.py")],
+        env={**os.environ, "ELSEWHERE": system, "PYTHONPATH": path, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_without_locks_nothing_is_said_to_be_exclusive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_lock, "_fcntl", None)
+    lock = MachineLock(folder=tmp_path / "locks")
+    assert "windows aren't exclusive: " in str(lock.problem)
+    assert "no file locks" in str(lock.problem)
+    lock.enter()
+    assert "not exclusive" in str(lock.leave())
+    with pytest.raises(WriteError, match="cannot be locked") as caught:
+        Journal.claim(tmp_path / "energy.journal")
+    assert not isinstance(caught.value, HeldError)  # or a session would try one name after another
+
+
+def test_on_windows_a_file_that_somebody_reads_is_replaced_a_moment_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(atomic, "WINDOWS", True)
+    monkeypatch.setattr(atomic, "_PAUSE_S", 0.0)
+    refusals = [PermissionError(13, "used by another process")] * 3
+    really = os.replace
+
+    def replace(source: Path, target: Path) -> None:
+        if refusals:
+            raise refusals.pop()
+        really(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    for name, age_s in ("old", 7200.0), ("young", 1.0):
+        left = tmp_path / f".{name}.energybench.tmp"
+        left.touch()
+        os.utime(left, (time.time() - age_s,) * 2)
+    write_atomically(tmp_path / "file", b"1", overwrite=True)
+    assert sorted(os.listdir(tmp_path)) == [".young.energybench.tmp", "file"]
+    refusals += [PermissionError(13, "used by another process")] * 100
+    with pytest.raises(WriteError, match="used by another process"):
+        write_atomically(tmp_path / "file", b"2", overwrite=True)
+    assert (tmp_path / "file").read_bytes() == b"1"
+    assert sorted(os.listdir(tmp_path)) == [".young.energybench.tmp", "file"]
+
+
+def test_a_job_that_windows_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = windows_job.job_time(Kernel32(refuses=True))
+    assert isinstance(refusal, Problem)
+    monkeypatch.setattr("pytest_energybench.metering.cpu_time.WINDOWS", True)
+    monkeypatch.setattr(windows_job, "job_time", lambda: refusal)
+    cpu = PortableCpuTime()
+    assert "aren't counted" in str(cpu.problem)
+    assert cpu.tree_s() > 0.0
