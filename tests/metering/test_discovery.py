@@ -98,7 +98,7 @@ def test_the_lock_can_be_left_out(two_packages: Tree, locks: Path) -> None:
     assert window.total_j == pytest.approx(1.0)
     assert not locks.exists()
     discover("rapl")
-    assert sorted(path.name for path in locks.iterdir()) == ["machine"]
+    assert sorted(path.name for path in locks.iterdir()) == ["machine", "machine.gate"]
 
 
 @pytest.mark.usefixtures("two_packages")
