@@ -33,7 +33,7 @@ class StoredSummary:
         allowed: figures were compared although they differ so (`allow_mismatch`).
         compared: cases that are in both, by node id.
         missing: cases of this run that the stored run doesn't have.
-        stale: cases of the stored run that are no tests any more.
+        stale: cases of the stored run that are no longer tests.
         not_run: cases of the stored run that still are tests and weren't run.
         noise: that margins are below what this machine can tell apart; empty where none is known
             to be.

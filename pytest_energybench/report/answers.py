@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from statistics import geometric_mean, median
 
@@ -58,6 +59,25 @@ def sides(case: Case, comparison: Comparison) -> tuple[str, str] | None:
     if comparison.quantity == "energy":
         return quantities.energies(base, base * (1 + change), sanitize(comparison.unit))
     return quantities.durations(base, base * (1 + change))
+
+
+def in_line(case: Case, comparison: Comparison) -> str:
+    """`96.7 → 120.7 J  +24.8 % [+23.4, +26.2]`: both sides as they were compared, the change, and
+    how sure it is; empty where either side is not known."""
+    estimate, pair = comparison.estimate, sides(case, comparison)
+    if estimate is None or pair is None:
+        return ""
+    theirs, ours = pair
+    if comparison.quantity == "accuracy":
+        return f"{theirs} → {ours}  {quantities.in_points(estimate)}"
+    change = quantities.percent(estimate)
+    if comparison.reference == "budget":
+        words = [comparison.name, f"window {comparison.window!r}" if comparison.window else ""]
+        source = "".join(f"  {sanitize(word)}" for word in words if word)
+        return f"{ours} {'>' if estimate > 0 else '≤'} {theirs}  {change}{source}"
+    sure = quantities.bounds(comparison.interval) or "in 1 round"
+    both = re.sub(r"^(\S+) (\S+) → (\S+ \2)$", r"\1 → \3", f"{theirs} → {ours}")  # one unit
+    return f"{both}  {change} {sure}"
 
 
 def _middle(comparison: Comparison) -> float | None:

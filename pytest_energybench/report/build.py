@@ -16,7 +16,7 @@ from pytest_energybench.report.provenance import (
     scalar_rows,
 )
 from pytest_energybench.report.sections import sections
-from pytest_energybench.report.summary import cost, counts, estimate_note, headline
+from pytest_energybench.report.summary import cost, counts, estimate_note
 from pytest_energybench.report.text import labels, shorten
 from pytest_energybench.report.view import (
     GLYPHS,
@@ -38,16 +38,12 @@ _REFERENCES = {"budget": "the budget", "group": "the group's", "stored": "the st
 def run_view(run: Run) -> RunView:
     """The view that all reports of this run share."""
     cases = _case_views(run)
-    looks = sorted((case for case in cases if case.needs_a_look), key=_urgency)
     pue = figures.finite(run.settings.get("pue")) or 1.0
-    totals = counts(cases)
     return RunView(
         source=run,
-        headline=headline(totals, cases),
         cost=cost(run, pue),
-        counts=totals,
+        counts=counts(cases),
         cases=tuple(cases),
-        looks=tuple(looks),
         meters=tuple(meter_view(meter) for meter in run.meters),
         hosts=tuple(map(host_view, run.hosts)),
         provenance=machine_and_origin(run),
@@ -60,11 +56,6 @@ def run_view(run: Run) -> RunView:
         has_rounds=any(len(case.rounds) > 1 for case in run.cases),
         versus=versus(run),
     )
-
-
-def _urgency(case: CaseView) -> tuple[int, float]:
-    change = next(iter(case.changes.values()), None)
-    return WORST_FIRST.index(case.kind), -(change.value if change is not None else 0.0)
 
 
 def _case_views(run: Run) -> list[CaseView]:

@@ -1,50 +1,90 @@
-"""What a run came to: whether its gate holds, what decided that, and how many are like what."""
+"""What a run came to: whether its gate holds, why, against what, and how many cases are like what.
+
+All outputs lay out the same digest.
+"""
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from pytest_energybench.base.flags import SKIPPED_BY_FIXTURE
+from pytest_energybench.base.flags import BUSY, SHORT, spoils
 from pytest_energybench.base.text import sanitize
 from pytest_energybench.gates import quantities
 from pytest_energybench.gates.results import broke_off
-from pytest_energybench.report.answers import ended_otherwise, sides, telling
-from pytest_energybench.report.text import plural
-from pytest_energybench.report.view import CaseView, RunView
+from pytest_energybench.report import answers, figures
+from pytest_energybench.report.entries import Entry, entries, named
+from pytest_energybench.report.text import listed, plural
+from pytest_energybench.report.view import CaseView, Kind, RunView
 from pytest_energybench.results.model import (
+    ACCURACY_LOST,
+    MORE_THAN,
     NOT_COMPARABLE,
     NOT_JUDGED,
     NOT_MEASURED,
+    OVER_BUDGET,
+    TOO_NOISY,
     Comparison,
-    Result,
     Run,
+    StoredRun,
 )
 
-MOST_NAMED = 3
+_PHRASES: Mapping[str, tuple[str, str]] = {
+    OVER_BUDGET: ("is over budget", "are over budget"),
+    ACCURACY_LOST: ("lost accuracy", "lost accuracy"),
+    NOT_MEASURED: ("could not be measured", "could not be measured"),
+    NOT_COMPARABLE: ("can't be compared", "can't be compared"),
+    TOO_NOISY: ("is too noisy to tell", "are too noisy to tell"),
+    SHORT: ("is too short to tell", "are too short to tell"),
+    BUSY: ("ran on a busy machine", "ran on a busy machine"),
+    NOT_JUDGED: ("could not be judged", "could not be judged"),
+    "": ("failed as a test", "failed as tests"),
+}
+"""Reason -> a phrase about one case, and about several."""
+
+_REFERENCES: Mapping[str, str] = {"group": "each group's reference", "budget": "stated budgets"}
+
+_ORDER = ("within limits", "unchanged", "less", "lower", "higher", "more", "unclear", "new")
+_NOUNS = {"reference": ("reference",), "metered": ("case metered", "cases metered")}
+_NAMED = ("less", "new", "more")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A rule that failed, or that nothing decides.
+class Like:
+    """Cases that nobody has to decide about, and what they are like, e.g. `less`.
 
     Attributes:
-        word: `FAIL` or `UNKNOWN`.
-        reason: of a closed list, e.g. `over budget`.
-        label: the case; empty where it is about none.
-        figures: both sides, change and interval.
-        note: what else there is to know.
-        change: what it is sorted by, the largest first.
+        cases: with their figures, the one that changed most first.
+        nodeids: of the stored run's cases that this run doesn't have.
     """
 
-    word: str
-    reason: str
-    label: str
-    figures: str = ""
-    note: str = ""
-    change: float = 0.0
+    what: str
+    cases: tuple[tuple[CaseView, str], ...] = ()
+    nodeids: tuple[str, ...] = ()
+
+    @property
+    def number(self) -> int:
+        """How many there are."""
+        return len(self.cases) + len(self.nodeids)
+
+    @property
+    def text(self) -> str:
+        """`14 unchanged`, `2 less: test_a −22.0 %, test_b −31.0 %`."""
+        nouns = _NOUNS.get(self.what)
+        number = plural(self.number, *nouns) if nouns else f"{self.number:,} {self.what}"
+        labels = [f"{case.label} {figure}".rstrip() for case, figure in self.cases]
+        shown = [*labels, *self.nodeids] if self.nodeids or self.what in _NAMED else []
+        return number + named(shown)
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A rule about energy that holds, and the change that it was judged by."""
+
+    case: CaseView
+    rule: Comparison
+    change: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,212 +92,303 @@ class Digest:
     """A run in the order in which a reviewer asks.
 
     Attributes:
-        word: `FAILED`, `PASSED`, `UNDECIDED`; empty where nothing was judged.
-        against: the stored run, its commit and date; `conditions` are the rest: machine, margin,
-            rounds. Empty where there is none.
+        kind, word: the result: `FAILED`, `PASSED`, `UNDECIDED`, `NOT JUDGED`.
+        sentence: how many cases, and why.
         entries: what failed, then what nothing decides, worst first.
-        changed: what is less, or new, a line each.
-        counts: all other cases, e.g. `14 unchanged`.
-        worst: the largest change that passed, with what was allowed; empty where none was.
+        commit: of this run, with branch; `against` names what it was held against, and `stored` the
+            stored run with its commit and date.
+        conditions: machine, margin, rounds.
+        meters: what was read, and whether the machine was quiet.
+        likes: all other cases.
+        nearest: the case nearest to its limit, in a sentence; `worst` in a few words that of those
+            held against the reference that decides.
     """
 
+    kind: Kind
     word: str
-    against: str
-    conditions: str
+    sentence: str
     entries: tuple[Entry, ...]
-    changed: tuple[Entry, ...]
-    counts: tuple[str, ...]
+    commit: str
+    against: str
+    stored: str
+    conditions: tuple[str, ...]
+    meters: tuple[str, ...]
+    likes: tuple[Like, ...]
+    nearest: str
     worst: str
 
     @property
     def head(self) -> str:
         """`FAILED against main (a1b2c3d, 2026-11-25; margin 3 %; 5 rounds)`; where it holds, all
         in one line: `PASSED against main (a1b2c3d, 2026-11-25): 19 unchanged, worst +1.2 %`."""
-        against = f" against {self.against}" if self.against else ""
-        if not self.word and self.against:
-            return f"Nothing to hold against {self.against}: {', '.join(self.counts)}"
-        if not self.word:
-            return f"{', '.join(self.counts)}; no limit and no stored run to hold them against"
-        if self.entries:
-            conditions = f"; {self.conditions}" if self.conditions else ""
-            inside = f"{against[:-1]}{conditions})" if against.endswith(")") else against
-            return f"{self.word}{inside}"
-        return f"{self.word}{against}: {', '.join(filter(None, [*self.counts, self.worst]))}"
+        against = f" against {self.stored}" if self.stored else ""
+        counts = ", ".join(self.counts)
+        if self.kind == "unjudged" and self.stored:
+            return f"Nothing to hold{against}: {counts}"
+        if self.kind == "unjudged":
+            return f"{counts}; no limit and no stored run to hold them against"
+        if not self.entries:
+            return f"{self.word}{against}: {counts}"
+        if not self.stored:
+            return self.word
+        inside = "; ".join(self.conditions)
+        date = against.removesuffix(")")
+        return (
+            f"{self.word}{date}; {inside})"
+            if date != against
+            else f"{self.word}{against} ({inside})"
+        )
+
+    @property
+    def scope(self) -> str:
+        """`feature-x 9f8e7d6 against main (a1b2c3d, 2026-11-25) · same machine · margin 3 %`"""
+        against = f"against {self.against}" if self.against else ""
+        commits = " ".join(filter(None, [self.commit, against]))
+        return " \u00b7 ".join(filter(None, [commits, *self.conditions]))
+
+    @property
+    def counts(self) -> list[str]:
+        """What needs no look, in a few words each."""
+        return [*(each.text for each in self.likes), *filter(None, [self.worst])]
+
+    @property
+    def changed(self) -> list[Entry]:
+        """What needs less than in the stored run, then what that doesn't have, as entries."""
+        if not self.stored:
+            return []
+        found = {each.what: each.cases for each in self.likes}
+        less = [
+            Entry("less", "", (case,), figures=answers.in_line(case.source, each))
+            for case, _ in found.get("less", ())
+            for each in case.source.comparisons
+            if each.reference == "stored"
+        ]
+        new = found.get("new", ())
+        return [*less, *(Entry("new", "", (case,), figures=text) for case, text in new)]
 
 
 def digest(view: RunView) -> Digest:
     """What the run came to."""
     run = view.source
-    told = {line.partition(": ")[0] for line in run.failures}
-    entries = [
-        entry for case in view.cases for entry in _entries(case, is_told=case.source.nodeid in told)
-    ]
-    entries += _others(run.failures, view.cases, entries)
-    entries = list(_alike(sorted(entries, key=_urgency)))
-    kinds = {case.kind for case in view.cases}
-    word = ""
-    if entries and entries[0].word == "FAIL":
-        word = "FAILED"
-    elif kinds & {"pass", "xfail"}:
-        word = "PASSED"
-    elif "unknown" in kinds:
-        word = "UNDECIDED"
-    against, conditions = _against(run)
+    found = entries(view)
+    kinds = Counter(case.kind for case in view.cases)
+    kind, word = _result(found, kinds)
+    stored = run.compared_with
+    name = _stored_name(stored) if stored is not None else ""
+    judged = _judged(run)
     return Digest(
+        kind=kind,
         word=word,
-        against=against,
-        conditions=conditions,
-        entries=tuple(entries),
-        changed=tuple(_changed(view)),
-        counts=tuple(_counts(view)),
-        worst=_worst(view),
+        sentence=_failed(view, found) if kind == "fail" else _held(view, kinds),
+        entries=tuple(found),
+        commit=_commit(run),
+        against=name or _references(run),
+        stored=name,
+        conditions=tuple(filter(None, [_machine(stored), _margins(judged), _rounds(run)])),
+        meters=tuple(_meters(run)),
+        likes=tuple(_likes(view)),
+        nearest=""
+        if kind == "fail"
+        else _nearest_sentence(_nearest(view, ("stored", *_REFERENCES))),
+        worst=_worst(_nearest(view, list(view.versus)[:1])),
     )
 
 
-def _others(
-    failures: Sequence[str], cases: Sequence[CaseView], entries: Sequence[Entry]
-) -> list[Entry]:
-    """Why the session fails beyond what cases came to."""
-    failed = {case.source.nodeid for case in cases if case.kind == "fail"}
-    notes = {entry.note for entry in entries if entry.reason == NOT_COMPARABLE}
-    return [
-        Entry("FAIL", "", "", note=sanitize(line))
-        for line in failures
-        if not any(line.startswith(f"{nodeid}: ") for nodeid in failed)
-        and not any(line.endswith(note) for note in notes)
-    ]
+def _result(found: Sequence[Entry], kinds: Mapping[Kind, int]) -> tuple[Kind, str]:
+    if any(entry.kind == "fail" for entry in found):
+        return "fail", "FAILED"
+    if kinds["pass"] or kinds["xfail"]:
+        return "pass", "PASSED"
+    return ("unknown", "UNDECIDED") if kinds["unknown"] else ("unjudged", "NOT JUDGED")
 
 
-def _urgency(entry: Entry) -> tuple[bool, str, float]:
-    return entry.word != "FAIL", entry.reason, -entry.change
+def _failed(view: RunView, found: Sequence[Entry]) -> str:
+    """`2 cases use more than main, 1 is over budget, 1 undecided`, the most frequent first."""
+    failed = [case for case in view.cases if case.kind == "fail"]
+    counted = Counter(map(_reason, failed))
+    names = {name for case in failed if (name := _more_than(case))}
+    name = next(iter(names)) if len(names) == 1 else "their reference"
+    phrases = {**_PHRASES, MORE_THAN: (f"uses more than {name}", f"use more than {name}")}
+    parts: list[str] = []
+    for reason, number in counted.most_common():
+        one, many = phrases.get(reason, (reason, reason))
+        noun = "" if parts else (" case" if number == 1 else " cases")
+        parts.append(sanitize(f"{number:,}{noun} {one if number == 1 else many}"))
+    faults = sum(not entry.cases for entry in found)
+    if faults:
+        parts.append(f"{plural(faults, 'fault')} of the run beside its cases")
+    undecided = sum(case.kind == "unknown" for case in view.cases)
+    if undecided:
+        parts.append(f"{undecided:,} undecided")
+    return ", ".join(parts)
 
 
-def _alike(entries: Sequence[Entry]) -> Iterator[Entry]:
-    """Those of one reason and one note in one: they hide nothing and say nothing of their own."""
-    found: defaultdict[tuple[str, ...], list[Entry]] = defaultdict(list)
-    for number, each in enumerate(entries):
-        own = str(number) if each.figures or not each.label else ""
-        found[each.word, each.reason, each.note, own].append(each)
-    for same in found.values():
-        if len(same) <= MOST_NAMED:
-            yield from same
-        else:
-            named = _names([each.label for each in same])
-            yield replace(same[0], label=f"{len(same):,} cases{named}")
-
-
-def _entries(case: CaseView, *, is_told: bool) -> list[Entry]:
-    """A line for every rule of the case that has not held; of one that broke off, for itself."""
+def _reason(case: CaseView) -> str:
     result = case.source.result
-    if SKIPPED_BY_FIXTURE in case.source.flags and not is_told:
-        return [Entry("UNKNOWN", NOT_JUDGED, case.label, note=SKIPPED_BY_FIXTURE)]
-    if case.kind not in ("fail", "unknown") or result is None:
-        return []
-    word = case.kind.upper()
-    if ended_otherwise(case.source):
-        return [Entry(word, f"test {case.source.outcome}", case.label)]
-    decided = [
-        (each, each.judged)
-        for each in case.source.comparisons
-        if each.judged is not None and each.judged.kind == result.kind
-    ]
-    if not decided:
-        return [Entry(word, sanitize(result.reason), case.label, note=case.reason)]
-    return [_entry(word, case, comparison, judged) for comparison, judged in decided]
-
-
-def _entry(word: str, case: CaseView, comparison: Comparison, judged: Result) -> Entry:
-    figures = _figures(case, comparison)
-    note = judged.text
-    if figures:  # the sentence begins with the same figures
-        note = judged.text.partition("; ")[2] or telling(comparison)
-    elif judged.reason == NOT_MEASURED and case.source.errors:
-        note = case.source.errors[0]
-    change = comparison.estimate or 0.0
-    return Entry(word, sanitize(judged.reason), case.label, figures, sanitize(note), change)
-
-
-def _figures(case: CaseView, comparison: Comparison) -> str:
-    """Both sides as they were compared, the change, and how sure it is."""
-    estimate, pair = comparison.estimate, sides(case.source, comparison)
-    if estimate is None or pair is None:
+    if case.kind == "fail" and answers.ended_otherwise(case.source):
         return ""
-    theirs, ours = pair
-    if comparison.quantity == "accuracy":
-        return f"{theirs} → {ours}  {quantities.in_points(estimate)}"
-    change = quantities.percent(estimate)
-    if comparison.reference == "budget":
-        words = [comparison.name, f"window {comparison.window!r}" if comparison.window else ""]
-        source = "".join(f"  {sanitize(word)}" for word in words if word)
-        return f"{ours} {'>' if estimate > 0 else '≤'} {theirs}  {change}{source}"
-    sure = quantities.bounds(comparison.interval) or "in 1 round"
-    return f"{_one_unit(f'{theirs} → {ours}')}  {change} {sure}"
+    reason = NOT_JUDGED if result is None else result.reason or NOT_JUDGED
+    return MORE_THAN if reason.startswith(MORE_THAN) else reason
 
 
-def _one_unit(sides: str) -> str:
-    """`96.7 J → 121 J` as `96.7 → 121 J`."""
-    return re.sub(r"^(\S+) (\S+) → (\S+ \2)$", r"\1 → \3", sides)
+def _more_than(case: CaseView) -> str:
+    reason = case.source.result.reason if case.source.result is not None else ""
+    return reason.removeprefix(MORE_THAN) if reason.startswith(MORE_THAN) else ""
 
 
-def _against(run: Run) -> tuple[str, str]:
-    stored = [each for case in run.cases for each in case.comparisons if each.reference == "stored"]
-    known = run.compared_with
-    if known is None:
-        return "", ""
-    told = ", ".join(
-        filter(None, [known.commit.id[:7] if known.commit else "", known.created[:10]])
-    )
-    name = sanitize(f"{known.name} ({told})" if told else known.name)
-    margins = sorted({each.margin for each in stored if each.margin is not None})
-    rounds = sorted({each.n for each in stored if each.n})
-    conditions = [] if known.differences else ["same machine"]
-    if margins:
-        spread = f"s {quantities.share(margins[0])} to" if len(margins) > 1 else ""
-        conditions.append(f"margin{spread} {quantities.share(margins[-1])}")
-    if rounds:
-        few = f"{rounds[0]:,} to " if len(rounds) > 1 else ""
-        conditions.append(f"{few}{plural(rounds[-1], 'round')}")
-    return name, "; ".join(conditions)
+def _held(view: RunView, kinds: Mapping[Kind, int]) -> str:
+    total, holds = len(view.cases), kinds["pass"] + kinds["xfail"]
+    if not total:
+        return "No case was metered in this run."
+    if not (holds or kinds["unknown"]):
+        return f"{plural(total, 'case')} measured, and nothing to hold them against."
+    parts = [f"{holds:,} of {plural(total, 'case')}"]
+    if kinds["xfail"]:
+        parts.append(f"{kinds['xfail']:,} of them expected failures")
+    if kinds["unknown"]:
+        reasons = dict.fromkeys(_reason(case) for case in view.cases if case.kind == "unknown")
+        parts.append(f"{kinds['unknown']:,} undecided ({listed(list(map(sanitize, reasons)))})")
+    if kinds["unjudged"]:
+        rest = (case for case in view.cases if case.kind == "unjudged")
+        references = " (references)" * all(case.source.baseline for case in rest)
+        parts.append(f"{kinds['unjudged']:,} not judged{references}")
+    return ", ".join(parts)
 
 
-def _counts(view: RunView) -> list[str]:
-    """How many of the other cases are like what; the few that are less, new or gone by name."""
-    number: Counter[str] = Counter()
-    named: defaultdict[str, list[str]] = defaultdict(list)
-    has_stored = _has_stored(view)
-    for case in view.cases:
-        if case.kind in ("fail", "unknown"):
-            continue
-        what, figure = _like(case, has_stored)
-        number[what] += 1
-        if what in _NAMED:
-            named[what].append(f"{case.label} {figure}".rstrip())
-    stored = view.source.compared_with
-    named["gone"] = [] if stored is None else list(map(sanitize, stored.stale))
-    number["gone"] = len(named["gone"])
-    order = [*_ORDER, *(each for each in number if each not in _ORDER)]
+def _judged(run: Run) -> list[Comparison]:
+    """Judged comparisons of energy; where there is a stored run those with it alone."""
+    has_stored = run.compared_with is not None
     return [
-        f"{_counted(number[what], what)}{_names(named[what])}" for what in order if number[what]
+        each
+        for case in run.cases
+        for each in case.comparisons
+        if each.quantity == "energy" and each.judged is not None
+        if each.reference == "stored" or not has_stored
     ]
 
 
-def _counted(number: int, what: str) -> str:
-    return plural(number, *_NOUNS[what]) if what in _NOUNS else f"{number:,} {what}"
+def _nearest(view: RunView, references: Collection[str]) -> _Held | None:
+    """The case that comes nearest to what it may use, among those that hold."""
+    held = [
+        _Held(case, each, estimate)
+        for case in view.cases
+        if case.kind == "pass"
+        for each in case.source.comparisons
+        if (each.quantity == "energy" and each.reference in references)
+        and each.judged is not None
+        and not each.judged.reason
+        and (estimate := figures.finite(each.estimate)) is not None
+    ]
+    return max(held, key=lambda e: (1 + e.change) / (1 + (e.rule.margin or 0.0)), default=None)
 
 
-_ORDER = ("within limits", "unchanged", "less", "lower", "higher", "more", "unclear", "new", "gone")
-_NOUNS = {"reference": ("reference",), "metered": ("case metered", "cases metered")}
-_NAMED = ("less", "new", "gone", "more")
-
-
-def _names(labels: Sequence[str]) -> str:
-    if not labels:
+def _nearest_sentence(held: _Held | None) -> str:
+    if held is None:
         return ""
-    more = len(labels) - MOST_NAMED
-    return f": {', '.join(labels[:MOST_NAMED])}{f' and {more} more' * (more > 0)}"
+    rule = held.rule
+    bounds = f" ({quantities.interval(rule.interval)})" if rule.interval else ""
+    against = "its budget" if rule.reference == "budget" else sanitize(rule.name)
+    allowed = f", {quantities.share(rule.margin)} allowed" if rule.margin else ""
+    change = f"{quantities.percent(held.change)}{bounds} against {against}"
+    return f"Nearest to its limit: {held.case.label}, {change}{allowed}."
 
 
-def _like(case: CaseView, has_stored: bool) -> tuple[str, str]:
+def _worst(held: _Held | None) -> str:
+    if held is None:
+        return ""
+    words = [quantities.percent(held.change), quantities.bounds(held.rule.interval)]
+    allowed = f" of {quantities.share(held.rule.margin)} allowed" if held.rule.margin else ""
+    return f"worst {' '.join(filter(None, words))}{allowed}"
+
+
+def _commit(run: Run) -> str:
+    if run.commit is None:
+        return ""
+    branch = f"{run.commit.branch} " if run.commit.branch else ""
+    dirty = " with uncommitted changes" if run.commit.dirty else ""
+    return sanitize(f"{branch}{run.commit.id[:7]}{dirty}")
+
+
+def _stored_name(stored: StoredRun) -> str:
+    """`main (a1b2c3d, 2026-11-25)`"""
+    parts = [stored.commit.id[:7] if stored.commit else "", stored.created[:10]]
+    inside = ", ".join(filter(None, parts))
+    return sanitize(f"{stored.name} ({inside})" if inside else stored.name)
+
+
+def _references(run: Run) -> str:
+    judged = [each for case in run.cases for each in case.comparisons if each.judged]
+    names = dict.fromkeys(sanitize(each.name) for each in judged if each.reference == "stored")
+    asked = {each.reference for each in judged}
+    words = (text for reference, text in _REFERENCES.items() if reference in asked)
+    return listed([*names, *words])
+
+
+def _machine(stored: StoredRun | None) -> str:
+    if stored is None:
+        return ""
+    return sanitize("; ".join(stored.differences)) if stored.differences else "same machine"
+
+
+def _margins(judged: Sequence[Comparison]) -> str:
+    margins = sorted({each.margin for each in judged if each.margin is not None})
+    if not margins:
+        return ""
+    least = f"s {quantities.share(margins[0])} to" if len(margins) > 1 else ""
+    return f"margin{least} {quantities.share(margins[-1])}"
+
+
+def _rounds(run: Run) -> str:
+    numbers = sorted({len(case.rounds) for case in run.cases if case.rounds})
+    if not numbers:
+        return ""
+    if numbers == [1]:
+        return "1 round, so no bounds"
+    least = f"{numbers[0]:,} to " if len(numbers) > 1 else ""
+    return f"{least}{plural(numbers[-1], 'round')}"
+
+
+def _meters(run: Run) -> Iterator[str]:
+    words: defaultdict[str, list[str]] = defaultdict(list)
+    for meter in run.meters:
+        words[meter.provenance].append(f"{meter.domain} by {meter.source}")
+    for provenance, read in words.items():
+        yield sanitize(f"{provenance}: {', '.join(read)}")
+    rounds = [each for case in run.cases for each in case.rounds]
+    busy = sum(any(spoils(flag) == BUSY for flag in each.flags) for each in rounds)
+    flagged = sum(bool(c.flags or any(each.flags for each in c.rounds)) for c in run.cases)
+    if busy:
+        yield f"machine busy in {busy:,} of {plural(len(rounds), 'round')}"
+    elif flagged:
+        yield f"{plural(flagged, 'case')} flagged"
+    elif rounds:
+        yield "machine quiet: no round was flagged"
+
+
+def _likes(view: RunView) -> Iterator[Like]:
+    """The cases that need no look by what they are like; then what only the stored run has."""
+    found: defaultdict[str, list[tuple[CaseView, str]]] = defaultdict(list)
+    stored = view.source.compared_with
+    for case in view.cases:
+        if case.kind not in ("fail", "unknown"):
+            what, figure = _like(case, has_stored=stored is not None or "stored" in view.versus)
+            found[what].append((case, figure))
+    for what in (*_ORDER, *(each for each in found if each not in _ORDER)):
+        cases = sorted(found.get(what, ()), key=_most_changed)
+        if cases:
+            yield Like(what, tuple(cases))
+    if stored is not None:
+        for what, nodeids in (("no longer a test", stored.stale), ("not run", stored.not_run)):
+            if nodeids:
+                yield Like(what, nodeids=tuple(map(sanitize, nodeids)))
+
+
+def _most_changed(entry: tuple[CaseView, str]) -> float:
+    change = next(iter(entry[0].changes.values()), None)
+    return 0.0 if change is None else -abs(change.value)
+
+
+def _like(case: CaseView, *, has_stored: bool) -> tuple[str, str]:
     """What a case that needs no look counts as, and its figure."""
     if case.kind == "xfail":
         return "failed as expected", ""
@@ -273,67 +404,3 @@ def _like(case: CaseView, has_stored: bool) -> tuple[str, str]:
     if case.kind == "pass":
         return "within limits", ""
     return ("reference" if case.source.baseline else "metered"), ""
-
-
-def _changed(view: RunView) -> Iterator[Entry]:
-    """What needs less than in the stored run, the most first; then what that doesn't have."""
-    if not _has_stored(view):
-        return
-    found = []
-    for case in view.cases:
-        if case.kind in ("fail", "unknown"):
-            continue
-        what, figure = _like(case, has_stored=True)
-        stored = [each for each in case.source.comparisons if each.reference == "stored"]
-        if what == "less":
-            found.append(
-                Entry(
-                    "less",
-                    "",
-                    case.label,
-                    _figures(case, stored[0]),
-                    "",
-                    -case.changes["stored"].value,
-                )
-            )
-        elif what == "new":
-            found.append(Entry("new", "", case.label, figure, "", -2.0))
-    yield from sorted(found, key=lambda entry: -entry.change)
-
-
-def shown_of_each(entries: Sequence[Entry], most: int) -> tuple[list[Entry], list[str]]:
-    """The first few of each reason, so that none hides another, and lines that count the rest."""
-    by_reason: defaultdict[tuple[str, str], list[Entry]] = defaultdict(list)
-    for entry in entries:
-        by_reason[entry.word, entry.reason].append(entry)
-    shown = [entry for found in by_reason.values() for entry in found[:most]]
-    left_out = [
-        f"and {len(found) - most:,} more: {' '.join(filter(None, key))}"
-        for key, found in by_reason.items()
-        if len(found) > most
-    ]
-    return shown, left_out
-
-
-def _has_stored(view: RunView) -> bool:
-    return "stored" in view.versus or view.source.compared_with is not None
-
-
-def _worst(view: RunView) -> str:
-    """The largest change against what decides, among those that hold, and what was allowed."""
-    reference = next(iter(view.versus), None)
-    found = [
-        each
-        for case in view.cases
-        if case.kind == "pass"
-        for each in case.source.comparisons
-        if (each.reference, each.quantity) == (reference, "energy")
-        and each.judged is not None
-        and each.estimate is not None
-    ]
-    if not found:
-        return ""
-    worst = max(found, key=lambda each: each.estimate or 0.0)
-    words = [quantities.percent(worst.estimate), quantities.bounds(worst.interval)]
-    allowed = f" of {quantities.share(worst.margin)} allowed" if worst.margin else ""
-    return f"worst {' '.join(filter(None, words))}{allowed}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pytest_energybench.gates.figures import Figures
@@ -94,18 +94,6 @@ def wholly_estimated(case: Case) -> bool:
 def is_time_ratio(case: Case, reference: Case | None) -> bool:
     """Whether an energy ratio says no more than a ratio of (CPU) times would."""
     return wholly_estimated(case) and (reference is None or wholly_estimated(reference))
-
-
-def group_baselines(cases: Sequence[Case]) -> dict[str, Case]:
-    """The baseline of each group; cases without a group have none."""
-    return {case.group: case for case in cases if case.baseline and case.group is not None}
-
-
-def relative_change(candidate: float | None, reference: float | None) -> float | None:
-    """candidate / reference - 1, where both are known and the reference is positive."""
-    if candidate is None or reference is None or reference <= 0:
-        return None
-    return candidate / reference - 1
 
 
 def spent(run: Run) -> Spent:

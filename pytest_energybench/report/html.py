@@ -24,15 +24,18 @@ from pytest_energybench.report.charts.plane import planes
 from pytest_energybench.report.charts.series import series
 from pytest_energybench.report.columns import columns
 from pytest_energybench.report.detail import case_detail
-from pytest_energybench.report.gate import gate
-from pytest_energybench.report.looks import MOST_NAMED, looks
-from pytest_energybench.report.view import GLYPHS
+from pytest_energybench.report.digest import Digest, Like, digest
+from pytest_energybench.report.entries import MOST_NAMED, MOST_OF_EACH, shown_of_each
+from pytest_energybench.report.view import GLYPHS, RunView
 from pytest_energybench.results.atomic import write_atomically
 from pytest_energybench.results.model import Run
 
 _SEAMS = re.compile(r"((?:::|[\[/_+-])(?=\w)|[^\W_]{16}(?=[^\W_]))")
 """Where a part of an id ends; a part longer than sixteen characters breaks there."""
 
+
+MOST_ASIDE = 6
+"""Cases that a line of what is less, new or missing names."""
 
 PACKED_FROM = 500
 """Cases from which a page keeps the panels packed until a reader opens them: parsing them is a
@@ -47,9 +50,11 @@ def render_html(run: Run, attachments: Sequence[Attachment] = ()) -> str:
         attachments: files of figures, embedded in the order given; tables; a headline.
     """
     view = run_view(run)
-    found = looks(view.looks)
-    entries = [entry for look in found for entry in look.entries]
-    drawn = forests([e.case for e in entries if e.comparison and e.comparison.quantity == "energy"])
+    found = digest(view)
+    entries, left_out = shown_of_each(found.entries, MOST_OF_EACH)
+    drawn = forests(
+        [e.cases[0] for e in entries if e.comparison and e.comparison.quantity == "energy"]
+    )
     headline = next((each for each in attachments if isinstance(each, Headline)), None)
     figures = [embedded(each) for each in attachments if isinstance(each, Path)]
     style, script = _asset("report.css"), _asset("report.js")
@@ -58,10 +63,13 @@ def render_html(run: Run, attachments: Sequence[Attachment] = ()) -> str:
         .get_template("page.html")
         .render(
             view=view,
-            gate=gate(view),
+            digest=found,
             headline=headline,
-            looks=found,
+            entries=entries,
+            left_out=left_out,
+            asides=_asides(view, found),
             most_named=MOST_NAMED,
+            most_aside=MOST_ASIDE,
             lines={
                 (row.case.key, plot.against): (plot, row) for plot in drawn for row in plot.rows
             },
@@ -92,6 +100,20 @@ def write_html(
     """Write the page to `path`, whole or not at all; a page that was there is replaced."""
     page = render_html(run, attachments)
     write_atomically(path, page.encode("utf-8", "replace"), overwrite=True)
+
+
+def _asides(view: RunView, found: Digest) -> list[tuple[str, Like]]:
+    """What is less, new or missing, with a heading each."""
+    reference = next(iter(view.versus.values()), "vs reference").removeprefix("vs ")
+    stored = view.source.compared_with.name if view.source.compared_with is not None else ""
+    headings = {
+        "less": f"Less than {reference}",
+        "lower": f"Lower than {reference}, 1 round",
+        "new": f"New, not in {stored}",
+        "no longer a test": f"In {stored}, no longer a test",
+        "not run": f"In {stored}, not run",
+    }
+    return [(headings[each.what], each) for each in found.likes if each.what in headings]
 
 
 @cache

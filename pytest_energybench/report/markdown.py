@@ -9,7 +9,8 @@ from pytest_energybench.base.text import sanitize
 from pytest_energybench.gates.quantities import ESTIMATE_MARK
 from pytest_energybench.report.build import run_view
 from pytest_energybench.report.columns import columns
-from pytest_energybench.report.digest import Entry, digest, shown_of_each
+from pytest_energybench.report.digest import digest
+from pytest_energybench.report.entries import Entry, shown_of_each
 from pytest_energybench.report.text import LONGEST_NAME, plural, shorten
 from pytest_energybench.report.view import GLYPHS, RunView
 from pytest_energybench.results.model import Run
@@ -32,15 +33,16 @@ def render_markdown(run: Run, *, most: int = LONGEST_COMMENT) -> str:
     head = f"**{_escape(found.head)}** {_escape(view.cost)}" if view.cases else _escape(found.head)
     parts = [head, ""]
     room = most - 4_000 - _size(head)  # for what stands at the end
-    changed, hidden = shown_of_each([*found.entries, *found.changed], _MOST_ENTRIES)
-    rows, room = _within(room, [_entry(entry) for entry in changed])
+    shown, left_out = shown_of_each([*found.entries, *found.changed], _MOST_ENTRIES)
+    rows, room = _within(room, [_entry(entry) for entry in shown])
+    hidden = [f"and {n:,} more: {each.word} {each.reason}".rstrip() for each, n in left_out]
     if rows:
         parts += ["| | | case | |", "| :-- | :-- | :-- | :-- |", *rows, ""]
-    if len(rows) < len(changed):
-        hidden.append(f"{len(changed) - len(rows):,} more rows don't fit here")
+    if len(rows) < len(shown):
+        hidden.append(f"{len(shown) - len(rows):,} more rows don't fit here")
     parts += [f"{_escape(line)}  " for line in hidden]
-    if found.entries and (found.counts or found.worst):
-        parts += [_escape(" · ".join(filter(None, [*found.counts, found.worst]))), ""]
+    if found.entries and found.counts:
+        parts += [_escape(" · ".join(found.counts)), ""]
     parts += _fold(view, room)
     if view.estimate_note and view.versus:
         parts += [f"_{_escape(view.estimate_note)}_", ""]

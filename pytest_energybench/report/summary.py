@@ -5,20 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from pytest_energybench.base.text import sanitize
 from pytest_energybench.gates import quantities
 from pytest_energybench.report import figures
-from pytest_energybench.report.text import listed, plural
-from pytest_energybench.report.view import WORDS, WORST_FIRST, CaseView, Count, Kind
-from pytest_energybench.results.model import MORE_THAN, Run
-
-_PHRASES: dict[Kind, tuple[str, str]] = {
-    "fail": ("fails", "fail"),
-    "unknown": ("is unknown", "are unknown"),
-    "xfail": ("fails as expected", "fail as expected"),
-    "pass": ("passes", "pass"),
-    "unjudged": ("is not judged", "are not judged"),
-}
+from pytest_energybench.report.text import plural
+from pytest_energybench.report.view import WORDS, WORST_FIRST, CaseView, Count
+from pytest_energybench.results.model import Run
 
 ESTIMATE_NOTE = (
     "Energy is estimated from CPU time here: every energy ratio is a time ratio, "
@@ -38,33 +29,6 @@ def counts(cases: Sequence[CaseView]) -> tuple[Count, ...]:
         for kind in WORST_FIRST
         if found[kind]
     )
-
-
-def headline(totals: Sequence[Count], cases: Sequence[CaseView]) -> str:
-    """`Of 27 cases, 2 fail (2 more than main) and 25 pass.`"""
-    if not cases:
-        return "No case was metered in this run."
-    phrases = [
-        f"{count.number:,} {_PHRASES[count.kind][count.number > 1]}{_reasons(count.kind, cases)}"
-        for count in totals
-    ]
-    return f"Of {plural(len(cases), 'case')}, {listed(phrases)}."
-
-
-def _reasons(kind: Kind, cases: Sequence[CaseView]) -> str:
-    """Why, most frequent first, for what a reader has to decide about."""
-    if kind not in ("fail", "unknown"):
-        return ""
-    found = Counter(
-        "more than the reference"
-        if each.source.result.reason.startswith(MORE_THAN)
-        else each.source.result.reason
-        for each in cases
-        if each.kind == kind and each.source.result is not None
-    )
-    if len(found) == 1:
-        return f" ({sanitize(next(iter(found)))})"
-    return f" ({sanitize(', '.join(f'{number:,} {word}' for word, number in found.most_common()))})"
 
 
 def cost(run: Run, pue: float) -> str:

@@ -9,7 +9,8 @@ from pytest_energybench.base.text import sanitize
 from pytest_energybench.gates import quantities
 from pytest_energybench.report.build import run_view
 from pytest_energybench.report.columns import Column, columns
-from pytest_energybench.report.digest import Digest, Entry, digest, shown_of_each
+from pytest_energybench.report.digest import Digest, digest
+from pytest_energybench.report.entries import MOST_OF_EACH, Entry, shown_of_each
 from pytest_energybench.report.sections import sections
 from pytest_energybench.report.text import display_width, pad, plural, shorten
 from pytest_energybench.report.view import CaseView, RunView
@@ -17,9 +18,6 @@ from pytest_energybench.results.model import Run
 
 MOST_ROWS = 40
 """Rows that are shown unasked."""
-
-MOST_ENTRIES = 10
-"""Entries of a reason that are shown unasked; all are, where the reader asked for all rows."""
 
 _GAP = 2
 _NARROWEST_NAME = 16
@@ -64,13 +62,12 @@ def _gate(view: RunView, found: Digest, width: int, verbosity: int, color: bool)
         yield from _wrapped(f"without {view.without}, which was allowed to be missing", width)
     if not found.entries:
         return
-    entries, left_out = shown_of_each(
-        found.entries, len(found.entries) if verbosity > 0 else MOST_ENTRIES
-    )
+    most = len(found.entries) if verbosity > 0 else MOST_OF_EACH
+    entries, left_out = shown_of_each(found.entries, most)
     yield from _entries(entries, width, color)
-    yield from (f"  {line} (-v shows all)" for line in left_out)
-    counts = [each for each in (*found.counts, found.worst) if each]
-    yield from (f"  {line}" for line in _wrapped("", width - 2, counts))
+    for each, number in left_out:
+        yield f"  and {number:,} more: {each.word} {each.reason}".rstrip() + " (-v shows all)"
+    yield from (f"  {line}" for line in _wrapped("", width - 2, found.counts))
 
 
 def _entries(entries: Sequence[Entry], width: int, color: bool) -> Iterator[str]:

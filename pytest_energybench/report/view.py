@@ -143,16 +143,6 @@ class CaseView:
     comparisons: tuple[ComparisonView, ...]
     reason: str
 
-    @property
-    def reason_is_time_ratio(self) -> bool:
-        """Whether the reason speaks of energies whose ratio is one of times; accuracy has none."""
-        return any(each.time_ratio and each.text == self.reason for each in self.comparisons)
-
-    @property
-    def needs_a_look(self) -> bool:
-        """Whether a reviewer has to decide something here."""
-        return self.kind in ("fail", "unknown")
-
 
 @dataclass(frozen=True, slots=True)
 class Count:
@@ -192,11 +182,9 @@ class RunView:
 
     Attributes:
         source: the run itself.
-        headline: the results of the run in one sentence.
         cost: what measuring took, in one sentence.
         counts: results, worst first, only those that occur.
         cases: in the order they ran.
-        looks: the cases that need a look, worst first.
         hosts: the machines, where the cases ran on several.
         without: domains that could not be read and were allowed to be missing; empty if none.
         pue: facility energy / IT energy.
@@ -206,11 +194,9 @@ class RunView:
     """
 
     source: Run
-    headline: str
     cost: str
     counts: tuple[Count, ...]
     cases: tuple[CaseView, ...]
-    looks: tuple[CaseView, ...]
     meters: tuple[MeterView, ...]
     hosts: tuple[HostView, ...]
     provenance: tuple[tuple[str, str], ...]

@@ -350,7 +350,7 @@ class StoredRun(Struct, frozen=True, kw_only=True, gc=False):
     Attributes:
         name: what people call it: its name, or its file's.
         differences: in what machine, meters or settings differ; empty where they are alike.
-        stale: its cases that are no tests any more.
+        stale: its cases that are no longer tests.
         not_run: its cases that still are tests and were not run.
     """
 

@@ -6,26 +6,11 @@ import pytest
 from pytest_energybench.gates.results import judged
 from pytest_energybench.report.build import run_view
 from pytest_energybench.results.model import Case, Comparison, Result, Run
-from tests.report.samples import MACHINE, empty_run
+from tests.report.samples import MACHINE
 
 
 def run_of(*cases, **changes):
     return Run(machine=MACHINE, cases=list(cases), **changes)
-
-
-def test_headline_of_a_ci_run(ci):
-    assert run_view(ci).headline == (
-        "Of 9 cases, 2 fail (1 more than the reference, 1 not measured), 1 is unknown (too noisy), "
-        "5 pass and 1 is not judged."
-    )
-
-
-def test_headline_of_nothing():
-    assert run_view(empty_run()).headline == "No case was metered in this run."
-
-
-def test_headline_tells_foreseen_failures(paper):
-    assert "8 fail as expected" in run_view(paper).headline
 
 
 def test_cost_names_searches_facility_and_their_kind(paper):
@@ -42,16 +27,6 @@ def test_emissions_are_an_estimate_with_their_source(ci):
     assert "~2.9 g CO₂e estimated at 380 g/kWh, Ember 2025" in run_view(given).cost
     without = msgspec.structs.replace(ci, settings={})
     assert "CO₂e" not in run_view(without).cost
-
-
-def test_looks_come_worst_first_and_leave_out_what_was_expected(ci, paper):
-    assert [case.kind for case in run_view(ci).looks] == ["fail", "fail", "unknown"]
-    assert run_view(paper).looks == ()
-
-
-def test_a_failed_test_needs_a_look_whatever_its_energy_did():
-    case = judged(Case(nodeid="t", name="t", outcome="failed", total_j=1.0))
-    assert [c.label for c in run_view(run_of(case)).looks] == ["t"]
 
 
 def test_unknown_energy_is_unknown_and_a_skip_is_not_judged():
@@ -182,17 +157,3 @@ def test_host_name_only_where_the_run_has_it(ci, host):
     rows = dict(run_view(msgspec.structs.replace(ci, machine=machine)).provenance)
     assert rows.get("Host") == host
     assert rows["Commit"] == "0123456789ab on faster-webp: Vectorise the filter"
-
-
-def test_a_reason_about_accuracy_is_no_ratio_of_times(paper):
-    energy = next(case for case in run_view(paper).cases if case.reason_is_time_ratio)
-    lost = Result(kind="fail", reason="accuracy lost", text="accuracy 0.95 drops by more than 1")
-    accuracy = Comparison(reference="group", quantity="accuracy", finding="lost", judged=lost)
-    worse = msgspec.structs.replace(
-        energy.source, result=lost, comparisons=[accuracy, *energy.source.comparisons]
-    )
-    cases = [worse if case.nodeid == worse.nodeid else case for case in paper.cases]
-    shown = run_view(msgspec.structs.replace(paper, cases=cases)).cases
-    told = next(case for case in shown if case.source is worse)
-    assert told.changes["group"].time_ratio
-    assert not told.reason_is_time_ratio

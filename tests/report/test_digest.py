@@ -2,14 +2,15 @@
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from pytest_energybench.gates.accuracy import Score, judge_accuracy
 from pytest_energybench.gates.comparisons import judge_budget, judge_duration
 from pytest_energybench.gates.results import judged
 from pytest_energybench.report.build import run_view
 from pytest_energybench.report.digest import digest
-from pytest_energybench.results.model import Case, Run, StoredRun
-from tests.report.samples import MACHINE
+from pytest_energybench.results.model import Case, Result, Run, StoredRun
+from tests.report.samples import MACHINE, STORED, ci_run, passing_run
 
 
 def found(*cases, **run):
@@ -56,7 +57,7 @@ def test_every_rule_of_a_case_that_failed_is_told():
 @pytest.mark.parametrize(
     ("cases", "failures", "word"),
     [
-        ([case(total_j=1.0)], [], ""),
+        ([case(total_j=1.0)], [], "NOT JUDGED"),
         ([case(total_j=1.0, comparisons=[judge_budget(1.0, 2.0)])], [], "PASSED"),
         ([case(errors=["lost"])], [], "UNDECIDED"),
         ([case(outcome="failed", total_j=1.0)], [], "FAILED"),
@@ -73,7 +74,7 @@ def test_a_stored_run_without_a_case_in_common_decides_nothing():
         compared_with=StoredRun(name="main", created="2026-11-25", stale=["f.py::old"]),
     )
     assert told.head.startswith("Nothing to hold against main (2026-11-25): ")
-    assert "1 gone: f.py::old" in told.head
+    assert "1 no longer a test: f.py::old" in told.head
 
 
 def test_a_failure_of_a_case_is_told_once(ci):
@@ -86,3 +87,64 @@ def test_the_worst_is_not_that_of_a_case_that_failed(ci):
     assert digest(run_view(ci)).worst == "worst +1.0 % [−0.8, +2.8] of 5 % allowed"
     none = msgspec.structs.replace(ci, cases=ci.cases[:1])
     assert digest(run_view(none)).worst == ""
+
+
+def of(results, **run):
+    cases = [
+        Case(nodeid=f"t.py::t{number}", name="", total_j=1.0, result=result)
+        for number, result in enumerate(results)
+    ]
+    return found(*cases, **run)
+
+
+PASS, UNKNOWN = Result(kind="pass"), Result(kind="unknown", reason="too noisy")
+
+
+@pytest.mark.parametrize(
+    ("results", "word", "sentence"),
+    [
+        ([], "NOT JUDGED", "No case was metered in this run."),
+        ([None], "NOT JUDGED", "1 case measured, and nothing to hold them against."),
+        ([PASS, None], "PASSED", "1 of 2 cases, 1 not judged"),
+        ([PASS, UNKNOWN], "PASSED", "1 of 2 cases, 1 undecided (too noisy)"),
+        ([UNKNOWN], "UNDECIDED", "0 of 1 case, 1 undecided (too noisy)"),
+        ([Result(kind="xfail", reason="over budget")], "PASSED", "1 of 1 case, 1 of them expected"),
+        (
+            [Result(kind="fail", reason="more than a"), Result(kind="fail", reason="more than b")],
+            "FAILED",
+            "2 cases use more than their reference",
+        ),
+        (
+            [Result(kind="fail", reason="over budget"), Result(kind="fail", reason="not judged")],
+            "FAILED",
+            "1 case is over budget, 1 failed as a test",
+        ),
+        ([Result(kind="fail", reason="of a later version")], "FAILED", "1 case of a later version"),
+    ],
+)
+def test_the_result_and_its_reasons(results, word, sentence):
+    found = of(results)
+    assert (found.word, found.sentence[: len(sentence)]) == (word, sentence)
+
+
+def test_a_fault_beside_the_cases_fails_and_is_told():
+    found = of([PASS], failures=["the run was cut short: 1 of its 2 metered tests have no figures"])
+    assert found.word == "FAILED"
+    assert found.entries[0].note.startswith("the run was cut short")
+
+
+def test_another_machine_is_told_where_it_is_compared_all_the_same():
+    stored = replace(STORED, differences=["cores is 2 here and 8 there"])
+    found = digest(run_view(replace(passing_run(), compared_with=stored)))
+    assert "cores is 2 here and 8 there" in found.conditions
+    assert "same machine" not in found.conditions
+
+
+def test_a_busy_machine_is_told_with_its_rounds():
+    run = ci_run()
+    busy = "foreign load: other processes kept 1.6 of 2 cores busy"
+    case = run.cases[0]
+    rounds = [replace(each, flags=[busy]) for each in case.rounds[:2]]
+    cases = [replace(case, rounds=[*rounds, *case.rounds[2:]]), *run.cases[1:]]
+    assert "machine busy in 2 of 40 rounds" in digest(run_view(replace(run, cases=cases))).meters
+    assert digest(run_view(passing_run())).meters[-1].startswith("machine quiet")

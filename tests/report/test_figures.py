@@ -77,8 +77,3 @@ def test_windows_beside_the_case_count_where_no_search_is_reported():
 )
 def test_only_two_estimates_make_a_time_ratio(one, other, expected):
     assert figures.is_time_ratio(case(provenance=one), case(provenance=other)) is expected
-
-
-@pytest.mark.parametrize("reference", [None, 0.0, -1.0])
-def test_no_change_against_nothing(reference):
-    assert figures.relative_change(1.0, reference) is None

@@ -30,8 +30,8 @@ def test_a_failing_page_answers_what_how_much_against_what_and_how_sure(ci):
     said = first_screen(render_html(ci))
     for answer in (
         "FAILED 1 case uses more than main, 1 could not be measured, 1 undecided",
-        "faster-webp 0123456 against main fedcba9 (2026-02-27)",
-        "same machine, meters and settings · margin 5 % · 5 rounds",
+        "faster-webp 0123456 against main (fedcba9, 2026-02-27)",
+        "same machine · margin 5 % · 5 rounds",
         "measured: cpu:0 by rapl, gpu:0 by nvml",
         "fail: more than main 40.8 J → 45.7 J +12.0 %",
         "+10.2 to +13.8 %; 5 rounds; +5 % allowed; 1.12 times as much as main",
@@ -40,7 +40,7 @@ def test_a_failing_page_answers_what_how_much_against_what_and_how_sure(ci):
         "⚑ another process used gpu:0",
         "Less than main: test_thumbnail −31.0 %, test_encode[webp] −22.0 %",
         "New, not in main: test_query 4.2 mJ",
-        "In main, no test any more: tests/test_codec.py::test_encode[gif]",
+        "In main, no longer a test: tests/test_codec.py::test_encode[gif]",
     ):
         assert answer in said
 

@@ -44,7 +44,7 @@ def test_a_passing_gate_is_one_line_with_its_worst_case(ci):
     (line,) = terminal_report(run, width=200, verbosity=-1).splitlines()
     assert line == (
         "PASSED against main (a1b2c3d, 2026-11-25): 3 unchanged, "
-        "2 less: test_encode[webp] −22.0 %, test_thumbnail −31.0 %, "
+        "2 less: test_thumbnail −31.0 %, test_encode[webp] −22.0 %, "
         "worst +1.0 % [−0.8, +2.8] of 5 % allowed"
     )
 

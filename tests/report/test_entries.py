@@ -1,0 +1,40 @@
+"""What has to be decided: grouped, so that no kind of reason hides another."""
+
+from msgspec.structs import replace
+
+from pytest_energybench.gates.results import judged
+from pytest_energybench.report.build import run_view
+from pytest_energybench.report.entries import MOST_OF_EACH, entries, shown_of_each
+from pytest_energybench.results.model import Case, Run
+from tests.report.samples import MACHINE
+
+
+def lost(number):
+    errors = [f"dram:0 was lost after 0.{number:02d} s"]
+    return judged(Case(nodeid=f"t.py::test_{number}", name="", outcome="error", errors=errors))
+
+
+def test_cases_of_which_the_same_is_to_be_told_are_one_entry():
+    (entry,) = entries(
+        run_view(Run(machine=MACHINE, cases=[lost(number) for number in range(100)]))
+    )
+    assert len(entry.cases) == 100
+    assert entry.note == "e.g. dram:0 was lost after 0.00 s"
+
+
+def test_a_lost_counter_of_many_cases_hides_no_regression(big):
+    cases = [lost(number) for number in range(1_500)]
+    shown, left_out = shown_of_each(
+        entries(run_view(replace(big, cases=[*cases, *big.cases]))), MOST_OF_EACH
+    )
+    assert [len(entry.cases) for entry in shown if entry.reason == "not measured"] == [1_500]
+    more = [entry for entry in shown if entry.reason == "more than main"]
+    assert len(more) == MOST_OF_EACH
+    assert all(entry.comparison.estimate for entry in more)
+    assert ("more than main", 90) in [(entry.reason, number) for entry, number in left_out]
+
+
+def test_the_largest_increase_comes_first(big):
+    changes = [entry.change for entry in entries(run_view(big)) if entry.figures]
+    assert changes == sorted(changes, reverse=True)
+    assert changes[0] > changes[-1]
