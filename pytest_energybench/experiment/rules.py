@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from pytest_energybench.report.charts.series import BASELINE as BASELINE
+BASELINE: Final = "baseline"
+"""The method that the others are compared with."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,7 @@ from pytest_energybench.base.text import sanitize
 from pytest_energybench.report.attachments import Attachment, Headline, Table, embedded
 from pytest_energybench.report.build import run_view
 from pytest_energybench.report.charts.forest import forests
-from pytest_energybench.report.charts.measures import LINE_HEIGHT, measures
-from pytest_energybench.report.charts.plane import planes
-from pytest_energybench.report.charts.series import series
+from pytest_energybench.report.charts.plane import planes, series
 from pytest_energybench.report.columns import columns
 from pytest_energybench.report.detail import case_detail
 from pytest_energybench.report.digest import Digest, Like, digest
@@ -75,8 +73,6 @@ def render_html(run: Run, attachments: Sequence[Attachment] = ()) -> str:
             },
             forests=forests(view.cases),
             planes=planes(view.cases),
-            measures=None if figures else measures(view.cases),
-            line_height=LINE_HEIGHT,
             series=series(view.cases),
             columns=columns(view),
             detail=case_detail,

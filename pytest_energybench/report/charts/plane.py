@@ -7,16 +7,26 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from pytest_energybench.base.text import sanitize
 from pytest_energybench.gates import quantities
 from pytest_energybench.report import figures
 from pytest_energybench.report.charts.scale import Scale, Tick, around, magnitudes
-from pytest_energybench.report.charts.series import method_of, shapes
 from pytest_energybench.report.text import LONGEST_NAME, listed, plural, shorten
 from pytest_energybench.report.view import CaseView
 
 HEIGHT = 300
 MOST_POINTS = 400
 _NAMED_IN_FINDING = 3
+SHAPES = 6
+PARAMETER = "method"
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A method: its name and the number of its shape and colour."""
+
+    name: str
+    shape: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,19 @@ class Plane:
     time_ratio: bool
 
 
+def series(cases: Sequence[CaseView]) -> tuple[Series, ...]:
+    """The methods in the order they appear; none where any case has no method."""
+    if not cases or not all(PARAMETER in case.source.params for case in cases):
+        return ()
+    names = dict.fromkeys(method_of(case) for case in cases)
+    return tuple(Series(name, index % SHAPES) for index, name in enumerate(names))
+
+
+def method_of(case: CaseView) -> str:
+    """The method's name as shown."""
+    return sanitize(str(case.source.params.get(PARAMETER, "")))
+
+
 def planes(cases: Sequence[CaseView]) -> tuple[Plane, ...]:
     """The plane of the figures themselves, and that of changes where groups have a reference."""
     absolute = [
@@ -83,7 +106,7 @@ def planes(cases: Sequence[CaseView]) -> tuple[Plane, ...]:
         for case in cases
         if (change := case.changes.get("group")) is not None and case.accuracy_change is not None
     ]
-    shape_of = shapes(cases)
+    shape_of = {entry.name: entry.shape for entry in series(cases)}
     made = []
     if len(absolute) > 1:
         made.append(_absolute(absolute, len(cases), shape_of))

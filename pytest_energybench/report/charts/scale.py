@@ -64,12 +64,10 @@ def _log_ticks(low: float, high: float) -> list[float]:
     return nice(low, high, 4)
 
 
-def around(values: Iterable[float], margin: float = 0.06, *, zero: bool = False) -> Scale:
-    """A linear scale over the values with some air; from zero on where `zero` is asked for."""
+def around(values: Iterable[float], margin: float = 0.06) -> Scale:
+    """A linear scale over the values with some air."""
     known = list(values)
     low, high = min(known, default=0.0), max(known, default=1.0)
-    if zero:
-        return Scale(0.0, (high or 1.0) * (1 + margin))
     air = (high - low) * margin or abs(high) * margin or 1.0
     return Scale(low - air, high + air)
 
