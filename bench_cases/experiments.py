@@ -41,20 +41,25 @@ class Experiments:
             self.world = roll.world
             enter(ManyRanks(roll, self.device))
         self._data: dict[int, Data] = {}
+        self._experiments: dict[str, Experiment] = {}
 
     @cached_property
     def preset(self) -> Preset:
         return self.options.preset(cuda=self.device.type == "cuda")
 
     def of(self, model: str, progress: Progress) -> Experiment:
-        """The experiment of this model, whose warm start `progress` hears of."""
+        """The experiment of this model, made once; its warm starts, one a seed, `progress` hears
+        of."""
+        if model not in self._experiments:
+            self._experiments[model] = self._made(model, progress)
+        return self._experiments[model]
+
+    def _made(self, model: str, progress: Progress) -> Experiment:
         data = self.data(model)
 
-        def start() -> CompressionPlan:
+        def start(seed: int) -> CompressionPlan:
             weights = self.options.weights(self.preset)
-            made = starting_model(
-                model, data, weights, self.options.seed, self.device, progress=progress
-            )
+            made = starting_model(model, data, weights, seed, self.device, progress=progress)
             return CompressionPlan(made.model, notes=made.notes)
 
         return Experiment(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
-    parser.add_argument("runs", metavar="RUN.json", nargs="+", help="run files of the shards")
+    parser.add_argument(
+        "runs", metavar="RUN.json", nargs="+", help="run files of the shards, or of other seeds"
+    )
     parser.add_argument("-o", "--output", metavar="OUT.json", required=True, help="file to write")
     parser.add_argument("--budgets", metavar="FILE", help="judge by this energy-budgets.toml too")
     parser.add_argument(
@@ -20,9 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """0, or 1 if a shard or a planned case is missing (the file is written all the same)."""
+    import msgspec
+
     from pytest_energybench.base.text import sanitize
     from pytest_energybench.gates.budgets import MOST_BYTES, parse_budgets
-    from pytest_energybench.gates.judge import judge_run
+    from pytest_energybench.gates.judge import judge_run, settled
+    from pytest_energybench.measurement.aggregate import join_parts
     from pytest_energybench.results.merge import Part, merge
     from pytest_energybench.results.run_file import read_bytes, read_run, write_run
 
@@ -30,11 +36,16 @@ def run(options: argparse.Namespace) -> int:
     if options.budgets is not None:
         content = read_bytes(options.budgets, most=MOST_BYTES)
         budgets = parse_budgets(content, options.budgets)
+    parts = [Part(path, read_run(path)) for path in options.runs]
+    pue = parts[0].run.settings.get("pue")
     merged = merge(
-        [Part(path, read_run(path)) for path in options.runs],
+        parts,
+        join=partial(join_parts, pue=float(pue) if isinstance(pue, int | float) else 1.0),
         allow_mismatch=options.allow_mismatch,
     )
     whole = judge_run(merged.run, budgets=budgets, allow_mismatch=options.allow_mismatch)
+    cases = [settled(case) if case.nodeid in merged.joined else case for case in whole.cases]
+    whole = msgspec.structs.replace(whole, cases=cases)
     write_run(whole, options.output, overwrite=options.overwrite)
     for line in (*merged.differing, *merged.missing):
         print(sanitize(line))

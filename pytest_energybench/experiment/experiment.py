@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,14 +16,21 @@ from torch import nn
 from pytest_energybench.experiment.compression import registry
 from pytest_energybench.experiment.compression.plan import CompressionPlan, Task
 from pytest_energybench.experiment.compression.run import Prepared, prepare, warm_up
+from pytest_energybench.experiment.compression.sizes import size
 from pytest_energybench.experiment.judging import assert_saves_energy
-from pytest_energybench.experiment.records import Measured, reached_by_baseline, record
+from pytest_energybench.experiment.records import (
+    Measured,
+    Reached,
+    record,
+    record_level,
+    recorded_by_baseline,
+)
 from pytest_energybench.experiment.rules import BASELINE
 from pytest_energybench.experiment.training.datasets.data import Splits
 from pytest_energybench.experiment.training.datasets.own import Images, splits_of
 from pytest_energybench.experiment.training.errors import TrainingError
 from pytest_energybench.experiment.training.hardware import choose_device, float32_arithmetic
-from pytest_energybench.experiment.training.progress import Progress
+from pytest_energybench.experiment.training.progress import Part, Progress
 from pytest_energybench.experiment.training.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -47,7 +55,7 @@ class Experiment:
         self,
         name: str,
         *,
-        model: Callable[[], nn.Module | CompressionPlan],
+        model: Callable[..., nn.Module | CompressionPlan],
         train: Images,
         validation: Images,
         test: Images,
@@ -61,8 +69,9 @@ class Experiment:
         Args:
             name: any text.
             model: gives the pretrained model, the same weights each time; called once for each
-                case. It takes batches of `train`'s images, and gives logits (batch, classes). A
-                `CompressionPlan` may hold the model, with notes for the report.
+                round of a case. With a parameter `seed` it is given the round's, for a start of its
+                own. The model takes batches of `train`'s images, and gives logits (batch, classes).
+                A `CompressionPlan` may hold it, with notes for the report.
             train: images (n, ...) float32 with class numbers (n,) as two tensors, a torch data set
                 of (image, class number), or a `Split` of your own.
             validation: what methods decide on and early stopping looks at.
@@ -80,12 +89,15 @@ class Experiment:
         self.search = search
         self.whole_curves = whole_curves
         self._model = model
+        self._references: dict[int, Reached] = {}
 
     def run(self, energy: Energy, method: str) -> None:
         """Train the model with `method` as the case of `energy`, and assert what it claims.
 
         Warm start, search and scoring stand outside the metered training. A method's case holds
         when it loses at most `max_drop` of accuracy against the baseline, and takes less energy.
+        Each round has a seed of its own, that of `train_settings` plus the round's number, for all
+        that is random: a start that takes one, search, order of the data, dropout.
 
         Args:
             energy: the fixture of the test.
@@ -115,25 +127,46 @@ class Experiment:
     def _train(self, energy: Energy, method: str) -> str | None:
         """Everything up to the figures; returns what the device lacks for the method, if so."""
         progress = energy.progress
+        rules = replace(self.train_settings, seed=self.train_settings.seed + energy.round)
         with energy.heavy_work("warm start"):
-            plan = self._start()
+            plan = self._start(rules.seed)
+        dense_bytes = size(plan.model).compressed_bytes
+        reached = None
         if method != BASELINE:
+            reached = self._reached_by_baseline(energy, rules)
             with energy.measure("search", counted=False):
-                plan = self._compress(plan, method, *reached_by_baseline(energy), progress)
+                plan = self._compress(plan, method, rules.seed, reached, progress)
         with energy.heavy_work("warm-up"):
-            prepared = self._prepare(plan, method)
+            prepared = self._prepare(plan, method, rules)
 
         with energy.measure("train") as window:
             training = prepared.train(self.data, window.joules_so_far, progress)
 
         with energy.heavy_work("scoring"):
-            batch = self.train_settings.evaluation_batch
-            measured = Measured.of(prepared.plan, training, self.data.test, batch, self.max_drop)
-            record(energy, measured)
+            measured = Measured.of(prepared.plan, training, self.data.test, rules.evaluation_batch)
+            record(energy, measured, dense_bytes)
+            energy.record(seed=rules.seed)
+            record_level(energy, training, reached, self.max_drop)
         return prepared.plan.lacks
 
-    def _start(self) -> CompressionPlan:
-        made = self._model()
+    def _reached_by_baseline(self, energy: Energy, rules: TrainSettings) -> Reached:
+        """What the baseline reaches on validation that is trained with these rules and seed.
+
+        Where rounds run backwards, the baseline's turn of this seed is still to come: it is trained
+        once outside of all windows, so that no figure depends on the order of the cases.
+        """
+        found = recorded_by_baseline(energy, rules.seed) or self._references.get(rules.seed)
+        if found is None:
+            with energy.heavy_work("reference"):
+                prepared = self._prepare(self._start(rules.seed), BASELINE, rules)
+                trained = prepared.train(self.data, progress=Part(energy.progress, "reference"))
+            best = trained.best.validation
+            found = self._references[rules.seed] = Reached(best.accuracy, best.loss)
+        return found
+
+    def _start(self, seed: int) -> CompressionPlan:
+        takes_seed = "seed" in inspect.signature(self._model).parameters
+        made = self._model(seed=seed) if takes_seed else self._model()
         plan = made if isinstance(made, CompressionPlan) else CompressionPlan(made)
         plan.model.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         return plan
@@ -142,34 +175,33 @@ class Experiment:
         self,
         plan: CompressionPlan,
         method: str,
-        trained_accuracy: float | None,
-        trained_loss: float | None,
+        seed: int,
+        reached: Reached,
         progress: Progress,
     ) -> CompressionPlan:
-        """Let the method decide, on validation, where the trained baseline reached that much."""
+        """Let the method decide, on validation, where the trained baseline `reached` that much."""
         task = Task(
             data=self.data,
             device=self.device,
             max_drop=self.max_drop,
             evaluation_batch=self.train_settings.evaluation_batch,
             strategy=self.search,
-            seed=self.train_settings.seed,
-            trained_accuracy=trained_accuracy,
-            trained_loss=trained_loss,
+            seed=seed,
+            trained_accuracy=reached.accuracy,
+            trained_loss=reached.loss,
             whole_curve=self.whole_curves,
             progress=progress,
         )
         return registry.method(method)(plan, task)
 
-    def _prepare(self, plan: CompressionPlan, method: str) -> Prepared:
+    def _prepare(self, plan: CompressionPlan, method: str, rules: TrainSettings) -> Prepared:
         """Put the model into the type it trains in, after a warm-up on a copy of it.
 
         The first steps of a kind pay for choosing and building kernels. They belong to no method,
         and the baseline, which runs first, would pay for all.
         """
-        kernels = warm_up(plan, self.data, self.train_settings, self.device)
-        label = f"{self.name}-{method}"
-        return prepare(plan.noted(**kernels), self.train_settings, self.device, label)
+        kernels = warm_up(plan, self.data, rules, self.device)
+        return prepare(plan.noted(**kernels), rules, self.device, f"{self.name}-{method}")
 
 
 @contextmanager

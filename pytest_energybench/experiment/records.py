@@ -27,7 +27,6 @@ class Measured:
     file_bytes: int
     size: Size
     facts: Mapping[str, Metric]
-    max_drop: float
 
     @classmethod
     def of(
@@ -36,7 +35,6 @@ class Measured:
         training: Training,
         images: Split,
         batch_size: int,
-        max_drop: float,
     ) -> Measured:
         """Check that the trained model is what its method says, save it, load it into another one
         and evaluate that on `images`: the accuracy is that of what is stored."""
@@ -52,12 +50,12 @@ class Measured:
             file_bytes=file_bytes,
             size=size(plan.model),
             facts=plan.verified(),
-            max_drop=max_drop,
         )
 
 
-def record(energy: Energy, measured: Measured) -> None:
-    """Write everything into the case."""
+def record(energy: Energy, measured: Measured, dense_bytes: int) -> None:
+    """Write everything into the case; `dense_bytes` are those of the model's weights before any
+    method changed them."""
     training, size = measured.training, measured.size
     best = training.best.validation
     energy.record(
@@ -71,12 +69,11 @@ def record(energy: Energy, measured: Measured) -> None:
         parameters=size.parameters,
         bytes_stored=size.bytes_stored,
         weight_bytes=size.compressed_bytes,
-        realised_rate=1 - size.compressed_bytes / _dense_bytes(energy, size),
+        realised_rate=1 - size.compressed_bytes / dense_bytes,
         trainings=training.trainings,
         file_bytes=measured.file_bytes,
         **measured.facts,
     )
-    _record_level(energy, measured)
     for search in measured.plan.searches:
         energy.record_search(
             parameter=search.parameter,
@@ -123,32 +120,32 @@ def record(energy: Energy, measured: Measured) -> None:
         energy.flag(f"stopped by the cap of {training.epochs} epochs, not by early stopping")
 
 
-def _dense_bytes(energy: Energy, size: Size) -> float:
-    """Bytes of the baseline's compressed weights; this model's in float32 where it is alone."""
-    return _of_baseline(energy, "weight_bytes") or 4 * size.compressed_parameters
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What a trained baseline reached on validation: accuracy, 0 to 1, and loss in nats."""
+
+    accuracy: float
+    loss: float
 
 
-def reached_by_baseline(energy: Energy) -> tuple[float | None, float | None]:
-    """The accuracy, 0 to 1, and the loss in nats that the trained baseline of this case reached on
-    validation, where known."""
-    return _of_baseline(energy, "validation_accuracy"), _of_baseline(energy, "validation_loss")
+def recorded_by_baseline(energy: Energy, seed: int) -> Reached | None:
+    """What the baseline of this case recorded in its round with this seed, where that ran."""
+    for each in energy.baseline.rounds if energy.baseline is not None else ():
+        accuracy, loss = (each.metrics.get(f"validation_{name}") for name in ("accuracy", "loss"))
+        if each.seed == seed and isinstance(accuracy, float) and isinstance(loss, float):
+            return Reached(accuracy, loss)
+    return None
 
 
-def _of_baseline(energy: Energy, metric: str) -> float | None:
-    """A figure that the baseline of this case recorded, if it did."""
-    figure = None if energy.baseline is None else energy.baseline.metrics.get(metric)
-    return float(figure) if isinstance(figure, int | float) else None
-
-
-def _record_level(energy: Energy, measured: Measured) -> None:
-    """Epochs, seconds and joules until validation first was within `max_drop` of the baseline's
-    accuracy there (paper, Sections 2.4 and 3.5)."""
-    reference, _ = reached_by_baseline(energy)
-    if reference is None:
-        reference = measured.training.best.validation.accuracy
-    crossing = measured.training.first_crossing(reference - measured.max_drop)
+def record_level(
+    energy: Energy, training: Training, reached: Reached | None, max_drop: float
+) -> None:
+    """Epochs, seconds and joules until validation first was within `max_drop` of the accuracy that
+    the baseline `reached` there; None is the baseline itself (paper, Sections 2.4 and 3.5)."""
+    reference = (reached or training.best.validation).accuracy
+    crossing = training.first_crossing(reference - max_drop)
     if crossing is None:
-        energy.flag(f"validation never came within {measured.max_drop:g} of the baseline's")
+        energy.flag(f"validation never came within {max_drop:g} of the baseline's")
         return
     energy.record(epochs_to_level=crossing.number, seconds_to_level=crossing.seconds)
     if _known(crossing.joules):

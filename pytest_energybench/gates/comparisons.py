@@ -192,7 +192,7 @@ def judge_group(
         theirs,
         name=known_as(reference, case),
         margin=margin,
-        interleaved=interleaved,
+        interleaved=interleaved or bool(case.seeds),
         allow_mismatch=allow_mismatch,
     )
 
@@ -296,11 +296,15 @@ def judge_change(
 def estimate(
     candidate: Figures, reference: Figures, *, interleaved: bool = True
 ) -> Estimate | None:
-    """Log ratio of two cases' rounds; None where a figure is unknown, 0 J or a single round."""
+    """Log ratio of two cases' rounds; None where a figure is unknown, 0 J or a single round.
+
+    Args:
+        interleaved: the i-th rounds of both make a pair, unless their seeds differ.
+    """
     ours, theirs = candidate.samples, reference.samples
     if min(len(ours), len(theirs)) < 2 or not all(ours + theirs):
         return None
-    if interleaved and len(ours) == len(theirs):
+    if interleaved and len(ours) == len(theirs) and candidate.seeds == reference.seeds:
         return paired(ours, theirs)
     return welch(ours, theirs)
 

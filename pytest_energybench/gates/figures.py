@@ -26,6 +26,7 @@ class Figures:
         flags: what was said of each round.
         unit: functional unit that figures are per one of; empty for the energy of a whole round.
         counts: how many of it each round made; None where it was not counted.
+        seeds: of each round; those of one seed make a pair. Empty where a round has none.
     """
 
     total_j: float | None
@@ -35,6 +36,7 @@ class Figures:
     flags: tuple[Sequence[str], ...] = ()
     unit: str = ""
     counts: tuple[float | None, ...] = ()
+    seeds: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, case: Case, unit: str = "") -> Figures:
@@ -47,6 +49,7 @@ class Figures:
             flags=tuple(each.flags for each in case.rounds),
             unit=unit,
             counts=counts_of(case, unit),
+            seeds=case.seeds,
         )
 
     @cached_property

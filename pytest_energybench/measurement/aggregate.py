@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from statistics import median
-from typing import TYPE_CHECKING, Literal, TypeVar, get_args
+from statistics import fmean, median
+from typing import TYPE_CHECKING, Literal, TypeGuard, TypeVar, get_args
 
 import msgspec
 
 from pytest_energybench.base import provenance
 from pytest_energybench.base.flags import spoils
 from pytest_energybench.gates.results import broke_off
-from pytest_energybench.results.model import Case, Provenance, Round, Search, Series, Window
+from pytest_energybench.results.model import (
+    Case,
+    Provenance,
+    Round,
+    Scalar,
+    Search,
+    Series,
+    Window,
+)
 
 if TYPE_CHECKING:
     from pytest_energybench.metering.idle import IdlePower
@@ -139,28 +147,40 @@ def searches_so_far(last: Search | None) -> list[Search]:
     return [] if last is None else [*last.earlier, msgspec.structs.replace(last, earlier=[])]
 
 
-def priced_search(
-    search: Search, windows: Sequence[Window], case: Case, baseline: Case | None
-) -> Search:
-    """The search with what its windows cost, and after how many trainings it has paid.
+def with_priced_search(case: Case, baseline: Case | None) -> Case:
+    """The case, whose search has what its windows cost and after how many trainings it has paid.
+
+    The windows are those kept beside the case's energy. Each round has its own search: the figures
+    are medians over the rounds, as the case's are.
 
     Args:
-        windows: those kept beside the case's energy.
-        case, baseline: one training saves the difference of their energies.
+        baseline: one training saves the difference of its energy and the case's.
     """
-    if not windows:
-        return search
-    spent = sum_rounds(windows)
-    saved = None
+    rounds: dict[int, list[Window]] = {}
+    for window in case.windows:
+        if window.place == "beside":
+            rounds.setdefault(window.round, []).append(window)
+    if case.search is None or not rounds:
+        return case
+    spent = [sum_rounds(windows) for windows in rounds.values()]
+    total, saved = _known_median(each.total_j for each in spent), None
     if case.total_j is not None and baseline is not None and baseline.total_j is not None:
         saved = baseline.total_j - case.total_j
-    return msgspec.structs.replace(
-        search,
-        duration_s=search.duration_s or spent.duration_s,
-        energy_j=spent.energy_j,
-        total_j=spent.total_j,
-        pays_after=spent.total_j / saved if spent.total_j and saved and saved > 0 else None,
+    search = msgspec.structs.replace(
+        case.search,
+        duration_s=case.search.duration_s or median(each.duration_s for each in spent),
+        energy_j=_by_domain(median, [each.energy_j for each in spent]),
+        total_j=total,
+        pays_after=total / saved if total and saved and saved > 0 else None,
     )
+    return msgspec.structs.replace(case, search=search)
+
+
+def _known_median(totals: Iterable[float | None]) -> float | None:
+    """The median, or None if one of the totals is not known."""
+    found = list(totals)
+    known = [total for total in found if total is not None]
+    return median(known) if len(known) == len(found) else None
 
 
 def summarise(case: Case, *, pue: float) -> Case:
@@ -168,9 +188,7 @@ def summarise(case: Case, *, pue: float) -> Case:
     rounds = case.rounds
     if not rounds:
         return case
-    totals = [entry.total_j for entry in rounds]
-    known = [total for total in totals if total is not None]
-    total = median(known) if len(known) == len(totals) else None
+    total = _known_median(entry.total_j for entry in rounds)
     counted = [window for window in case.windows if window.place == "counted"]
     return msgspec.structs.replace(
         case,
@@ -190,12 +208,15 @@ def summarise(case: Case, *, pue: float) -> Case:
     )
 
 
-def join(earlier: Case, later: Case, *, pue: float) -> Case:
+def join(earlier: Case, later: Case, *, pue: float, baseline: Case | None = None) -> Case:
     """Two executions of the same test as one case: the rounds of both, what was said of either.
 
-    The later execution's outcome, metrics and comparisons stand. A rerun of a test whose energy was
-    judged adds to the sample and never replaces it. One that broke off before that adds no round:
-    how much of its work was done is not known.
+    The later execution's outcome and comparisons stand; metrics are of all rounds. A rerun of a
+    test whose energy was judged adds to the sample and never replaces it. One that broke off before
+    that adds no round: how much of its work was done is not known.
+
+    Args:
+        baseline: tells after how many trainings a search has paid.
     """
     if broke_off(earlier):
         return msgspec.structs.replace(later, flags=noted([*later.flags, BROKEN_OFF]))
@@ -210,16 +231,58 @@ def join(earlier: Case, later: Case, *, pue: float) -> Case:
     moved = [
         msgspec.structs.replace(window, round=window.round + offset) for window in later.windows
     ]
+    curves = [msgspec.structs.replace(curve, round=curve.round + offset) for curve in later.series]
+    rounds = [*earlier.rounds, *later.rounds]
     joined = msgspec.structs.replace(
         later,
-        rounds=[*earlier.rounds, *later.rounds],
+        rounds=rounds,
+        metrics=metrics_of(rounds) or later.metrics,
         windows=[*earlier.windows, *moved],
         search=later.search or earlier.search,
-        series=later.series or earlier.series,
+        series=[*earlier.series, *curves],
         flags=[*earlier.flags, *later.flags],
         errors=[*earlier.errors, *later.errors],
     )
-    return summarise(joined, pue=pue)
+    return with_priced_search(summarise(joined, pue=pue), baseline)
+
+
+def join_parts(parts: Sequence[Case], *, pue: float) -> Case:
+    """The same test in several runs, each with rounds of its own seeds, as one case.
+
+    What the parts were judged to be on their own rounds is no judgement of all: the outcome is that
+    of a part which broke off, else `passed` until the whole is judged (`judge.settled`).
+    """
+    sound = [part for part in parts if not broke_off(part)]
+    broken = [part for part in parts if broke_off(part)]
+    whole = sound[0] if sound else broken[0]
+    for part in sound[1:]:
+        whole = join(whole, part, pue=pue)
+    return msgspec.structs.replace(
+        whole,
+        outcome=broken[0].outcome if broken else "passed",
+        expected=next((part.expected for part in parts if part.expected), ""),
+        errors=noted(error for part in parts for error in part.errors),
+        flags=noted([*whole.flags, *([BROKEN_OFF] if broken else [])]),
+    )
+
+
+def metrics_of(rounds: Sequence[Round]) -> dict[str, Scalar]:
+    """Of what every round recorded the mean of a number, and anything else where all have the same:
+    the last round's figure alone would be taken for that of all. A seed is a round's own."""
+    found: dict[str, Scalar] = {}
+    for name in rounds[0].metrics:
+        if name == "seed" or not all(name in each.metrics for each in rounds):
+            continue
+        values = [each.metrics[name] for each in rounds]
+        if all(value == values[0] for value in values):
+            found[name] = values[0]
+        elif len(numbers := [each for each in values if _is_number(each)]) == len(values):
+            found[name] = fmean(numbers)
+    return found
+
+
+def _is_number(value: Scalar) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def weakest_provenance(windows: Iterable[Window]) -> dict[str, Provenance]:

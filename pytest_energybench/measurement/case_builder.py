@@ -104,7 +104,9 @@ class CaseBuilder:
     def judged_on(self, baseline: Case | None) -> Case:
         """The case that limits are held against: this execution joined to the earlier ones."""
         case = self.finished(baseline)
-        return case if self.earlier is None else aggregate.join(self.earlier, case, pue=self.pue)
+        if self.earlier is None:
+            return case
+        return aggregate.join(self.earlier, case, pue=self.pue, baseline=baseline)
 
     def finished(self, baseline: Case | None) -> Case:
         """This execution with all figures.
@@ -123,15 +125,11 @@ class CaseBuilder:
                 flags=[*self.flags, *self._summed()],
                 errors=list(self.errors),
                 comparisons=list(self.comparisons),
+                search=self.search,
             ),
             pue=self.pue,
         )
-        if self.search is None:
-            return case
-        beside = [window for window in self.windows if window.place == "beside"]
-        return msgspec.structs.replace(
-            case, search=aggregate.priced_search(self.search, beside, case, baseline)
-        )
+        return aggregate.with_priced_search(case, baseline)
 
     def _summed(self) -> list[str]:
         if not self.further:

@@ -7,6 +7,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from pytest_energybench.base.text import sanitize
 from pytest_energybench.gates import quantities
 from pytest_energybench.report import figures
@@ -110,7 +112,7 @@ def case_detail(view: CaseView) -> CaseDetail:
     return CaseDetail(
         rounds=_rounds(view),
         domains=_domains(case),
-        curves=tuple(curve for series in case.series if (curve := _series(series)) is not None),
+        curves=_curves(case),
         searches=() if case.search is None else _searches(case, case.search, view.estimated),
         params=scalar_rows(case.params),
         metrics=scalar_rows({**case.metrics, **_counts(case)}),
@@ -217,6 +219,18 @@ def _windows(case: Case, estimated: bool) -> tuple[tuple[str, str], ...]:
             text += f" in {len(totals)} windows"
         rows.append((sanitize(name), text + _PLACES.get(place, f", {sanitize(place)}")))
     return tuple(rows)
+
+
+def _curves(case: Case) -> tuple[Curve, ...]:
+    """Those of the last round, which say so where there are several; the run file has them all."""
+    last = max((series.round for series in case.series), default=0)
+    suffix = f", round {last + 1}" if last else ""
+    shown = (
+        _series(msgspec.structs.replace(series, name=series.name + suffix))
+        for series in case.series
+        if series.round == last
+    )
+    return tuple(curve for curve in shown if curve is not None)
 
 
 def _series(series: Series) -> Curve | None:

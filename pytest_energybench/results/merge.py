@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from pytest_energybench.results.compatibility import commits, differences, numbered, with_hosts
 from pytest_energybench.results.errors import MergeError, one_line
-from pytest_energybench.results.model import Host, Run
+from pytest_energybench.results.model import Case, Host, Run, Scalar, Shard
+
+Join = Callable[[Sequence[Case]], Case]
+"""Makes one case of several that hold other rounds of the same test."""
+
+OF_ROUNDS = ("seed", "rounds")
+"""Settings that parts may differ in where every round says its own seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +34,27 @@ class Merged:
         run: all cases, in the order of the parts. What is missing is in its errors, too.
         missing: shards and planned cases that are in no part, a sentence each.
         differing: what differs between the parts, where that was allowed.
+        joined: node ids of the cases whose rounds are of several parts; see `Join`.
     """
 
     run: Run
     missing: tuple[str, ...] = ()
     differing: tuple[str, ...] = ()
+    joined: frozenset[str] = frozenset()
 
 
-def merge(parts: Sequence[Part], *, allow_mismatch: bool = False) -> Merged:
+def merge(parts: Sequence[Part], *, join: Join, allow_mismatch: bool = False) -> Merged:
     """One run out of several.
 
     Machine, meters, settings (all of them, PUE too) and commit must agree. The merged run is the
     first part's in all but cases, errors, shard and time, which is the earliest. Where parts are of
     unlike machines, or of several hosts, each case keeps its own in `hosts`.
 
+    Parts that say the seed of every round may hold the same cases with other seeds: their rounds
+    are put together, in the order of the seeds.
+
     Args:
+        join: puts the rounds of a case together that is in several parts.
         allow_mismatch: differences are told instead of refused.
 
     Raises:
@@ -54,17 +66,25 @@ def merge(parts: Sequence[Part], *, allow_mismatch: bool = False) -> Merged:
     differing = tuple(_differing(parts))
     if differing and not allow_mismatch:
         raise MergeError(one_line(f"the runs are no parts of one whole: {_some(differing)}"))
-    duplicates = [*_shards_twice(parts), *_cases_twice(parts)]
+    parts = sorted(parts, key=_first_seed)
+    many_hosts = any(part.run.hosts or _unlike(part, parts[0]) for part in parts)
+    duplicates = [*_shards_twice(parts), *_cases_twice(parts, joins=not many_hosts)]
     if duplicates:
         raise MergeError(one_line(_some(duplicates)))
     missing = tuple(_missing(parts))
     errors = dict.fromkeys(error for part in parts for error in part.run.errors)
     hosts: list[Host] = []
     cases = [case for part in parts for case in part.run.cases]
-    if any(part.run.hosts or _unlike(part, parts[0]) for part in parts):
+    if many_hosts:
         hosts, cases = numbered([part.run for part in parts])
+    by_test: dict[str, list[Case]] = {}
+    for case in cases:
+        by_test.setdefault(case.nodeid, []).append(case)
+    joined = frozenset(nodeid for nodeid, found in by_test.items() if len(found) > 1)
+    cases = [join(found) if len(found) > 1 else found[0] for found in by_test.values()]
     run = msgspec.structs.replace(
         with_hosts(parts[0].run, hosts),
+        settings=_settings(parts[0].run, cases, joined=bool(joined)),
         created=min(part.run.created for part in parts),
         commits=list(dict.fromkeys(each for part in parts for each in part.run.commits)),
         shard=None,
@@ -72,7 +92,7 @@ def merge(parts: Sequence[Part], *, allow_mismatch: bool = False) -> Merged:
         failures=[*dict.fromkeys(each for part in parts for each in part.run.failures), *missing],
         errors=[*errors, *missing, *differing],
     )
-    return Merged(run, missing, differing)
+    return Merged(run, missing, differing, joined)
 
 
 def _differing(parts: Sequence[Part]) -> Iterable[str]:
@@ -89,34 +109,72 @@ def _differing(parts: Sequence[Part]) -> Iterable[str]:
 
 
 def _unlike(part: Part, first: Part) -> list[str]:
-    return differences(part.run, first.run, ignore=())
+    seeded = all(_is_seeded(each.run) for each in (part, first))
+    return differences(part.run, first.run, ignore=OF_ROUNDS if seeded else ())
+
+
+def _is_seeded(run: Run) -> bool:
+    """Whether every round that there is says its seed."""
+    return all(each.seed is not None for case in run.cases for each in case.rounds)
+
+
+def _first_seed(part: Part) -> int:
+    """The least of its rounds' seeds."""
+    rounds = (each for case in part.run.cases for each in case.rounds)
+    return min((each.seed for each in rounds if each.seed is not None), default=0)
+
+
+def _settings(first: Run, cases: Sequence[Case], *, joined: bool) -> dict[str, Scalar]:
+    """The first part's, with as many rounds as a case has at most where some were joined."""
+    if not joined:
+        return first.settings
+    return {**first.settings, "rounds": max(len(case.rounds) for case in cases)}
 
 
 def _shards_twice(parts: Sequence[Part]) -> Iterable[str]:
-    seen: dict[int, str] = {}
+    seen: dict[tuple[int, Scalar], str] = {}
     for part in parts:
         shard = part.run.shard
         if shard is not None:
-            if shard.index in seen:
-                yield f"shard {shard.index} is in {seen[shard.index]} and in {part.label}"
-            seen[shard.index] = part.label
+            key = shard.index, part.run.settings.get("seed")
+            if key in seen:
+                yield f"shard {shard.index} is in {seen[key]} and in {part.label}"
+            seen[key] = part.label
 
 
-def _cases_twice(parts: Sequence[Part]) -> Iterable[str]:
+def _cases_twice(parts: Sequence[Part], *, joins: bool) -> Iterable[str]:
+    """Cases in two parts, unless each of their rounds there has a seed of its own.
+
+    Args:
+        joins: all parts are of one machine, so that their rounds may be one case's.
+    """
     seen: dict[str, str] = {}
+    seeds: dict[tuple[str, int | None], str] = {}
     for part in parts:
+        here = set()
         for case in part.run.cases:
-            if case.nodeid in seen:
-                yield f"{case.nodeid} is in {seen[case.nodeid]} and in {part.label}"
+            where = seen.get(case.nodeid)
+            if where is not None and (case.nodeid in here or not joins or not _is_seeded(part.run)):
+                yield f"{case.nodeid} is in {where} and in {part.label}"
+            here.add(case.nodeid)
             seen[case.nodeid] = part.label
+            for each in case.rounds:
+                other = seeds.setdefault((case.nodeid, each.seed), part.label)
+                if other != part.label and each.seed is not None:
+                    yield f"{case.nodeid} is with seed {each.seed} in {other} and in {part.label}"
 
 
 def _missing(parts: Sequence[Part]) -> Iterable[str]:
-    shards = [part.run.shard for part in parts if part.run.shard is not None]
-    if shards:
-        count = shards[0].count
-        for index in sorted(set(range(1, count + 1)) - {shard.index for shard in shards}):
-            yield f"shard {index}/{count} is missing"
+    shards: dict[Scalar, dict[int, Shard]] = {}
+    for part in parts:
+        if part.run.shard is not None:
+            shard_of = shards.setdefault(part.run.settings.get("seed"), {})
+            shard_of[part.run.shard.index] = part.run.shard
+    for seed, of_seed in shards.items():
+        count = next(iter(of_seed.values())).count
+        of = f" of seed {seed}" if len(shards) > 1 else ""
+        for index in sorted(set(range(1, count + 1)) - of_seed.keys()):
+            yield f"shard {index}/{count}{of} is missing"
     for part in parts:
         if part.run.shard is not None:
             there = {case.nodeid for case in part.run.cases}

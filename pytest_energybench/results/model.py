@@ -192,6 +192,7 @@ class Search(Struct, frozen=True, kw_only=True, gc=False):
         evaluations: of the validation split, those broken off included; `images` counts the images
             seen.
         duration_s: of this search, or of the windows beside the case's energy.
+        energy_j, total_j: of one round, the median over those that searched.
         reference_evaluations: what the paper's own scan would have taken.
         pays_after: trainings after which the search has paid for itself; None where training
             saves nothing.
@@ -214,12 +215,17 @@ class Search(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Series(Struct, frozen=True, kw_only=True, gc=False):
-    """Points of a curve that belongs to a case: loss over epochs, power over time."""
+    """Points of a curve that belongs to a case: loss over epochs, power over time.
+
+    Attributes:
+        round: number of the round it was recorded in, from 0.
+    """
 
     name: str
     x: str
     points: list[tuple[float, float]]
     unit: str = ""
+    round: Count = 0
 
 
 class Case(Struct, frozen=True, kw_only=True, gc=False):
@@ -233,7 +239,8 @@ class Case(Struct, frozen=True, kw_only=True, gc=False):
             for a case that ran nowhere.
         total_j: IT energy, the sum over domains: what budgets and gates judge.
         facility_j: PUE x total_j.
-        metrics: what the test recorded; `accuracy` is correct/total where those were given.
+        metrics: what the test recorded; `accuracy` is correct/total where those were given. Of
+            several rounds that each recorded, the mean of a number, and a word only if all have it.
         units: functional unit, e.g. `token` -> how many of it a round made, the median over the
             rounds; only units that were counted in every round.
         idle_j: as in `Window`.
@@ -265,6 +272,12 @@ class Case(Struct, frozen=True, kw_only=True, gc=False):
     errors: list[str] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
     result: Result | None = None
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Of its rounds, where each has one."""
+        found = tuple(each.seed for each in self.rounds if each.seed is not None)
+        return found if len(found) == len(self.rounds) else ()
 
 
 class MeterInfo(Struct, frozen=True, kw_only=True, gc=False):

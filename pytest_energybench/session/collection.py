@@ -29,7 +29,8 @@ _STOPPED = "energy: an earlier round of this test failed"
 last_key = pytest.StashKey[bool]()
 """In an item's stash: whether it is the last round of its test."""
 
-_number_key = pytest.StashKey[int]()
+number_key = pytest.StashKey[int]()
+"""In an item's stash: the number of its round, from 0."""
 
 
 class Selection(NamedTuple):
@@ -285,7 +286,7 @@ class Rounds:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
         if not item.stash.get(last_key, True):
-            setattr(report, ROUND_ATTRIBUTE, item.stash[_number_key])
+            setattr(report, ROUND_ATTRIBUTE, item.stash[number_key])
         return report
 
     @pytest.hookimpl(tryfirst=True)
@@ -334,7 +335,7 @@ def _repeated(items: Sequence[pytest.Item], rounds: int) -> Iterator[pytest.Item
             for member in group if forwards else reversed(group):
                 again = member if last else _again(member)
                 again.stash[last_key] = last
-                again.stash[_number_key] = number
+                again.stash[number_key] = number
                 yield again
 
 

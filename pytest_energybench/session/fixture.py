@@ -60,6 +60,7 @@ class Energy:
         interleaved: bool = False,
         allow_mismatch: bool = False,
         follows: bool = False,
+        round: int = 0,
     ) -> None:
         """
         Args:
@@ -73,7 +74,9 @@ class Energy:
             interleaved: candidate and baseline ran in the same rounds, so that they make pairs.
             allow_mismatch: figures of unlike provenance may be compared.
             follows: another process reports this test; its own meters are not read here.
+            round: number of this execution among the rounds of its test, from 0.
         """
+        self._round = round
         self._draft = draft
         self._meter = meter
         self._baseline = baseline
@@ -354,6 +357,15 @@ class Energy:
         self._conclude(judge_group_accuracy(case, baseline, allowed))
 
     # ---- looking --------------------------------------------------------------------------
+
+    @property
+    def round(self) -> int:
+        """Number of this round of the test, from 0 (`--energy-rounds`).
+
+        Work with random numbers takes its seed from it, so that rounds are independent and all
+        tests of a group have the same seeds: `seed = 7 + energy.round`.
+        """
+        return self._round
 
     @property
     def baseline(self) -> Case | None:

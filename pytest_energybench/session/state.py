@@ -23,7 +23,7 @@ from pytest_energybench.results.model import Case, Commit, Host, Outcome, Run, S
 from pytest_energybench.results.redaction import without_private
 from pytest_energybench.results.storable import scalar, storable_case, storable_head, text
 from pytest_energybench.results.storage import is_good
-from pytest_energybench.session.collection import Selection, last_key, nodeid_of
+from pytest_energybench.session.collection import Selection, last_key, nodeid_of, number_key
 from pytest_energybench.session.conditions import conditions
 from pytest_energybench.session.config import EnergyConfig
 from pytest_energybench.session.fixture import Energy
@@ -243,6 +243,7 @@ class EnergySession:
             follows=not self.role.judges(),
             interleaved=self.options.rounds > 1,
             allow_mismatch=self.options.allow_mismatch,
+            round=item.stash.get(number_key, 0),
         )
         repeats = item.stash.setdefault(_began_key, False)
         item.stash[_began_key] = True
@@ -323,7 +324,8 @@ class EnergySession:
         """An execution together with those of the same test before it."""
         if earlier is None:
             return case
-        return judged(aggregate.join(earlier, case, pue=self.options.pue))
+        baseline = self.baseline(case.group)
+        return judged(aggregate.join(earlier, case, pue=self.options.pue, baseline=baseline))
 
     def add(self, case: Case) -> Case:
         """Take a finished execution; a test that ran before adds to its rounds."""

@@ -25,7 +25,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "measurement": {"base", "metering", "results", "gates"},
     "session": {"base", "metering", "results", "gates", "report", "measurement"},
     "parallel": {"base", "metering", "results", "gates", "report", "measurement", "session"},
-    "cli": {"base", "metering", "results", "gates", "report", "experiment.paper"},
+    "cli": {"base", "metering", "results", "gates", "measurement", "report", "experiment.paper"},
     "plugin": {"base", "metering", "session", "parallel"},
     "experiment": {"experiment.compression", "experiment.training", "report", "session"},
     "experiment.training": set(),

@@ -100,6 +100,6 @@ def test_shards_of_unlike_machines_keep_them_and_others_need_not(unlike):
     first = make_run(make_case("a", 1.0))
     second = make_run(make_case("b", 1.0), machine=OTHER if unlike else MACHINE)
     parts = [Part("1.json", first), Part("2.json", second)]
-    run = merge(parts, allow_mismatch=True).run
+    run = merge(parts, join=list, allow_mismatch=True).run
     assert [case.host for case in run.cases] == (["host 1", "host 2"] if unlike else [None, None])
     assert [host.machine for host in run.hosts] == ([MACHINE, OTHER] if unlike else [])

@@ -24,9 +24,13 @@ def test_it(energy, work, fresh, method):
     assert fresh == []
     fresh.append(method)
     LOG.append(method)
+    with energy.measure("search", counted=False):
+        work(1.0 + energy.round)
     with energy.measure():
         work({"a": 10.0, "b": 9.0}[method] + 0.01 * len(LOG))
-    energy.record(accuracy=0.9, seed=len(LOG))
+    energy.record(accuracy=0.9, seed=7 + energy.round, epochs=energy.round)
+    energy.record_series("loss", [(1, energy.round)], x="epoch")
+    energy.record_search(parameter="n", found=3, curve=[], evaluations=1, images=1)
     energy.assert_below_baseline()
     energy.assert_accuracy_within_baseline()
 
@@ -58,7 +62,23 @@ def test_rounds_are_one_case_judged_in_pairs(suite: pytest.Pytester) -> None:
     assert energy["interval"][0] < energy["estimate"] < energy["interval"][1]
     assert (accuracy["finding"], accuracy["method"], accuracy["n"]) == ("kept", "paired", 4)
     assert [each["metrics"]["accuracy"] for each in b["rounds"]] == [0.9] * 4
-    assert len({each["seed"] for each in (*a["rounds"], *b["rounds"])}) == 8
+    for case in (a, b):
+        assert [each["seed"] for each in case["rounds"]] == [7, 8, 9, 10]
+        assert case["metrics"] == {"accuracy": 0.9, "epochs": 1.5}
+        curves = [(each["round"], each["points"]) for each in case["series"]]
+        assert curves == [(number, [[1, number]]) for number in range(4)]
+        searches = [each["total_j"] for each in case["windows"] if each["name"] == "search"]
+        assert case["search"]["total_j"] == pytest.approx(sum(searches) / 4)
+    assert b["search"]["pays_after"] == pytest.approx(
+        b["search"]["total_j"] / (a["total_j"] - b["total_j"])
+    )
+
+
+def test_rounds_of_other_seeds_make_no_pairs(suite: pytest.Pytester) -> None:
+    suite.makepyfile(GROUP.replace("7 + energy.round", "len(LOG)"))
+    suite.runpytest("--energy-rounds=4", "--energy-json=run.json")
+    energy = json.loads(Path("run.json").read_text())["cases"][1]["comparisons"][0]
+    assert (energy["method"], energy["n"]) == ("welch", 4)
 
 
 RERUN = ("-p", "pytest_rerunfailures", "--reruns=2", "--energy-json=run.json")
