@@ -14,6 +14,7 @@ COMMANDS = {
     "doctor": "what this machine can meter, how well, and how to mend what is missing",
     "report": "make the HTML page (or Markdown, or CSV) of a run file",
     "compare": "put run files side by side",
+    "export": "write a run in the format of another tool",
     "merge": "make one run of several shards, and judge it again",
     "null": "run cases against themselves: this machine's noise floor",
 }

@@ -17,7 +17,7 @@ def to_json(diagnosis: Diagnosis) -> bytes:
     """The diagnosis as JSON: the fields of `Diagnosis`, and `exit_status`."""
     import msgspec
 
-    fields = msgspec.to_builtins(diagnosis)
+    fields = msgspec.to_builtins(diagnosis, enc_hook=str)  # a `Problem` is text, and more
     return msgspec.json.format(
         msgspec.json.encode({**fields, "exit_status": diagnosis.exit_status}), indent=2
     )

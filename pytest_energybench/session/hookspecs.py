@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pytest_energybench.metering.meter import Meter
     from pytest_energybench.metering.source import Source
     from pytest_energybench.report.attachments import Attachment
-    from pytest_energybench.results.model import Run
+    from pytest_energybench.results.model import Case, Run
     from pytest_energybench.session.role import Ranks
 
 
@@ -45,6 +45,16 @@ def pytest_energy_ranks(config: pytest.Config) -> Ranks | None:
     Asked for only where `WORLD_SIZE` is more than one. All ranks then run the same tests in step,
     the first one reports, and one rank a host meters. For torch:
     `return pytest_energybench.experiment.training.rank_coordinator.RankCoordinator.of_torchrun()`.
+    """
+
+
+@pytest.hookspec
+def pytest_energy_case(config: pytest.Config, case: Case, numbers: Mapping[str, float]) -> None:
+    """A case as it stands in the run file, told once the session has ended and its files are
+    written; in the reporting process only.
+
+    `numbers` are its known figures by name, for an experiment tracker: `energy_j`, `duration_s`,
+    `energy_per_token_j`, and the numbers among its metrics. What is not known is not in there.
     """
 
 

@@ -106,8 +106,25 @@ class EnergyReporter:
         written = self.writer().write(self._run, complete=not stopped)
         if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self._session().taken_over:
             session.exitstatus = pytest.ExitCode.OK  # an earlier run had finished them all
-        if not written and not session.exitstatus:
+        told = self._tell_trackers(self._run)
+        if not (written and told) and not session.exitstatus:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+    def _tell_trackers(self, run: Run) -> bool:
+        """Call the project's `pytest_energy_case`; False where one raised, which is said."""
+        hook = self._config.hook.pytest_energy_case
+        if not hook.get_hookimpls():
+            return True
+        from pytest_energybench.report.export import numbers
+
+        for case in run.cases:
+            try:
+                hook(config=self._config, case=case, numbers=numbers(case))
+            except Exception as error:  # a tracker that is away must not cost the session its end
+                what = f"{type(error).__name__}: {error}".splitlines()[0]
+                self.writer().messages.append(f"energy: pytest_energy_case raised {what}")
+                return False
+        return True
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self._run is None:

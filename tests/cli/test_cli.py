@@ -56,6 +56,22 @@ def run(suite: pytest.Pytester, written: dict[str, bytes]) -> None:
 
 @pytest.mark.usefixtures("run")
 class TestCommands:
+    def test_export_writes_each_format_or_says_why_not(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        nodeid = "test_it.py::test_it[A-plain]"
+        for name in ("github-benchmark", "bencher", "openmetrics", "csv"):
+            assert main(["export", "base.json", f"--format={name}"]) == 0
+            assert nodeid in capsys.readouterr().out
+        boamps = ["export", "base.json", "--format=boamps"]
+        assert main(boamps) == 4
+        assert "4 cases: choose one with --case" in capsys.readouterr().err
+        assert main([*boamps, "--case=no"]) == 4
+        assert "--case: base.json has no case no" in capsys.readouterr().err
+        assert main([*boamps, f"--case={nodeid}", "-o", "out/b.json"]) == 0
+        (measure,) = json.loads(Path("out/b.json").read_text())["measures"]
+        assert measure["powerConsumption"] == pytest.approx(120.0 / 3.6e6)
+
     def test_compare_shows_runs_side_by_side(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["compare", "./base.json", "./more.json"]) == 0
         out = capsys.readouterr().out

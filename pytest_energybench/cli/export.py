@@ -1,0 +1,42 @@
+"""`energybench export RUN.json --format=F`: a run in the format of another tool."""
+
+from __future__ import annotations
+
+import argparse
+
+FORMATS = ("github-benchmark", "bencher", "openmetrics", "csv", "boamps")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    parser.add_argument("file", metavar="RUN.json", help="a run file")
+    parser.add_argument("--format", choices=FORMATS, required=True, help="whose format")
+    parser.add_argument("--case", metavar="NODEID", help="only this case; boamps takes one")
+    parser.add_argument("-o", "--output", metavar="OUT", help="file to write (default: print it)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """0 once it is written."""
+    import sys
+
+    import msgspec
+
+    from pytest_energybench.base.text import sanitize
+    from pytest_energybench.exceptions import EnergyBenchError
+    from pytest_energybench.report import export
+    from pytest_energybench.results.atomic import write_atomically
+    from pytest_energybench.results.run_file import read_run
+
+    loaded = read_run(options.file)
+    if options.case is not None:
+        chosen = [case for case in loaded.cases if case.nodeid == options.case]
+        if not chosen:
+            raise EnergyBenchError(f"--case: {options.file} has no case {options.case}")
+        loaded = msgspec.structs.replace(loaded, cases=chosen)
+    content = export.FORMATS[options.format](loaded)
+    if options.output is None:
+        sys.stdout.write(content)
+        return 0
+    write_atomically(options.output, content.encode(), overwrite=True)
+    print(sanitize(f"{options.output}: {len(loaded.cases)} cases"))
+    return 0

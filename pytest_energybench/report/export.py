@@ -1,0 +1,182 @@
+"""A run in the formats of other tools; what is not known is left out, never written as 0.
+
+A value is the median over the rounds. Its bounds are the lowest and the highest round: a
+distribution-free interval of the median, whose one-sided confidence over n rounds is 1 - 2^-n
+(Conover, Practical Nonparametric Statistics, 3.2). One round has no bounds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from statistics import median
+
+from pytest_energybench.gates.figures import Figures
+from pytest_energybench.report.export_boamps import boamps
+from pytest_energybench.report.figures import accuracy_of, finite
+from pytest_energybench.report.table_csv import render_csv
+from pytest_energybench.results.model import Case, Run
+
+_MOST_BENCHER = 1024
+"""Characters of a benchmark's name that Bencher takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One figure of a case.
+
+    Attributes:
+        name: `energy`, `duration`, or `energy-per-token`.
+        unit: `J`, `s` or `J/token`.
+        value: median over the rounds, with its lowest and highest round.
+    """
+
+    name: str
+    unit: str
+    value: float
+    bounds: tuple[float, float] | None
+
+
+def measures(case: Case) -> Iterator[Measure]:
+    """The known figures of a case."""
+    energy = Figures.of(case).samples
+    if case.rounds and energy:
+        yield _measure("energy", "J", energy)
+    if case.rounds:
+        yield _measure("duration", "s", [each.duration_s for each in case.rounds])
+    for unit in case.units:
+        if samples := Figures.of(case, unit).samples:
+            yield _measure(f"energy-per-{unit}", f"J/{unit}", samples)
+
+
+def _measure(name: str, unit: str, samples: Sequence[float]) -> Measure:
+    bounds = (min(samples), max(samples)) if len(samples) > 1 else None
+    return Measure(name, unit, median(samples), bounds)
+
+
+def numbers(case: Case) -> dict[str, float]:
+    """All known numbers of a case by name, for trackers: `energy_j`, `duration_s`,
+    `energy_per_token_j`, `accuracy` and the other metrics."""
+    suffixes = {"s": "s"}
+    found = {
+        f"{each.name.replace('-', '_')}_{suffixes.get(each.unit, 'j')}": each.value
+        for each in measures(case)
+    }
+    metrics = {name: finite(value) for name, value in case.metrics.items()}
+    return found | {name: value for name, value in metrics.items() if value is not None}
+
+
+def github_benchmark(run: Run) -> str:
+    """JSON for the `customSmallerIsBetter` tool of github-action-benchmark."""
+    entries = []
+    for case in run.cases:
+        words = [_provenance(case), f"{len(case.rounds)} rounds", _commit(run)]
+        for each in measures(case):
+            entry = {
+                "name": f"{case.nodeid} ({each.name})",
+                "unit": each.unit,
+                "value": each.value,
+                "extra": "\n".join(filter(None, words)),
+            }
+            if each.bounds is not None:
+                low, high = each.bounds
+                entry["range"] = f"± {max(high - each.value, each.value - low)!r}"
+            entries.append(entry)
+    return _json(entries)
+
+
+def bencher(run: Run) -> str:
+    """Bencher Metric Format: benchmark -> measure -> value with its bounds."""
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for case in run.cases:
+        entry = {}
+        for each in measures(case):
+            entry[each.name] = {"value": each.value}
+            if each.bounds is not None:
+                low, high = each.bounds
+                entry[each.name] |= {"lower_value": low, "upper_value": high}
+        if entry:
+            found[_shortened(case.nodeid)] = entry
+    return _json(found)
+
+
+def openmetrics(run: Run) -> str:
+    """OpenMetrics 1.0 text, for the textfile collector or a push gateway."""
+    families: dict[tuple[str, str, str], list[str]] = {}
+
+    def sample(name: str, unit: str, help_text: str, labels: Mapping[str, str], v: float) -> None:
+        written = ",".join(f'{key}="{_escaped(value)}"' for key, value in labels.items() if value)
+        line = f"energybench_{name}{{{written}}} {v!r}"
+        families.setdefault((f"energybench_{name}", unit, help_text), []).append(line)
+
+    for case in run.cases:
+        labels = {"nodeid": case.nodeid, "group": case.group or "", "host": case.host or ""}
+        for each in measures(case):
+            quantity, unit = ("duration", "seconds") if each.unit == "s" else ("energy", "joules")
+            per = {"per": each.unit.removeprefix("J/")} if "/" in each.unit else {}
+            middle = "_per_unit" if per else ""
+            low, high = each.bounds or (None, None)
+            for which, value in (("", each.value), ("_lowest", low), ("_highest", high)):
+                if value is not None:
+                    name = f"{quantity}{middle}{which}_{unit}"
+                    text = f"{quantity.capitalize()}{middle.replace('_', ' ')} of a case" + (
+                        f", its{which.replace('_', ' ')} round" if which else ", median of rounds"
+                    )
+                    sample(name, unit, text, labels | per, value)
+        for domain, joules in case.energy_j.items():
+            origin = {"domain": domain, "provenance": case.provenance.get(domain, "")}
+            text = "Energy of a case by domain, median of rounds"
+            sample("domain_energy_joules", "joules", text, labels | origin, joules)
+        accuracy = accuracy_of(case.metrics)
+        if accuracy is not None:
+            sample("accuracy_ratio", "ratio", "Share of right answers", labels, accuracy)
+        if case.result is not None:
+            failed = float(case.result.kind == "fail")
+            sample("failed", "", "Whether a rule of the case does not hold", labels, failed)
+    head = {"commit": _commit(run), "machine": run.machine.fingerprint, "created": run.created}
+    written = ",".join(f'{key}="{_escaped(value)}"' for key, value in head.items() if value)
+    lines = [
+        "# TYPE energybench_run info",
+        "# HELP energybench_run What the figures are figures of.",
+        f"energybench_run_info{{{written}}} 1",
+    ]
+    for (name, unit, help_text), samples in families.items():
+        lines.append(f"# TYPE {name} gauge")
+        lines += [f"# UNIT {name} {unit}"] if unit else []
+        lines += [f"# HELP {name} {help_text}.", *samples]
+    return "\n".join([*lines, "# EOF", ""])
+
+
+FORMATS: Mapping[str, Callable[[Run], str]] = {
+    "github-benchmark": github_benchmark,
+    "bencher": bencher,
+    "openmetrics": openmetrics,
+    "csv": render_csv,
+    "boamps": boamps,
+}
+"""Format -> its writer. A `boamps` report is of one case."""
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _shortened(name: str) -> str:
+    if len(name) <= _MOST_BENCHER:
+        return name
+    digest = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=5).hexdigest()
+    return f"{name[: _MOST_BENCHER - len(digest) - 1]}-{digest}"
+
+
+def _provenance(case: Case) -> str:
+    return ", ".join(f"{domain} {word}" for domain, word in case.provenance.items())
+
+
+def _commit(run: Run) -> str:
+    return run.commit.id + ("-dirty" if run.commit.dirty else "") if run.commit else ""

@@ -1,0 +1,205 @@
+"""Runs in the formats of other tools, held against those tools' own parsers and schemas."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import jsonschema
+import msgspec
+import pytest
+
+from pytest_energybench.exceptions import EnergyBenchError
+from pytest_energybench.report.export import FORMATS, numbers
+from pytest_energybench.results.model import Commit, Result
+from tests.results.samples import make_case, make_run
+
+ODD = 'tests/test_x.py::test["quoted"\\n\\back]'
+
+
+def the_run():
+    rounds = make_case("decode", 24.0, 36.0, 30.0, metrics={"accuracy": 0.9, "note": "x"})
+    counted = [msgspec.structs.replace(each, units={"token": 60.0}) for each in rounds.rounds]
+    decode = msgspec.structs.replace(
+        rounds, rounds=counted, units={"token": 60.0}, result=Result(kind="fail", reason="x")
+    )
+    lost = msgspec.structs.replace(
+        make_case("lost", 1.0),
+        total_j=None,
+        rounds=[msgspec.structs.replace(make_case("lost", 1.0).rounds[0], total_j=None)],
+    )
+    odd = msgspec.structs.replace(make_case("odd", 5.0), nodeid=ODD)
+    return make_run(decode, lost, odd, commits=[Commit(id="a1b2c3d", dirty=True)])
+
+
+NODEID = "tests/test_x.py::decode"
+
+
+def test_github_benchmark_has_what_its_action_reads():
+    """`BenchmarkResult` of the action's extract.ts, and the pattern of its extractRangeInfo.ts."""
+    entries = json.loads(FORMATS["github-benchmark"](the_run()))
+    for entry in entries:
+        assert entry.keys() - {"range", "extra"} == {"name", "unit", "value"}
+        assert isinstance(entry["value"], float)
+        assert all(isinstance(entry[key], str) for key in entry.keys() - {"value"})
+    energy, duration, per_token = entries[:3]
+    assert (energy["name"], energy["unit"], energy["value"]) == (f"{NODEID} (energy)", "J", 30.0)
+    assert (duration["unit"], per_token["unit"], per_token["value"]) == ("s", "J/token", 0.5)
+    found = re.search(r"(?P<prefix>(\+-|±)\s*)(?P<value>\d.+)", energy["range"])
+    assert float(found["value"]) == 6.0
+    assert "a1b2c3d-dirty" in energy["extra"]
+    assert not any("lost (energy)" in entry["name"] for entry in entries)
+    assert not any("range" in entry for entry in entries if "odd" in entry["name"])
+
+
+BMF = {
+    "type": "object",
+    "patternProperties": {
+        ".+": {
+            "type": "object",
+            "patternProperties": {
+                ".+": {
+                    "type": "object",
+                    "properties": {
+                        name: {"type": "number"} for name in ("value", "lower_value", "upper_value")
+                    },
+                    "required": ["value"],
+                    "additionalProperties": False,
+                }
+            },
+        }
+    },
+}
+"""Says what bencher.dev/bmf.json says, and refuses other keys."""
+
+
+def test_bencher_metric_format_has_bounds():
+    long = msgspec.structs.replace(make_case("b", 1.0), nodeid="x" * 2000)
+    run = the_run()
+    run = msgspec.structs.replace(run, cases=[*run.cases, long])
+    found = json.loads(FORMATS["bencher"](run))
+    jsonschema.validate(found, BMF)
+    assert found[NODEID]["energy"] == {"value": 30.0, "lower_value": 24.0, "upper_value": 36.0}
+    assert found[NODEID]["energy-per-token"]["value"] == 0.5
+    assert found["tests/test_x.py::lost"].keys() == {"duration"}
+    assert max(map(len, found)) == 1024
+
+
+def test_openmetrics_is_read_by_prometheus():
+    parser = pytest.importorskip("prometheus_client.openmetrics.parser")
+    text = FORMATS["openmetrics"](the_run())
+    families = list(parser.text_string_to_metric_families(text))
+    found = {
+        (sample.name, sample.labels.get("nodeid", "")): sample
+        for family in families
+        for sample in family.samples
+    }
+    assert found["energybench_energy_joules", NODEID].value == 30.0
+    assert found["energybench_energy_lowest_joules", NODEID].value == 24.0
+    assert found["energybench_energy_highest_joules", NODEID].value == 36.0
+    per_token = found["energybench_energy_per_unit_joules", NODEID]
+    assert (per_token.value, per_token.labels["per"]) == (0.5, "token")
+    assert found["energybench_failed", NODEID].value == 1.0
+    assert found["energybench_accuracy_ratio", NODEID].value == 0.9
+    assert found["energybench_energy_joules", ODD].value == 5.0
+    assert ("energybench_energy_joules", "tests/test_x.py::lost") not in found
+    assert found["energybench_run_info", ""].labels["commit"] == "a1b2c3d-dirty"
+    assert {family.unit for family in families} >= {"joules", "seconds", "ratio"}
+
+
+BOAMPS = {
+    "type": "object",
+    "required": ["task", "measures", "infrastructure"],
+    "properties": {
+        "header": {"required": ["reportDatetime"]},
+        "task": {
+            "required": ["taskStage", "taskFamily", "algorithms", "dataset"],
+            "properties": {
+                "algorithms": {"type": "array", "minItems": 1},
+                "dataset": {"minItems": 1, "items": {"required": ["dataUsage", "dataType"]}},
+                "measuredAccuracy": {"type": "number", "minimum": 0, "maximum": 1},
+            },
+        },
+        "measures": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "required": ["measurementMethod", "powerConsumption"],
+                "properties": {
+                    "powerConsumption": {"type": "number"},
+                    "measurementDuration": {"type": "number"},
+                },
+            },
+        },
+        "system": {"required": ["os"]},
+        "software": {"required": ["language"]},
+        "infrastructure": {
+            "required": ["infraType", "components"],
+            "properties": {
+                "infraType": {"enum": ["publicCloud", "privateCloud", "onPremise", "other"]},
+                "components": {
+                    "items": {
+                        "required": ["componentType", "nbComponent"],
+                        "properties": {"nbComponent": {"type": "integer"}},
+                    }
+                },
+            },
+        },
+    },
+}
+"""What BoAmps' report_schema.json demands of the fields that are written."""
+
+
+def one_case():
+    run = the_run()
+    return msgspec.structs.replace(run, cases=run.cases[:1])
+
+
+def test_boamps_is_the_report_of_one_case_and_invents_nothing():
+    report = json.loads(FORMATS["boamps"](one_case()))
+    jsonschema.validate(report, BOAMPS)
+    (measure,) = report["measures"]
+    assert measure["powerConsumption"] == pytest.approx(30.0 / 3.6e6)
+    assert measure["cpuTrackingMode"] == "cpu-time (estimated)"
+    assert (report["task"]["taskStage"], report["task"]["measuredAccuracy"]) == ("not stated", 0.9)
+    settings = {"boamps_task_stage": "inference"}
+    stated = msgspec.structs.replace(one_case(), settings=settings)
+    assert json.loads(FORMATS["boamps"](stated))["task"]["taskStage"] == "inference"
+    with pytest.raises(EnergyBenchError, match="choose one with --case=NODEID"):
+        FORMATS["boamps"](the_run())
+    lost = msgspec.structs.replace(the_run(), cases=the_run().cases[1:2])
+    with pytest.raises(EnergyBenchError, match="energy is not known"):
+        FORMATS["boamps"](lost)
+
+
+@pytest.mark.skipif("ENERGYBENCH_BOAMPS" not in os.environ, reason="no copy of BoAmps' model/")
+def test_boamps_is_valid_by_its_own_schema():
+    from referencing import Registry, Resource
+    from referencing.jsonschema import DRAFT4
+
+    schemas = {
+        path.name: json.loads(path.read_text())
+        for path in Path(os.environ["ENERGYBENCH_BOAMPS"]).glob("*.json")
+    }
+    resources = [(each["id"], Resource.from_contents(each, DRAFT4)) for each in schemas.values()]
+    registry = Registry().with_resources(resources)
+    report = json.loads(FORMATS["boamps"](one_case()))
+    whole = schemas["report_schema.json"]
+    jsonschema.Draft4Validator(whole, registry=registry).validate(report)
+
+
+def test_numbers_are_what_is_known():
+    decode, lost, _ = the_run().cases
+    assert numbers(decode) == {
+        "energy_j": 30.0,
+        "duration_s": 3.0,
+        "energy_per_token_j": 0.5,
+        "accuracy": 0.9,
+    }
+    assert numbers(lost) == {"duration_s": 0.1}
+
+
+def test_a_run_without_cases_can_be_exported():
+    for name, write in FORMATS.items():
+        if name != "boamps":
+            assert write(make_run())
