@@ -36,7 +36,8 @@ ENVIRONMENT: Mapping[str, str] = {
     "estimate of `cpu` then uses it instead of its table or its default of 3.5 W per logical CPU",
     "ENERGYBENCH_METERS": "sources for `measure()` outside pytest, as for `--energy-meters`",
     "ENERGYBENCH_LOCK_DIR": "folder of the machine's lock files, instead of "
-    "`/tmp/energybench-locks`; the same for all users who meter on the machine",
+    "`/tmp/energybench-locks` (on Windows in `%PROGRAMDATA%`); the same for all users who meter on "
+    "the machine",
     "ENERGYBENCH_RANK_TIMEOUT": "seconds that a rank of a training under torchrun waits for "
     "another one inside a collective (default: 20)",
 }

@@ -10,7 +10,7 @@ import pytest
 
 import pytest_energybench.metering
 from pytest_energybench.base import flags
-from pytest_energybench.measurement.aggregate import MORE_WORDS, MOST_WORDS, told
+from pytest_energybench.measurement.aggregate import MORE_WORDS, MOST_WORDS, noted
 
 METERING = Path(pytest_energybench.metering.__file__).parent
 NAMES = {
@@ -66,8 +66,8 @@ def test_a_flag_of_an_older_run_file_is_understood(host: str, flag: str) -> None
 def test_of_many_flags_those_that_keep_gates_from_deciding_are_kept() -> None:
     notes = [f"overlaps window 'w{number}' of this process" for number in range(100)]
     spoiling = [flag for flag, why in WRITTEN.items() if why is not None]
-    kept = told([*notes, *spoiling])
+    kept = noted([*notes, *spoiling])
     assert {flags.spoils(flag) for flag in kept} == {None, flags.BUSY, flags.SHORT}
     assert len(kept) == MOST_WORDS + 1
     assert kept[-1] == MORE_WORDS
-    assert set(map(flags.spoils, told([*kept, *notes]))) == set(map(flags.spoils, kept))
+    assert set(map(flags.spoils, noted([*kept, *notes]))) == set(map(flags.spoils, kept))

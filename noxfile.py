@@ -1,0 +1,107 @@
+"""What is checked, each in an environment of its own: `nox -l` lists it, `nox -s NAME` does it."""
+
+from __future__ import annotations
+
+import filecmp
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import nox
+
+nox.options.sessions = ["lint", "types", "plugin"]
+nox.options.error_on_missing_interpreters = False
+
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+PLUGINS = ("asyncio", "xdist", "html", "benchmark", "rerunfailures", "timeout")
+"""Those that the plugin's own tests run beside."""
+ROOMS = [f"tests/{room}" for room in ("base", "session", "parallel", "cli", "results", "gates")]
+WITHOUT = (
+    "--ignore=tests/parallel/ray",
+    "--ignore=tests/parallel/test_torchrun.py",
+    # It is what the newest msgspec makes of the structs.
+    "--deselect=tests/results/test_schema.py::test_the_shipped_schema_is_that_of_the_structs",
+)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, by the hooks of a commit."""
+    session.install("pre-commit")
+    session.run("pre-commit", "run", "--all-files", *session.posargs)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Types."""
+    session.install("-e", ".[dev]")
+    session.run("mypy", *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+@nox.parametrize("versions", ["lowest", "newest"])
+def plugin(session: nox.Session, versions: str) -> None:
+    """The plugin alone: a day on this system, and on Linux its rooms' tests."""
+    wanted = list(requirements(lowest=versions == "lowest"))
+    session.install(*wanted, "hypothesis", "jsonschema", "PyYAML", "scipy")
+    session.install("--no-deps", "-e", ".")
+    session.run("python", "tests/field/portable.py")
+    if sys.platform == "linux":
+        quiet = ("-n", "2", "-q", "-p", "no:cacheprovider")
+        session.run("pytest", *quiet, *(session.posargs or (*ROOMS, *WITHOUT)))
+
+
+def requirements(*, lowest: bool) -> Iterator[str]:
+    """What the plugin needs, and the pytest plugins beside it, by `pyproject.toml`."""
+    project = nox.project.load_toml("pyproject.toml")["project"]
+    extras = project["optional-dependencies"]
+    for line in [*project["dependencies"], *extras["bench"], *extras["dev"]]:
+        name, _, version = line.partition(">=")
+        if line in project["dependencies"] or name.removeprefix("pytest-") in PLUGINS:
+            exact = f"{name}=={version}" + (".*" if version.count(".") < 2 else "")
+            yield exact if lowest else line
+
+
+@nox.session
+def everything(session: nox.Session) -> None:
+    """All quick tests, the experiment's among them."""
+    session.install("-e", ".[dev]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def slow(session: nox.Session) -> None:
+    """Tests that train and meter for real: one by one, for an hour."""
+    session.install("-e", ".[dev]")
+    session.run("pytest", "-n", "0", "-m", "slow", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Every page does what it says."""
+    session.install("-e", ".[dev]")
+    session.run("pytest", "tests/docs", *session.posargs)
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Build a release into `dist/`, twice, and compare; check what an index shows of it."""
+    session.install("build", "twine", "cffconvert")
+    again = Path(session.create_tmp(), "again")
+    for folder in (Path("dist"), again):
+        shutil.rmtree(folder, ignore_errors=True)
+        session.run("python", "-m", "build", "--outdir", str(folder))
+    names = sorted(path.name for path in Path("dist").iterdir())
+    _, differing, missing = filecmp.cmpfiles("dist", again, names, shallow=False)
+    if differing or missing or len(names) != 2:
+        session.error(f"built twice, {', '.join(differing + missing) or names} is not alike")
+    session.run("twine", "check", "--strict", *(f"dist/{name}" for name in names))
+    session.run("cffconvert", "--validate")
+
+
+@nox.session(venv_backend="conda")
+def recipe(session: nox.Session) -> None:
+    """conda-forge's linter on the recipe."""
+    session.conda_install("conda-smithy", channel="conda-forge")
+    session.run("conda-smithy", "recipe-lint", "--conda-forge", "packaging/conda")
