@@ -24,13 +24,13 @@ from pytest_energybench.report.columns import columns
 from pytest_energybench.report.detail import case_detail
 from pytest_energybench.report.digest import Digest, Like, digest
 from pytest_energybench.report.entries import MOST_NAMED, MOST_OF_EACH, shown_of_each
+from pytest_energybench.report.text import parts_of_id
 from pytest_energybench.report.view import GLYPHS, RunView
 from pytest_energybench.results.atomic import write_atomically
 from pytest_energybench.results.model import Run
 
-_SEAMS = re.compile(r"((?:::|[\[/_+-])(?=\w)|[^\W_]{16}(?=[^\W_]))")
-"""Where a part of an id ends; a part longer than sixteen characters breaks there."""
-
+_LONG_WORD = re.compile(r"([^\W_]{16})(?=[^\W_])")
+"""A part of an id that is longer than this breaks all the same."""
 
 MOST_ASIDE = 6
 """Cases that a line of what is less, new or missing names."""
@@ -135,7 +135,8 @@ def _shown(value: object) -> object:
 
 def _seamed(text: str) -> Markup:
     """An id that a narrow column breaks where one of its parts ends, and not inside a word."""
-    return Markup(_SEAMS.sub(r"\1<wbr>", str(escape(sanitize(text)))))
+    parts = (str(escape(part)) for part in parts_of_id(sanitize(text)))
+    return Markup("<wbr>".join(_LONG_WORD.sub(r"\1<wbr>", part) for part in parts))
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from pytest_energybench.report.columns import Column, columns
 from pytest_energybench.report.digest import Digest, digest
 from pytest_energybench.report.entries import MOST_OF_EACH, Entry, shown_of_each
 from pytest_energybench.report.sections import sections
-from pytest_energybench.report.text import display_width, pad, plural, shorten
+from pytest_energybench.report.text import display_width, pad, parts_of_id, plural, shorten
 from pytest_energybench.report.view import CaseView, RunView
 from pytest_energybench.results.model import Run
 
@@ -67,7 +68,7 @@ def _gate(view: RunView, found: Digest, width: int, verbosity: int, color: bool)
     yield from _entries(entries, width, color)
     for each, number in left_out:
         yield f"  and {number:,} more: {each.word} {each.reason}".rstrip() + " (-v shows all)"
-    yield from (f"  {line}" for line in _wrapped("", width - 2, found.counts))
+    yield from (f"  {line}" for line in _listed(found.counts, width - 2))
 
 
 def _entries(entries: Sequence[Entry], width: int, color: bool) -> Iterator[str]:
@@ -125,7 +126,7 @@ def _rows(view: RunView, width: int, verbosity: int, color: bool) -> Iterator[st
     yield table.head()
     for section in under:
         if section.title:
-            yield from _hard_wrapped(section.title, width)
+            yield from _wrapped(section.title, width)
         for place, name in zip(section.places, section.names, strict=True):
             yield from table.row(place, name, cases[place], color)
     if len(cases) < len(view.cases):
@@ -175,15 +176,18 @@ class _Table:
         return (" " * _GAP).join([" " * self.name_width, *titles, "result"])
 
     def row(self, place: int, name: str, case: CaseView, color: bool) -> Iterator[str]:
-        name = f"  {name}"
-        if display_width(name) > self.name_width:  # no id is cut
-            yield from _hard_wrapped(name, self.width)
+        if display_width(name) + 2 > self.name_width:  # no id is cut
+            yield from (f"  {line}" for line in _wrapped(name, self.width - 2))
             name = ""
         figures = (
             " " * (block.width - display_width(block.cells[place])) + block.cells[place]
             for block in self.blocks
         )
-        cells = [pad(name, self.name_width), *figures, _coloured(case.word, case.kind, color)]
+        cells = [
+            pad(f"  {name}", self.name_width),
+            *figures,
+            _coloured(case.word, case.kind, color),
+        ]
         line = (" " * _GAP).join(cells).rstrip()
         yield line if color else shorten(line, self.width)
 
@@ -252,7 +256,7 @@ def _details(view: RunView, width: int) -> Iterator[str]:
         )
         notes = [note for note in (case.reason, shares, *map(sanitize, case.source.flags)) if note]
         if notes:
-            yield from _hard_wrapped(case.label, width)
+            yield from _wrapped(case.label, width)
             yield from (f"  {line}" for note in notes for line in _wrapped(note, width - 2))
     yield ""
 
@@ -281,23 +285,46 @@ def _widest(texts: Iterable[str]) -> int:
     return max(map(display_width, texts), default=0)
 
 
-def _wrapped(text: str, width: int, parts: Sequence[str] = ()) -> list[str]:
-    """Lines that end between words, or between whole parts; what no line holds is broken."""
-    gap = "   " if parts else " "
+_TOGETHER = re.compile(r"(?<=\d) (?=%|(?:[mkµ]?J|k?Wh|[mµ]?s|min|points?)\b)")
+"""The space between a number and its unit, where no line ends."""
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Lines that end between words; of what no line holds, between the parts of an id."""
+    return _filled(_TOGETHER.sub("\0", text).split(" "), " ", width)
+
+
+def _listed(parts: Iterable[str], width: int) -> list[str]:
+    """Lines of whole parts; one that no line holds has lines of its own."""
     lines: list[str] = []
-    line = ""
-    for part in parts or text.split(" "):
-        if line and display_width(line + gap + part) > width:
-            lines.append(line)
-            line = ""
-        *full, rest = _wrapped(part, width) if parts else _hard_wrapped(part, width)
-        lines += full
-        line = f"{line}{gap}{rest}" if line else rest
-    return [*lines, line] if line else lines
+    is_open = False
+    for part in parts:
+        line = f"{lines[-1]}   {part}" if is_open else part
+        if is_open and display_width(line) <= width:
+            lines[-1] = line
+            continue
+        first, *more = _wrapped(part, width)
+        lines += [first, *(f"  {line}" for line in _wrapped(" ".join(more), width - 2))]
+        is_open = not more
+    return lines
+
+
+def _filled(words: Iterable[str], gap: str, width: int) -> list[str]:
+    lines = [""]
+    for word in words:
+        line = f"{lines[-1]}{gap}{word}" if lines[-1] else word
+        if display_width(line) <= width:
+            lines[-1] = line
+        elif display_width(word) <= width:
+            lines.append(word)
+        elif gap and len(parts := parts_of_id(word)) > 1:
+            lines += _filled(parts, "", width)
+        else:
+            lines += _hard_wrapped(word, width)
+    return [line.replace("\0", " ") for line in lines if line]
 
 
 def _hard_wrapped(text: str, width: int) -> list[str]:
-    """Lines that are full, as an id is copied."""
     lines = [""]
     for char in text:
         if display_width(lines[-1] + char) > width:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
@@ -42,6 +43,15 @@ def _take(text: str, width: int) -> str:
         if used > width:
             return text[:index]
     return text
+
+
+_SEAM = re.compile(r"(?<=::)|(?<=[\[/_+-])(?=\w)")
+
+
+def parts_of_id(text: str) -> list[str]:
+    """A node id cut where one of its parts ends, so that no word is broken: `a.py::`, `test_`,
+    `x[`, `jpeg]`."""
+    return _SEAM.split(text)
 
 
 def pad(text: str, width: int) -> str:
