@@ -56,6 +56,8 @@ def test_the_answer_is_on_the_first_screen(reader, pages, width):
     assert reader.run(bottom, "h1")
     assert reader.run(bottom, ".chips")
     assert reader.run(bottom, ".looks li:nth-child(2)")
+    chips = reader.run("return document.querySelector('.chips').innerText")
+    assert all(each in chips for each in ("2 fail", "1 unknown", "2 less", "1 new"))
     assert reader.run("return document.querySelector('.looks .sum').textContent") == (
         "40.8 J → 45.7 J +12.0 %"
     )
