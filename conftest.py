@@ -85,7 +85,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--bench-seed",
         metavar="N",
         default="0",
-        help="seed of warm start, new heads and data order (default 0); the split never moves",
+        help="seed of the first round's warm start, new heads and data order (default 0), one more "
+        "in each further round; the split never moves",
+    )
+    group.addoption(
+        "--bench-epochs",
+        metavar="N",
+        help="train so many epochs, whatever the loss does; the table of views says what each rule "
+        "would have made of the same training (default: early stopping)",
     )
     group.addoption(
         "--peers-seconds",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +19,7 @@ from pytest_energybench.experiment.training.initial_weights import starting_mode
 from pytest_energybench.experiment.training.model_names import model_names
 from pytest_energybench.experiment.training.progress import Progress
 from pytest_energybench.experiment.training.rank_coordinator import RankCoordinator
-from pytest_energybench.experiment.training.settings import Preset, Size
+from pytest_energybench.experiment.training.settings import Preset, Size, TrainSettings
 
 IN_SIZE = ("batch_size", "images_per_epoch")
 """Rules that are each model's own: its size says them."""
@@ -68,12 +69,16 @@ class Experiments:
             train=data.train,
             validation=data.validation,
             test=data.test,
-            train_settings=self.preset.train_settings(model, self.options.seed),
+            train_settings=self._rules(model),
             device=self.device,
             max_drop=self.options.max_drop,
             search=self.options.search,
             whole_curves=self.preset.whole_curves,
         )
+
+    def _rules(self, model: str) -> TrainSettings:
+        rules = self.preset.train_settings(model, self.options.seed)
+        return replace(rules, fixed_epochs=self.options.epochs)
 
     def data(self, model: str) -> Data:
         """The data set at this model's input size, loaded and checked at first use."""
@@ -86,7 +91,7 @@ class Experiments:
     def settings(self) -> dict[str, str | int | float | bool]:
         """What the figures depend on, for the run file."""
         chosen = self.preset
-        rules = rules_of(chosen.train_settings("", self.options.seed))
+        rules = rules_of(self._rules(""))
         return {
             "preset": chosen.name,
             "data": _without_folders(self.options.data(chosen)),

@@ -20,12 +20,14 @@ from pytest_energybench.experiment.training.settings import (
 )
 
 INSTALL = "pip install 'pytest-energybench[bench]'"
+MOST = 100_000
 NEEDED = ("torch", "torchvision", "sklearn", "mlxtend")
 
 
 @dataclass(frozen=True, slots=True)
 class BenchOptions:
-    """What the user asked for. `preset_name` is None if the machine decides.
+    """What the user asked for. `preset_name` is None if the machine decides, `epochs` if the rule
+    does.
 
     `methods` begins with the baseline, which every other one is compared with.
     """
@@ -38,6 +40,7 @@ class BenchOptions:
     max_drop: float
     search: str
     seed: int
+    epochs: int | None = None
 
     @classmethod
     def from_config(cls, config: pytest.Config) -> BenchOptions:
@@ -53,6 +56,7 @@ class BenchOptions:
                 max_drop=_drop(config.getoption("bench_max_drop")),
                 search=_one_of("search", config.getoption("bench_search"), STRATEGIES),
                 seed=_seed(config.getoption("bench_seed")),
+                epochs=_count("epochs", config.getoption("bench_epochs")),
             )._consistent()
         except SettingError as error:
             raise pytest.UsageError(str(error)) from None
@@ -101,6 +105,14 @@ def _optional(config: pytest.Config, option: str, allowed: object) -> str | None
 def _seed(text: str) -> int:
     if not text.isdecimal() or int(text) > 2**31:
         raise SettingError(f"--bench-seed={text}: give a number from 0 to {2**31}")
+    return int(text)
+
+
+def _count(option: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not text.isdecimal() or not 0 < int(text) <= MOST:
+        raise SettingError(f"--bench-{option}={text}: give a number from 1 to {MOST}")
     return int(text)
 
 

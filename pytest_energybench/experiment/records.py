@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeGuard
 
+from pytest_energybench.experiment.views import ACCURACY, JOULES, LOSS
+
 if TYPE_CHECKING:
     from pytest_energybench.experiment.compression.plan import CompressionPlan, Metric
     from pytest_energybench.experiment.compression.sizes import Size
@@ -87,13 +89,13 @@ def record(energy: Energy, measured: Measured, dense_bytes: int) -> None:
         )
     history = training.history
     energy.record_series(
-        "validation loss",
+        LOSS,
         [(epoch.number, epoch.validation.loss) for epoch in history],
         x="epoch",
         unit="nats",
     )
     energy.record_series(
-        "validation accuracy",
+        ACCURACY,
         [(epoch.number, epoch.validation.accuracy) for epoch in history],
         x="epoch",
     )
@@ -104,7 +106,7 @@ def record(energy: Energy, measured: Measured, dense_bytes: int) -> None:
         unit="nats",
     )
     energy.record_series(
-        "joules so far",
+        JOULES,
         [(epoch.number, epoch.joules) for epoch in history if _known(epoch.joules)],
         x="epoch",
         unit="J",

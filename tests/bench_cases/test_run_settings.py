@@ -22,6 +22,7 @@ def experiments(fingerprint: str = "imagefolder-64-a1b2") -> Experiments:
         max_drop=0.01,
         search="bisection",
         seed=0,
+        epochs=12,
         preset=lambda **_: preset("quick"),
         data=lambda _: "imagefolder:/home/me/cats",
         weights=lambda _: "warm",

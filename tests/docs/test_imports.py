@@ -27,7 +27,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "parallel": {"base", "metering", "results", "gates", "report", "measurement", "session"},
     "cli": {"base", "metering", "results", "gates", "measurement", "report", "experiment.paper"},
     "plugin": {"base", "metering", "session", "parallel"},
-    "experiment": {"experiment.compression", "experiment.training", "report", "session"},
+    "experiment": {"experiment.compression", "experiment.training", "results", "report", "session"},
     "experiment.training": set(),
     "experiment.compression": {"experiment.training"},
     "experiment.paper": {"base", "results", "gates", "report", "experiment"},

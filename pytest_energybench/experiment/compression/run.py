@@ -78,7 +78,9 @@ class Prepared:
 
     def _adjusted(self, training: Training, done: int) -> Retrain | None:
         adjust = self.plan.adjust
-        return None if adjust is None else adjust(self.plan.model, training.best.validation, done)
+        if adjust is None or self.settings.fixed_epochs is not None:
+            return None
+        return adjust(self.plan.model, training.best.validation, done)
 
     def _train_once(
         self,

@@ -13,6 +13,7 @@ from pytest_energybench.experiment.paper.matrix import Matrix
 from pytest_energybench.experiment.paper.reference import reference
 from pytest_energybench.experiment.paper.render import csv_text, markdown_text, page_table
 from pytest_energybench.experiment.paper.tables import paper_tables
+from pytest_energybench.experiment.paper.view_table import view_table
 from pytest_energybench.experiment.rules import PAPER_METHODS
 from pytest_energybench.report.attachments import Headline, Table
 from pytest_energybench.results.atomic import write_atomically
@@ -56,7 +57,12 @@ def publish(run: Run, folder: Path) -> Published:
     matrix = Matrix.of(run)
     if not matrix.cases:
         return Published()
-    tables = paper_tables(matrix)
+    cells = [(model, method, case) for (model, method), case in matrix.cases.items()]
+    views = view_table(run, cells)
+    tables = (*paper_tables(matrix), *([views] if views.rows else []))
+    if not views.rows:
+        for ending in (".csv", ".md"):
+            (folder / "tables" / f"{views.stem}{ending}").unlink(missing_ok=True)
     for table in tables:
         _write(folder / "tables" / f"{table.stem}.csv", csv_text(table))
         _write(folder / "tables" / f"{table.stem}.md", markdown_text(table))

@@ -25,7 +25,8 @@ class TrainSettings:
 
     `min_delta` is absolute, in units of the validation loss (nats); `patience` in epochs.
     `images_per_epoch` images are drawn anew from the training split each epoch, in as many passes
-    as that takes; None means one pass.
+    as that takes; None means one pass. With `fixed_epochs` it trains so many, no more and no fewer:
+    no rule stops it, and no method trains a second time.
     """
 
     learning_rate: float = 0.01
@@ -38,6 +39,7 @@ class TrainSettings:
     images_per_epoch: int | None = None
     evaluation_batch: int = 60
     seed: int = 0
+    fixed_epochs: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,13 +117,16 @@ def train(
         _copy_state(model, snapshot)
     images = 0
     stopped = False
+    fixed = settings.fixed_epochs
+    most = settings.max_epochs if fixed is None else fixed
     per_epoch = settings.images_per_epoch or len(data.train)
     ranks.check_batch(min(settings.batch_size, per_epoch))
     began = time.monotonic()
     with in_training(model, settings.seed, device) as running:
-        while not stopped and len(history) < settings.max_epochs:
+        while not stopped and len(history) < most:
             number = len(history) + 1
-            within = Part(progress, f"epoch {number} of at most {settings.max_epochs}")
+            of = "of at most" if fixed is None else "of"
+            within = Part(progress, f"epoch {number} {of} {most}")
             trained, loss = _epoch(running, data, updater, settings, order, within)
             score = evaluate(model, data.validation, settings.evaluation_batch)
             if not math.isfinite(loss) or not math.isfinite(score.loss):
@@ -142,16 +145,17 @@ def train(
             images += trained
             within(f"validation loss {score.loss:.3f}, accuracy {score.accuracy:.3f}")
             reached = enough(score)
-            stopped = stopping.update(score.loss) or reached
+            stopped = fixed is None and (stopping.update(score.loss) or reached)
             if best is None or reached or score.loss < best.validation.loss:
                 best = epoch
-                if not stopped and number < settings.max_epochs:
+                if not stopped and number < most:
                     _copy_state(model, snapshot)
     if not history or best is None:
-        raise ValueError(f"max_epochs must be at least 1, not {settings.max_epochs}")
+        raise ValueError(f"max_epochs must be at least 1, not {most}")
     if best is not history[-1]:
         model.load_state_dict(snapshot)
-    return Training(tuple(history), best, capped=not stopped, images=images)
+    capped = fixed is None and not stopped
+    return Training(tuple(history), best, capped=capped, images=images)
 
 
 @contextmanager
