@@ -33,7 +33,9 @@ ENVIRONMENT: Mapping[str, str] = {
     "ENERGYBENCH_POWERCAP_ROOT": "folder that RAPL's counters are looked for in, instead of "
     "`/sys/class/powercap` (containers, tests)",
     "ENERGYBENCH_CPU_TDP_W": "design power in watts of all processors that this system sees; the "
-    "estimate of `cpu` then uses it instead of its table or its default of 3.5 W per logical CPU",
+    "estimate of `cpu` then scales its curve to 0.7 of it",
+    "ENERGYBENCH_CPU_WATTS": "watts of all processors that this system sees, idle and at a tenth, "
+    "half and full load (`8,19,43,47`), in place of the table; `energybench validate` prints them",
     "ENERGYBENCH_METERS": "sources for `measure()` outside pytest, as for `--energy-meters`",
     "ENERGYBENCH_LOCK_DIR": "folder of the machine's lock files, instead of "
     "`/tmp/energybench-locks` (on Windows in `%PROGRAMDATA%`); the same for all users who meter on "

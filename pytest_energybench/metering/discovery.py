@@ -133,12 +133,19 @@ def _estimates(sources: Sequence[Source], clock: Clock, local_pids: Sequence[int
     """Estimates of processor and memory, each unless something counts it already."""
     counted = {domain.name.partition(":")[0] for source in sources for domain in source.domains}
     found: list[Source] = []
-    if not counted & {"cpu", "psys"}:
+    without_cpu = not counted & {"cpu", "psys"}
+    without_ram = not counted & {"dram", "ram", "psys"}
+    if not without_cpu and not without_ram:
+        return []
+    from pytest_energybench.metering.cpu_power import cpu_power
+
+    power = cpu_power()
+    if without_cpu:
         from pytest_energybench.metering.cpu_estimate import CpuEstimate
 
-        found.append(CpuEstimate(cpu=cpu_time(local_pids), clock=clock))
-    if not counted & {"dram", "ram", "psys"}:
+        found.append(CpuEstimate(power, cpu=cpu_time(local_pids), clock=clock))
+    if without_ram:
         from pytest_energybench.metering.ram import RamEstimate
 
-        found.append(RamEstimate(clock=clock))
+        found.append(RamEstimate(power=power, clock=clock))
     return found

@@ -60,6 +60,9 @@ def measure_idle(
 ) -> IdlePower:
     """Meter `seconds` of doing nothing, with the machine's lock held like any window.
 
+    An estimate's own idle power takes the place of what it shows then: that has this process's
+    work in it.
+
     Args:
         meter: its domains are measured.
         seconds: how long; longer evens out what wakes up now and then.
@@ -72,8 +75,10 @@ def measure_idle(
         raise ValueError(f"idle power needs some time to be measured, not {seconds} s")
     with meter.measure("idle") as window:
         sleep(seconds)
+    known = {domain.name: domain.idle_w for domain in meter.domains if domain.idle_w is not None}
+    seen = {name: joules / window.duration_s for name, joules in window.energy_j.items()}
     return IdlePower(
-        watts={name: joules / window.duration_s for name, joules in window.energy_j.items()},
+        watts={name: known.get(name, watts) for name, watts in seen.items()},
         duration_s=window.duration_s,
         started=window.started,
         flags=tuple(window.flags),

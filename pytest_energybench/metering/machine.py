@@ -7,7 +7,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_energybench.metering.cpu_estimate import cpu_model
+from pytest_energybench.metering.cpu_identity import identify
 from pytest_energybench.metering.ram import installed_bytes
 
 
@@ -16,7 +16,7 @@ class MachineFacts:
     """The machine as far as its energy figures depend on it; no host or user name.
 
     Attributes:
-        cpu: the processor's name.
+        cpu: the processor's name; empty if the system gives none.
         cores: logical CPUs.
         memory_bytes: installed memory.
         gpus: names of the visible GPUs, in the order of their domains.
@@ -43,7 +43,7 @@ def machine_facts(gpus: Sequence[str] | None = None) -> MachineFacts:
 
         gpus = gpu_names()
     return MachineFacts(
-        cpu=cpu_model() or platform.machine(),
+        cpu=identify().name,
         cores=os.cpu_count() or 1,
         memory_bytes=installed_bytes(),
         gpus=tuple(gpus),

@@ -1,25 +1,33 @@
-"""Joules of memory without a counter: watts per installed gigabyte.
+"""Joules of memory without a counter: watts per gigabyte, bounded by what the processor draws.
 
 Memory draws most of its power whether it is used or not (refresh, clocking), so the estimate goes
 by the size of what the work may use: the machine's memory, or its container's limit where that is
-smaller. It is the same whatever the load, which is why it is marked `estimated` with a wide error.
+smaller. It is the same whatever the load.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_energybench.base.plain_file import read_plain
 from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
+from pytest_energybench.metering.cpu_power import CpuPower, cpu_power
+from pytest_energybench.metering.cpu_table import VERSION
 from pytest_energybench.metering.source import Domain, Reading
 
-WATTS_PER_GB = 0.3725
-"""Lannelongue, Grealey and Inouye, "Green Algorithms", Advanced Science 8 (2021) 2100707, after
-Karyakin and Salem, "An analysis of memory power consumption in database systems" (2017)."""
+WATTS_PER_GB = {"DDR3": 0.25, "DDR4": 0.08, "DDR5": 0.07, "LPDDR": 0.04}
+"""Choices within what is published. At the wall, idle, servers of SPECpower_ssj2008 rise by 0.06 W
+for each further gigabyte of DDR4 and 0.4 to 0.6 W of DDR3; work adds to it, supplies take from it.
+DDR5 and LPDDR follow their makers' lower voltages and larger modules."""
 
-ERROR = 0.5
-"""DIMMs from data sheets lie between about 0.2 and 0.55 W/GB, by size and generation."""
+MOST_OF_CPU = 0.25
+"""Memory is charged no more than this part of what the processor draws with all our threads busy. A
+bound, chosen so that beside busy threads it is never most of a total, however many gigabytes."""
+
+ERROR = 0.7
+"""Modules differ by their size, ranks and load: of DDR4, 0.03 to 0.13 W/GB."""
 
 SHORTEST_S = 0.05
 """The estimate is one of time: of a shorter window, reading the edges is a part that matters."""
@@ -31,16 +39,29 @@ CGROUP_LIMITS = (
 
 
 class RamEstimate:
-    """The domain `ram`: installed gigabytes x W/GB x seconds."""
+    """The domain `ram`: gigabytes x W/GB x seconds, bounded."""
 
-    def __init__(self, size_bytes: int | None = None, *, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self,
+        size_bytes: int | None = None,
+        *,
+        power: CpuPower | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
         """
         Args:
             size_bytes: memory to charge; found out by default.
+            power: the processor beside it: its kind of memory, and the bound.
             clock: the seconds that watts are multiplied by.
         """
         size = memory_bytes() if size_bytes is None else size_bytes
-        self.watts = size / 1e9 * WATTS_PER_GB
+        power = power or cpu_power()
+        by_size = size / 1e9 * WATTS_PER_GB[power.memory]
+        bound = MOST_OF_CPU * (power.idle_w + power.work_w(power.ours))
+        self.watts = min(by_size, bound)
+        how = f"{size / 1e9:.1f} GB x {WATTS_PER_GB[power.memory]} W/GB of {power.memory}"
+        if bound < by_size:
+            how += f", bounded by {MOST_OF_CPU} of the busy processor"
         self._clock = clock
         self._origin = clock.monotonic()
         self.domains = (
@@ -48,10 +69,11 @@ class RamEstimate:
                 name="ram",
                 source="ram-size",
                 provenance="estimated",
-                estimate_version=1,
+                estimate_version=VERSION,
                 error=ERROR,
+                idle_w=self.watts,
                 shortest_s=SHORTEST_S,
-                note=f"{size / 1e9:.1f} GB x {WATTS_PER_GB} W/GB (Green Algorithms, 2021)",
+                note=f"{self.watts:.3g} W: {how}",
             ),
         )
 
@@ -76,10 +98,10 @@ def installed_bytes() -> int:
         return int(psutil.virtual_memory().total)
 
 
-def memory_bytes() -> int:
+def memory_bytes(limits: Sequence[Path] = CGROUP_LIMITS) -> int:
     """Memory this process may use: the machine's, or its container's limit if that is smaller."""
     size = installed_bytes()
-    for path in CGROUP_LIMITS:
+    for path in limits:
         try:
             size = min(size, int(read_plain(path)))
         except (OSError, ValueError):  # no such controller, or the word `max`: no limit

@@ -40,6 +40,7 @@ class Domain(NamedTuple):
         may_be_zero: 0 J of it is a figure, as for a part that can be switched off. A count that
             didn't move in a window is none otherwise, unless it is estimated.
         estimate_version: of the model behind an estimate: figures of two versions are not alike.
+        idle_w: watts of it that are there whatever runs, where an estimate knows them.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Domain(NamedTuple):
     shortest_s: float | None = None
     may_be_zero: bool = False
     estimate_version: int | None = None
+    idle_w: float | None = None
 
     @property
     def least_s(self) -> float:

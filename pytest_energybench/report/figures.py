@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_energybench.gates.figures import Figures
@@ -60,15 +60,17 @@ def accuracy_of(metrics: Mapping[str, Scalar]) -> float | None:
 def uncertainty_j(case: Case, meters: Mapping[str, MeterInfo]) -> float | None:
     """Uncertainty of a case's energy in joules; None where nothing about it is known.
 
-    The meters' stated errors add up (they do not average out over domains of one machine), then
-    resolution and the spread of the rounds join in quadrature as independent parts.
+    The meters' stated errors add up (they do not average out over domains of one machine); idle
+    power that was subtracted takes none of them away. Then resolution and the spread of the rounds
+    join in quadrature as independent parts.
     """
     systematic = 0.0
     resolution = 0.0
     for domain, value in case.energy_j.items():
         meter = meters.get(domain)
         if meter is not None:
-            systematic += abs(value) * (meter.error or 0.0)
+            metered = abs(value) + case.idle_j.get(domain, 0.0)
+            systematic += metered * (meter.error or 0.0)
             resolution += (meter.resolution or 0.0) ** 2
     totals = round_totals(case)
     spread = statistics.stdev(totals) if len(totals) > 1 else 0.0
@@ -94,6 +96,19 @@ def wholly_estimated(case: Case) -> bool:
 def is_time_ratio(case: Case, reference: Case | None) -> bool:
     """Whether an energy ratio says no more than a ratio of (CPU) times would."""
     return wholly_estimated(case) and (reference is None or wholly_estimated(reference))
+
+
+def memory_share(cases: Sequence[Case]) -> float | None:
+    """The part of all joules that is memory's estimate, which goes by size and time alone; None
+    where memory is not estimated, or nothing is known."""
+    parts = [
+        (joules, domain.rpartition("/")[2] == "ram" and case.provenance.get(domain) == "estimated")
+        for case in cases
+        for domain, joules in case.energy_j.items()
+    ]
+    total_j = sum(joules for joules, _ in parts)
+    memory_j = [joules for joules, is_memory in parts if is_memory]
+    return sum(memory_j) / total_j if memory_j and total_j > 0 else None
 
 
 def spent(run: Run) -> Spent:

@@ -69,4 +69,10 @@ def estimate_note(cases: Sequence[CaseView]) -> str:
     estimated = [case for case in known if figures.wholly_estimated(case)]
     if not estimated:
         return ""
-    return ESTIMATE_NOTE if len(estimated) == len(known) else PARTLY_ESTIMATED_NOTE
+    note = ESTIMATE_NOTE if len(estimated) == len(known) else PARTLY_ESTIMATED_NOTE
+    share = figures.memory_share(known)
+    return (
+        note
+        if share is None
+        else f"{note} Memory is {quantities.share(round(share, 2))} of it, by its size and time."
+    )

@@ -12,6 +12,7 @@ from pytest_energybench.report.build import run_view
 from pytest_energybench.report.columns import Column, columns
 from pytest_energybench.report.digest import Digest, digest
 from pytest_energybench.report.entries import MOST_OF_EACH, Entry, shown_of_each
+from pytest_energybench.report.figures import memory_share
 from pytest_energybench.report.sections import sections
 from pytest_energybench.report.text import display_width, pad, parts_of_id, plural, shorten
 from pytest_energybench.report.view import CaseView, RunView
@@ -199,6 +200,12 @@ class _Table:
                 if meter.provenance == "estimated"
             )
             how = f"* estimated, not read from a counter{f' ({meters})' if meters else ''}"
+            share = memory_share(view.source.cases)
+            how += (
+                ""
+                if share is None
+                else f"; ram is {quantities.share(round(share, 2))} of the energy"
+            )
             ratio = "; a ratio of two estimates is a ratio of times" if view.versus else ""
             yield from _wrapped(how + ratio, width)
         if any(change.interval is None for case in view.cases for change in case.changes.values()):

@@ -39,6 +39,8 @@ def commits(here: Run, there: Run) -> list[str]:
 
 
 def _machines(here: Machine, there: Machine) -> Iterable[str]:
+    if not here.cpu or not there.cpu:
+        yield "the processor has no name here or there, so the machines can't be told apart"
     if here.fingerprint == there.fingerprint:
         return
     told = False

@@ -289,6 +289,7 @@ class MeterInfo(Struct, frozen=True, kw_only=True, gc=False):
         period_s: update period of the counter, or sampling period.
         note: where the figure comes from, for people.
         estimate_version: of the model behind an estimate; its figures are alike in one version.
+        idle_w: watts of an estimate that are there whatever runs; the rest is the work's own.
     """
 
     domain: str
@@ -299,6 +300,7 @@ class MeterInfo(Struct, frozen=True, kw_only=True, gc=False):
     period_s: Seconds | None = None
     note: str = ""
     estimate_version: Integer | None = None
+    idle_w: Annotated[float, Meta(ge=0)] | None = None
 
 
 class Machine(Struct, frozen=True, kw_only=True, gc=False):

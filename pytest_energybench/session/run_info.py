@@ -11,6 +11,7 @@ import pytest
 
 from pytest_energybench import __version__
 from pytest_energybench.metering.clock import SYSTEM_CLOCK
+from pytest_energybench.metering.cpu_power import told_power
 from pytest_energybench.metering.limits import allowed_cpus, cpu_quota
 from pytest_energybench.metering.machine import MachineFacts, machine_facts
 from pytest_energybench.metering.meter import Meter
@@ -67,6 +68,7 @@ def _settings(
     }
     limits = {"allowed_cpus": allowed_cpus(), "cpu_quota": cpu_quota()}
     settings.update({name: limit for name, limit in limits.items() if limit is not None})
+    settings.update(told_power())
     if options.allow_missing:
         settings["allow_missing"] = ",".join(options.allow_missing)
     for given in config.hook.pytest_energy_settings(config=config):
@@ -111,6 +113,7 @@ def meter_records(meter: Meter) -> list[MeterInfo]:
             period_s=domain.period_s,
             note=domain.note,
             estimate_version=domain.estimate_version,
+            idle_w=domain.idle_w,
         )
         for domain in meter.domains
         if domain.name not in without

@@ -79,7 +79,8 @@ def test_a_child_leaves_the_window_of_its_parent(energy):
 def test_joules_of_children_are_counted_once_however_they_were_started(
     suite: pytest.Pytester, cases: Callable[..., Cases], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ENERGYBENCH_CPU_TDP_W", str(10 * (os.cpu_count() or 1)))
+    cores = os.cpu_count() or 1
+    monkeypatch.setenv("ENERGYBENCH_CPU_WATTS", f"1e-9,{cores},{5 * cores},{10 * cores}")
     suite.makeconftest("")
     suite.makepyfile(test_children=CHILDREN)
     result = suite.runpytest_subprocess("--energy-report", "--energy-meters=estimate")

@@ -119,6 +119,7 @@ print(json.dumps([window.duration_s, window.energy_j["cpu"], window.errors]))
 
 
 def test_a_process_that_is_stopped_and_goes_on_is_charged_what_it_used() -> None:
+    cores = os.cpu_count() or 1
     process = subprocess.Popen(
         [sys.executable, "-c", STOPPED],
         stdin=subprocess.PIPE,
@@ -128,7 +129,7 @@ def test_a_process_that_is_stopped_and_goes_on_is_charged_what_it_used() -> None
         env={
             **os.environ,
             "ENERGYBENCH_METERS": "estimate",
-            "ENERGYBENCH_CPU_TDP_W": str(10 * (os.cpu_count() or 1)),
+            "ENERGYBENCH_CPU_WATTS": f"1e-9,{cores},{5 * cores},{10 * cores}",
         },
     )
     assert process.stdout is not None

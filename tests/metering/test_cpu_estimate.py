@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_energybench.metering.cpu_estimate import CorePower, CpuEstimate
+from pytest_energybench.metering.cpu_estimate import CpuEstimate
+from pytest_energybench.metering.cpu_power import CpuPower
+from pytest_energybench.metering.cpu_table import VERSION
 from pytest_energybench.metering.fake import FakeClock
+from pytest_energybench.metering.idle import measure_idle, subtract_idle
 from pytest_energybench.metering.load_monitor import CpuSample, impossible
 from pytest_energybench.metering.meter import Meter
 
@@ -30,9 +33,18 @@ class Seconds:
         return self.tree + self.busy
 
 
-def estimate(cores: int = 4) -> tuple[Meter, Seconds, FakeClock]:
+def linear(watts: float, cores: int, idle_w: float = 0.0) -> CpuPower:
+    """So many watts for each busy thread, beside idle power."""
+    a, b, c, d = (idle_w + share * cores * watts for share in (0.0, 0.1, 0.5, 1.0))
+    return CpuPower((a, b, c, d), cores, cores, cores, 0.3, "a test")
+
+
+CONCAVE = CpuPower((10.0, 20.0, 40.0, 50.0), 10, 10, 10, 0.3, "a test")
+
+
+def estimate(cores: int = 4, power: CpuPower | None = None) -> tuple[Meter, Seconds, FakeClock]:
     cpu, clock = Seconds(), FakeClock()
-    source = CpuEstimate(CorePower(2.5, 0.3, "a test"), cpu=cpu, cores=cores, clock=clock)
+    source = CpuEstimate(power or linear(2.5, cores), cpu=cpu, cores=cores, clock=clock)
     return Meter([source], clock=clock), cpu, clock
 
 
@@ -46,11 +58,55 @@ def test_joules_are_cpu_seconds_times_watts() -> None:
     assert window.error_j == {"cpu": pytest.approx(4.5)}
 
 
-def test_idle_time_costs_nothing() -> None:
-    meter, _, clock = estimate()
+def test_idle_time_costs_the_idle_share() -> None:
+    meter, _, clock = estimate(power=linear(2.5, 4, idle_w=3.0))
     with meter.measure() as window:
-        clock.advance(3600.0)
-    assert window.total_j == 0.0
+        clock.advance(10.0)
+    assert window.total_j == pytest.approx(30.0)
+    assert meter.domains[0].idle_w == 3.0
+
+
+def test_idle_power_that_is_subtracted_leaves_what_the_work_is_above_it() -> None:
+    meter, cpu, clock = estimate(10, CONCAVE)
+    idle = measure_idle(meter, 5.0, sleep=clock.advance)
+    with meter.measure() as window:
+        cpu.tree += 10.0
+        clock.advance(2.0)
+    assert window.total_j == pytest.approx(80.0)
+    net = subtract_idle(window.energy_j, window.duration_s, idle)
+    assert net.net_j == {"cpu": pytest.approx(60.0)}
+
+
+def test_the_more_threads_are_busy_the_less_each_costs() -> None:
+    used = {}
+    for threads in (1, 10):
+        meter, cpu, clock = estimate(10, CONCAVE)
+        with meter.measure() as window:
+            cpu.tree += 10.0
+            clock.advance(10.0 / threads)
+        used[threads] = window.total_j
+    assert used == {1: pytest.approx(200.0), 10: pytest.approx(50.0)}
+
+
+def test_phases_are_charged_one_by_one_and_not_at_their_mean_load() -> None:
+    meter, cpu, clock = estimate(10, CONCAVE)
+    (source,) = meter.sources
+    with meter.measure() as window:
+        cpu.tree += 1.0
+        clock.advance(1.0)
+        source.tick()  # type: ignore[attr-defined]  # as the sampler's thread does
+        cpu.tree += 10.0
+        clock.advance(1.0)
+    assert window.total_j == pytest.approx(20.0 + 50.0)
+
+
+def test_others_work_is_theirs_and_makes_ours_cheaper() -> None:
+    meter, cpu, clock = estimate(10, CONCAVE)
+    with meter.measure() as window:
+        cpu.tree += 5.0
+        cpu.busy += 5.0
+        clock.advance(1.0)
+    assert window.total_j == pytest.approx(10.0 + 40.0 / 2)
 
 
 def test_a_stranger_in_the_tree_costs_the_figure_and_both_figures_are_told() -> None:
@@ -147,12 +203,12 @@ def test_a_window_too_short_for_the_estimate_is_flagged(seconds: float, is_short
 def test_seconds_that_come_in_steps_need_twenty_of_them() -> None:
     cpu = Seconds()
     cpu.step_s = 1 / 64
-    (domain,) = CpuEstimate(CorePower(2.5, 0.3, "a test"), cpu=cpu).domains
+    (domain,) = CpuEstimate(linear(2.5, 4), cpu=cpu).domains
     assert domain.least_s == pytest.approx(20 / 64)
 
 
 def test_its_note_has_the_model() -> None:
     meter, _, _ = estimate()
     (domain,) = meter.domains
-    assert domain.note == "CPU seconds of the process tree x 2.5 W (a test)"
-    assert domain.error == 0.3
+    assert domain.note == ("idle share 0 W + 2.5 W for one busy thread, 10 W for 4 (a test)")
+    assert (domain.error, domain.estimate_version) == (0.3, VERSION)

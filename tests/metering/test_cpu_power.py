@@ -1,45 +1,134 @@
-"""Watts of a busy CPU: told, tabled, or a documented default."""
+"""The processor's curve: what is told, tabled or of its class, and whose part is whose."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pytest_energybench.metering.cpu_estimate import DEFAULT_WATTS, core_power, cpu_model
+from pytest_energybench.metering.cpu_identity import CpuIdentity
+from pytest_energybench.metering.cpu_power import CpuPower, cpu_power
+from pytest_energybench.metering.cpu_table import CLASS_ERROR, HOST_ERROR, ROWS
 from pytest_energybench.metering.errors import MeterError
 
+EPYC = CpuIdentity("AMD EPYC 8024P 8-Core Processor", "siena", package_threads=16)
+E5 = CpuIdentity("Intel(R) Xeon(R) CPU E5-2620 v3 @ 2.40GHz", "haswell", package_threads=12)
+RUNNER = CpuIdentity("AMD EPYC 7763 64-Core Processor", "milan", virtual=True)
 
-def test_the_variable_comes_first() -> None:
-    power = core_power({"ENERGYBENCH_CPU_TDP_W": "64"}, model="AMD EPYC 7763", cores=16)
-    assert power.watts == 4.0
-    assert "ENERGYBENCH_CPU_TDP_W" in power.note
+
+def power(identity: CpuIdentity, threads: int, **more: float) -> CpuPower:
+    return cpu_power(identity, environ={}, visible=threads, ours=more.get("ours", threads))
+
+
+@pytest.mark.parametrize(
+    ("identity", "threads", "seen"),
+    [
+        # Watts that RAPL showed on these machines with a tenth, half and all threads busy, rounded
+        (EPYC, 16, [(1.6, 19), (8, 45), (16, 46)]),
+        (E5, 24, [(2.4, 16), (12, 56), (24, 98)]),
+    ],
+)
+def test_counters_of_known_machines_lie_within_the_stated_error(
+    identity: CpuIdentity, threads: int, seen: list[tuple[float, float]]
+) -> None:
+    model = power(identity, threads)
+    for busy, watts in seen:
+        estimate = model.idle_w + model.work_w(busy)
+        assert abs(watts - estimate) <= model.error * estimate
+
+
+def test_a_runner_of_four_threads_is_a_part_of_its_host() -> None:
+    model = power(RUNNER, 4)
+    assert model.threads == 128
+    assert model.error == HOST_ERROR
+    assert model.idle_w == pytest.approx(model.watts[0] * 4 / 128)
+    whole = model.package_w(62 + 4) - model.watts[0]
+    assert model.work_w(4) == pytest.approx(whole * 4 / 66)
+    assert "4 of some 128 threads of a host" in model.note
+
+
+def test_a_host_as_large_as_the_machine_has_no_neighbours() -> None:
+    model = power(RUNNER, 256)
+    assert model.threads == 256
+    assert model.error == ROWS["milan"].error
+    assert model.work_w(256) == pytest.approx(model.watts[3] - model.watts[0])
+
+
+def test_a_quota_makes_the_idle_share_smaller_and_the_work_no_cheaper() -> None:
+    whole, part = power(EPYC, 16), power(EPYC, 16, ours=2.0)
+    assert part.idle_w == pytest.approx(whole.idle_w / 8)
+    assert part.work_w(2) == whole.work_w(2)
+
+
+def test_stolen_time_never_makes_more_busy_threads_than_there_are() -> None:
+    model = power(RUNNER, 4)
+    assert model.work_w(2, 1000.0) == model.work_w(2, 2.0)
+    assert model.work_w(2, -1.0) == model.work_w(2, 0.0)
+
+
+@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("virtual", [False, True])
+def test_all_threads_are_cheaper_than_one_for_the_same_work(row: str, virtual: bool) -> None:
+    """A second of every thread, one after the other or at once."""
+    model = power(CpuIdentity("x", row, virtual=virtual), 8)
+    one_by_one = 8 * (model.idle_w + model.work_w(1))
+    at_once = model.idle_w + model.work_w(8)
+    assert at_once < one_by_one
+
+
+@given(
+    row=st.sampled_from(sorted(ROWS)),
+    threads=st.integers(1, 400),
+    own=st.floats(0.0, 500.0),
+    others=st.floats(0.0, 500.0),
+    virtual=st.booleans(),
+)
+def test_the_parts_of_all_never_exceed_the_whole(
+    row: str, threads: int, own: float, others: float, virtual: bool
+) -> None:
+    model = power(CpuIdentity("x", row, virtual=virtual), threads)
+    assert 0.0 <= model.idle_w <= model.watts[0] * (1 + 1e-9)
+    work_w = model.work_w(own, others)
+    assert 0.0 <= work_w <= (model.watts[3] - model.watts[0]) * (1 + 1e-9)
+    if own <= threads - others:
+        total_w = work_w + model.work_w(others, own)
+        assert total_w <= (model.package_w(threads * 1.0) - model.watts[0]) * (1 + 1e-9) or virtual
+
+
+def test_every_row_rises_and_has_its_source() -> None:
+    for key, row in ROWS.items():
+        assert row.watts[0] > 0
+        assert all(low < high for low, high in pairwise(row.watts)), key
+        assert row.source
+        assert 0.4 <= row.error <= CLASS_ERROR
+
+
+def test_an_unlisted_processor_has_the_widest_error() -> None:
+    model = power(CpuIdentity("Some CPU", "ice-lake", known=False), 4)
+    assert model.error == CLASS_ERROR
+    assert "set ENERGYBENCH_CPU_TDP_W" in model.note
+
+
+def test_what_is_told_comes_first() -> None:
+    tdp = cpu_power(RUNNER, environ={"ENERGYBENCH_CPU_TDP_W": "64"}, visible=16, ours=16)
+    assert tdp.watts[3] == pytest.approx(0.7 * 64)
+    assert tdp.threads == 16
+    assert "TDP 64 W" in tdp.note
+    environ = {"ENERGYBENCH_CPU_WATTS": "8,19,43,47", "ENERGYBENCH_CPU_TDP_W": "64"}
+    told = cpu_power(RUNNER, environ=environ, visible=16, ours=16)
+    assert told.watts == (8, 19, 43, 47)
+    assert told.idle_w + told.work_w(8) == pytest.approx(43)
 
 
 @pytest.mark.parametrize("told", ["", "lots", "0", "-3", "nan", "inf", "1e9"])
 def test_a_variable_that_is_no_power_is_refused(told: str) -> None:
     with pytest.raises(MeterError, match="give watts"):
-        core_power({"ENERGYBENCH_CPU_TDP_W": told})
+        cpu_power(EPYC, environ={"ENERGYBENCH_CPU_TDP_W": told})
 
 
-def test_a_known_processor_has_its_data_sheet() -> None:
-    power = core_power({}, model="AMD EPYC 7763 64-Core Processor", cores=2)
-    assert power.watts == pytest.approx(280 / 128)  # a slice of it on a virtual machine as well
-    assert "EPYC 7763" in power.note
-
-
-def test_an_unknown_processor_has_the_default_with_a_wide_error() -> None:
-    power = core_power({}, model="Some CPU", cores=2)
-    assert power.watts == DEFAULT_WATTS
-    assert power.error > core_power({}, model="AMD EPYC 7763", cores=2).error
-    assert "default" in power.note
-
-
-def test_the_name_is_read_from_the_system(tmp_path: Path) -> None:
-    cpuinfo = tmp_path / "cpuinfo"
-    cpuinfo.write_text("processor\t: 0\nmodel\t\t: 17\nmodel name\t: AMD EPYC 7763\n")
-    assert cpu_model(cpuinfo) == "AMD EPYC 7763"
-    cpuinfo.write_text("processor\t: 0\nBogoMIPS\t: 50.0\n\nModel\t\t: Raspberry Pi 5\n")
-    assert cpu_model(cpuinfo) == "Raspberry Pi 5"
-    cpuinfo.write_text("processor\t: 0\n")
-    assert cpu_model(cpuinfo) == ""
+@pytest.mark.parametrize("told", ["", "8", "8,19,43", "8,19,43,x", "0,1,2,3", "8,47,43,19"])
+def test_watts_that_are_no_curve_are_refused(told: str) -> None:
+    with pytest.raises(MeterError, match="four rising powers"):
+        cpu_power(EPYC, environ={"ENERGYBENCH_CPU_WATTS": told})

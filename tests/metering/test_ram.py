@@ -7,20 +7,29 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pytest_energybench.metering import ram
+from pytest_energybench.metering.cpu_power import CpuPower
+from pytest_energybench.metering.cpu_table import VERSION
 from pytest_energybench.metering.fake import FakeClock
 from pytest_energybench.metering.meter import Meter
 from pytest_energybench.metering.ram import RamEstimate, installed_bytes, memory_bytes
 
+SERVER = CpuPower((10.0, 40.0, 90.0, 120.0), 32, 32, 32, 0.5, "a test", memory="DDR4")
 
-def test_watts_go_by_size() -> None:
+
+@pytest.mark.parametrize(("size_gb", "watts"), [(16, 1.28), (256, 20.48), (4000, 30.0)])
+def test_watts_go_by_size_and_are_bounded_by_the_processor(size_gb: int, watts: float) -> None:
     clock = FakeClock()
-    meter = Meter([RamEstimate(16 * 10**9, clock=clock)], clock=clock)
+    source = RamEstimate(size_gb * 10**9, power=SERVER, clock=clock)
+    meter = Meter([source], clock=clock)
     with meter.measure() as window:
         clock.advance(10.0)
-    assert window.energy_j == {"ram": pytest.approx(16 * 0.3725 * 10)}
+    assert window.energy_j == {"ram": pytest.approx(10 * watts)}
     assert window.provenance == {"ram": "estimated"}
-    assert window.error_j["ram"] == pytest.approx(window.total_j / 2)
+    assert window.error_j["ram"] == pytest.approx(0.7 * window.total_j)
+    (domain,) = source.domains
+    assert domain.estimate_version == VERSION
+    assert domain.idle_w == pytest.approx(watts)
+    assert ("bounded by 0.25" in domain.note) == (size_gb == 4000)
 
 
 def test_the_size_is_the_machine() -> None:
@@ -31,9 +40,8 @@ def test_the_size_is_the_machine() -> None:
     ("content", "charged"), [("4000000000\n", 4 * 10**9), ("max\n", None), ("9" * 19, None)]
 )
 def test_a_container_is_charged_its_limit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, charged: int | None
+    tmp_path: Path, content: str, charged: int | None
 ) -> None:
     limit = tmp_path / "memory.max"
     limit.write_text(content)
-    monkeypatch.setattr(ram, "CGROUP_LIMITS", (limit, tmp_path / "missing"))
-    assert memory_bytes() == (charged or installed_bytes())
+    assert memory_bytes((limit, tmp_path / "missing")) == (charged or installed_bytes())

@@ -103,3 +103,22 @@ def test_shards_of_unlike_machines_keep_them_and_others_need_not(unlike):
     run = merge(parts, join=list, allow_mismatch=True).run
     assert [case.host for case in run.cases] == (["host 1", "host 2"] if unlike else [None, None])
     assert [host.machine for host in run.hosts] == ([MACHINE, OTHER] if unlike else [])
+
+
+def test_another_version_of_an_estimate_is_another_meter():
+    def run(version):
+        meters = [msgspec.structs.replace(each, estimate_version=version) for each in METERS]
+        return make_run(meters=meters)
+
+    assert differences(run(2), run(2)) == []
+    assert differences(run(2), run(1)) == [
+        "cpu is estimated by cpu-time, version 2 here and estimated by cpu-time, version 1 there",
+        "ram is estimated by ram-size, version 2 here and estimated by ram-size, version 1 there",
+    ]
+    assert len(differences(run(2), make_run())) == 2  # from before there were versions
+
+
+def test_a_machine_without_a_name_is_comparable_with_none():
+    nameless = msgspec.structs.replace(MACHINE, cpu="")
+    (why,) = differences(make_run(machine=nameless), make_run(machine=nameless))
+    assert why == "the processor has no name here or there, so the machines can't be told apart"

@@ -21,8 +21,8 @@ class CallCounter:
     """Counts calls while a window is open, in Python and from Python into C."""
 
     domains = (
-        Domain("cpu", "cpu-time", "estimated", error=0.6, note="function calls"),
-        Domain("ram", "ram-size", "estimated", error=0.5, note="next to nothing"),
+        Domain("cpu", "cpu-time", "estimated", error=0.75, note="function calls"),
+        Domain("ram", "ram-size", "estimated", error=0.7, note="next to nothing"),
     )
 
     def __init__(self) -> None:
