@@ -16,6 +16,7 @@ COMMANDS = {
     "compare": "put run files side by side",
     "export": "write a run in the format of another tool",
     "merge": "make one run of several shards, and judge it again",
+    "history": "show what cases used over time, and the commits that changed it",
     "null": "run cases against themselves: this machine's noise floor",
 }
 

@@ -29,6 +29,7 @@ from pytest_energybench.gates.statistics import (
     bounds_among,
     decide,
     paired,
+    prediction,
     relative,
     welch,
 )
@@ -302,7 +303,11 @@ def estimate(
         interleaved: the i-th rounds of both make a pair, unless their seeds differ.
     """
     ours, theirs = candidate.samples, reference.samples
-    if min(len(ours), len(theirs)) < 2 or not all(ours + theirs):
+    if not all(ours + theirs):
+        return None
+    if reference.are_runs and ours and len(theirs) > 1:
+        return prediction(ours, theirs)
+    if min(len(ours), len(theirs)) < 2:
         return None
     if interleaved and len(ours) == len(theirs) and candidate.seeds == reference.seeds:
         return paired(ours, theirs)

@@ -27,6 +27,7 @@ class Figures:
         unit: functional unit that figures are per one of; empty for the energy of a whole round.
         counts: how many of it each round made; None where it was not counted.
         seeds: of each round; those of one seed make a pair. Empty where a round has none.
+        are_runs: the rounds are earlier runs, in the order of time.
     """
 
     total_j: float | None
@@ -37,6 +38,7 @@ class Figures:
     unit: str = ""
     counts: tuple[float | None, ...] = ()
     seeds: tuple[int, ...] = ()
+    are_runs: bool = False
 
     @classmethod
     def of(cls, case: Case, unit: str = "") -> Figures:

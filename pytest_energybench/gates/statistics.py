@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from statistics import NormalDist
 from typing import Literal
 
@@ -93,14 +94,14 @@ class Estimate:
         log_ratio: mean of ln(candidate / reference); 0 is no change.
         error: standard error of `log_ratio`.
         df: degrees of freedom of that error.
-        n: independent rounds it rests on; of two samples, the smaller one.
+        n: independent rounds (of `prediction` runs) it rests on; of two samples, the smaller one.
     """
 
     log_ratio: float
     error: float
     df: float
     n: int
-    method: Literal["paired", "welch"]
+    method: Literal["paired", "welch", "prediction"]
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -170,6 +171,34 @@ def welch(candidate: Sequence[float], reference: Sequence[float]) -> Estimate:
     else:  # shares of the spread, so that tiny variances do not vanish when squared
         df = 1 / ((v_c / spread) ** 2 / (n_c - 1) + (v_r / spread) ** 2 / (n_r - 1))
     return Estimate(mean_c - mean_r, math.sqrt(spread), df, min(n_c, n_r), "welch")
+
+
+def prediction(candidate: Sequence[float], runs: Sequence[float]) -> Estimate:
+    """One further run against earlier ones, each of them one draw with its own day and machine
+    state: the bounds are those that a run which changed nothing would keep.
+
+    The error is s * sqrt(1 + 1/k) of the mean of k runs (Hahn & Meeker, Statistical Intervals,
+    4.7). s^2 is half the mean square of successive differences, so that a slow rise does not pass
+    for noise; its degrees of freedom are 2 (k-1)^2 / (3k-4), from its variance under no rise (von
+    Neumann et al., "The mean square successive difference", Annals of Mathematical Statistics 12,
+    1941).
+
+    Args:
+        candidate: joules of the further run's rounds, above 0; as many as each earlier run has.
+        runs: joules of each earlier run in the order of time, above 0, two or more.
+    """
+    logs = [math.log(joules) for joules in runs]
+    k = len(logs)
+    steps = [later - earlier for earlier, later in pairwise(logs)]
+    variance = math.fsum(step * step for step in steps) / (2 * (k - 1))
+    mean = math.fsum(map(math.log, candidate)) / len(candidate)
+    return Estimate(
+        log_ratio=mean - math.fsum(logs) / k,
+        error=math.sqrt(variance * (1 + 1 / k)),
+        df=2 * (k - 1) ** 2 / (3 * k - 4),
+        n=k,
+        method="prediction",
+    )
 
 
 def _mean_and_variance(values: Sequence[float]) -> tuple[float, float]:

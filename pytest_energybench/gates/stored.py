@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import msgspec
 
@@ -61,10 +62,13 @@ def compare_stored(
     allow_mismatch: bool = False,
     floors: Sequence[Floor] = (),
     fails: Collection[str] = DEFAULT_FAILS,
+    are_runs: bool = False,
+    refused: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Run, StoredSummary]:
     """Judge each case of a run against the same case of a stored run.
 
-    By Welch's test on logs where both have two rounds or more, else by a threshold. Over all
+    By Welch's test on logs where both have two rounds or more, else by a threshold; against the
+    last runs of a history by where they let the next one lie (`statistics.prediction`). Over all
     cases that are tested Holm's procedure keeps the risk that even one is called `more` (or
     `less`) by chance at 5 %; the intervals are those that say so.
 
@@ -78,6 +82,8 @@ def compare_stored(
         allow_mismatch: compare figures that are not alike (other machine, meters, settings).
         floors: what machines can tell apart, as far as that was measured.
         fails: reasons that fail a case; see `conclude`.
+        are_runs: the stored run's rounds are earlier runs.
+        refused: node id -> why single cases can't be compared.
 
     Returns:
         the run with its comparisons with a stored run replaced, and the summary.
@@ -93,11 +99,13 @@ def compare_stored(
         if reference is None:
             continue
         obstacles = () if allow_mismatch else unlike[case.host, reference.host]
-        refusal = _refusal(case, reference, obstacles, twice)
+        refusal = refused.get(case.nodeid) or _refusal(case, reference, obstacles, twice)
         if refusal is None:
             limits = budgets.limits(case.nodeid) if budgets is not None else Limits()
+            ours, theirs = side_by_side(case, reference, allow_mismatch=allow_mismatch)
             sides[case.nodeid] = _Sides(
-                *side_by_side(case, reference, allow_mismatch=allow_mismatch),
+                ours,
+                replace(theirs, are_runs=are_runs),
                 margin if limits.margin is None else limits.margin,
                 floor_j if limits.floor is None else limits.floor,
             )

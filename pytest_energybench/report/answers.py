@@ -118,11 +118,23 @@ def caution(comparison: Comparison) -> str:
     return found.removeprefix("; ") + rest
 
 
+def repetitions(comparison: Comparison) -> str:
+    """`5 rounds`, or `10 runs` of a history."""
+    return plural(comparison.n, "run" if of_runs(comparison) else "round")
+
+
+def of_runs(comparison: Comparison) -> bool:
+    """Whether what it was compared with are the last runs of a history."""
+    return comparison.method.startswith("prediction")
+
+
 def telling(comparison: Comparison) -> str:
     """What would decide a comparison that noise left open."""
     change, bounds = figures.finite(comparison.estimate), comparison.interval
     open_to_noise = comparison.judged is None or comparison.judged.reason == "too noisy"
     if comparison.finding != "unclear" or change is None or bounds is None or not open_to_noise:
+        return ""
+    if of_runs(comparison):  # more of them need not help: one run varies as it does
         return ""
     found = rounds_to_tell(comparison.n, change, bounds, comparison.margin or 0.0)
     if found is None:

@@ -261,7 +261,7 @@ def _comparison_view(
         allowed=answers.allowed(comparison),
         caution=sanitize(answers.caution(comparison)),
         method=sanitize(comparison.method),
-        rounds="1 round" if comparison.n == 1 else f"{comparison.n:,} rounds",
+        rounds=answers.repetitions(comparison),
         time_ratio=comparison.quantity == "energy"
         and estimate is not None
         and comparison.reference != "budget"

@@ -11,7 +11,7 @@ import msgspec
 
 from pytest_energybench.base.text import sanitize
 from pytest_energybench.gates import quantities
-from pytest_energybench.report import figures
+from pytest_energybench.report import answers, figures
 from pytest_energybench.report.charts.scale import Scale, around
 from pytest_energybench.report.provenance import scalar_rows
 from pytest_energybench.report.text import plural
@@ -139,14 +139,16 @@ def _rounds(view: CaseView) -> Rounds | None:
     totals = figures.round_totals(view.source)
     if len(totals) < 2:
         return None
-    compared = next((each for each in view.source.comparisons if each.reference_j), None)
+    alike = (each for each in view.source.comparisons if each.reference_j and not each.unit)
+    compared = next(alike, None)
     theirs = list(compared.reference_j) if compared is not None else []
     scale = around([*totals, *theirs])
     middle = statistics.median(totals)
     finding = _spread(totals, view.estimated)
     name = sanitize(compared.name) if compared is not None else ""
     if theirs:
-        finding += f"; beneath, hollow, {name}: {_spread(theirs, view.estimated)}"
+        noun = "run" if compared is not None and answers.of_runs(compared) else "round"
+        finding += f"; beneath, hollow, {name}: {_spread(theirs, view.estimated, noun)}"
     return Rounds(
         dots=tuple(map(scale.at, totals)),
         median=scale.at(middle),
@@ -156,7 +158,7 @@ def _rounds(view: CaseView) -> Rounds | None:
     )
 
 
-def _spread(totals: Sequence[float], estimated: bool) -> str:
+def _spread(totals: Sequence[float], estimated: bool, noun: str = "round") -> str:
     """`5 rounds from 44.9 J to 46.5 J, standard deviation 1.3 %`"""
     spread = statistics.stdev(totals) if len(totals) > 1 else None
     low, high = (
@@ -164,10 +166,10 @@ def _spread(totals: Sequence[float], estimated: bool) -> str:
         for v in (min(totals), max(totals))
     )
     if spread is None:
-        return f"1 round of {low}"
+        return f"1 {noun} of {low}"
     middle = statistics.median(totals)
     variation = quantities.percent(spread / middle, signed=False) if middle else quantities.UNKNOWN
-    return f"{len(totals)} rounds from {low} to {high}, standard deviation {variation}"
+    return f"{len(totals)} {noun}s from {low} to {high}, standard deviation {variation}"
 
 
 def _domains(case: Case) -> tuple[DomainPart, ...]:

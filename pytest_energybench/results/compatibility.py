@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from hashlib import blake2b
 
 import msgspec
 
@@ -28,6 +29,21 @@ def differences(
         *_meters(here.meters, there.meters),
         *_settings(here.settings, there.settings, ignore),
     ]
+
+
+def likeness(head: Run, others: Sequence[object] = ()) -> str:
+    """A short hash of all that `differences` looks at: equal where it finds none.
+
+    Args:
+        others: what else has to be the same.
+    """
+    settings = {
+        name: value
+        for name, value in sorted(head.settings.items())
+        if value is not None and name not in IRRELEVANT_SETTINGS
+    }
+    whole = [head.machine.fingerprint, sorted(_by_domain(head.meters).items()), settings, *others]
+    return blake2b(msgspec.json.encode(whole), digest_size=6).hexdigest()
 
 
 def commits(here: Run, there: Run) -> list[str]:

@@ -26,7 +26,7 @@ class EnergyConfig:
         allow_missing: domains that totals may go without when they can't be read.
         carbon_intensity: g CO2e per kWh, or None.
         budgets: the budgets file, None if there is none.
-        compare: name of a stored run, or an absolute path.
+        compare: name of a stored run, an absolute path, or `history:K[@BRANCH]`.
         wait: seconds that a window waits for the machine.
         margin: relative increase over a stored run that is tolerated (0.03 is 3 %).
         shard: index from 1, and number of shards.
@@ -49,6 +49,7 @@ class EnergyConfig:
     strict_budgets: bool
     save: str | None
     overwrite: bool
+    history: bool
     storage: Path
     compare: str | None
     fail_on: frozenset[str]
@@ -85,7 +86,8 @@ class EnergyConfig:
             # Whatever lies there is meant to be one: what can't be read must not be no gate.
             values["budgets"] = usual if os.path.lexists(usual) else None
         compare = values["compare"]
-        if compare is not None and ("/" in compare or compare.endswith(".json")):
+        is_history = compare is not None and compare.startswith("history:")
+        if compare is not None and not is_history and ("/" in compare or compare.endswith(".json")):
             values["compare"] = str(_absolute(_base(config, "energy_compare") / compare))
         return cls(**values)
 
@@ -97,7 +99,8 @@ class EnergyConfig:
     @property
     def keeps(self) -> bool:
         """Whether anything of this run is to be kept in a file."""
-        return self.report or self.json is not None or self.save is not None or self.resume
+        files = self.json is not None or self.save is not None
+        return self.report or files or self.history or self.resume
 
 
 _config_key = pytest.StashKey[tuple[list[Any], EnergyConfig]]()

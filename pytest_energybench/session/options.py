@@ -211,12 +211,23 @@ OPTIONS = (
     Option("save", "store this run's good figures under a name", metavar="NAME", parse=_name),
     Option("overwrite", "let --energy-save replace a stored run", default=False, flag=True),
     Option(
+        "history",
+        "add this run's good figures to history.jsonl in the folder of stored runs",
+        default=False,
+        flag=True,
+    ),
+    Option(
         "storage",
         "folder of stored runs, meant to be kept in git (default: .energy beside the ini file)",
         default=".energy",
         metavar="DIR",
     ),
-    Option("compare", "compare with a stored run, or with a run file", metavar="NAME|PATH"),
+    Option(
+        "compare",
+        "compare with a stored run, with a run file, or with the last K runs of main (or master, or"
+        " BRANCH) in the history",
+        metavar="NAME|PATH|history:K[@BRANCH]",
+    ),
     Option(
         "fail-on",
         "what of that comparison fails the run, a comma list of more, not-measured, not-comparable,"

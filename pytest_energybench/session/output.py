@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_energybench.results.errors import ResultsError
+from pytest_energybench.results.history import FILE, append_history, entries_of
 from pytest_energybench.results.journal import HeldError, Journal, has_begun, read_journal
 from pytest_energybench.results.model import Case, Host, Run
 from pytest_energybench.results.run_file import write_run
@@ -162,6 +163,8 @@ class RunWriter:
             self.messages.append(f"energy run not stored as {options.save!r}: it was cut short")
         elif options.save is not None:
             done &= self._save(run, options.save)
+        if options.history and complete:
+            done &= self._add_to_history(run)
         trouble = github_summary(run)
         if trouble is not None:
             self.messages.append(f"energy: {trouble}")
@@ -224,6 +227,14 @@ class RunWriter:
             f"energy baseline of {_count(len(good), 'case')}",
             storage.path(name),
             lambda: storage.save(name, run, overwrite=options.overwrite),
+        )
+
+    def _add_to_history(self, run: Run) -> bool:
+        storage, entries = self._session.options.storage, entries_of(run)
+        return self._try(
+            f"energy history, {len(entries)} more",
+            storage / FILE,
+            lambda: append_history(storage, entries),
         )
 
     def _try(self, what: str, path: Path, write: Callable[[], object]) -> bool:

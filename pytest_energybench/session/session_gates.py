@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Sequence
+import os
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +26,16 @@ from pytest_energybench.gates.judge import with_changes
 from pytest_energybench.gates.results import conclude
 from pytest_energybench.gates.stored import StoredSummary, compare_stored
 from pytest_energybench.results.errors import ResultsError
+from pytest_energybench.results.history import (
+    FILE,
+    TREND,
+    Asked,
+    Entry,
+    last_runs,
+    parse_asked,
+    read_history,
+    with_trends,
+)
 from pytest_energybench.results.model import NOT_MEASURED, Case, Comparison, Run
 from pytest_energybench.results.noise import Floor, read_floors
 from pytest_energybench.results.run_file import read_bytes
@@ -39,6 +50,8 @@ class SessionGates:
 
     Attributes:
         stored: the run to compare with, and `stored_name` what the user called it.
+        history: entries of earlier runs, and how many of which branch to compare with; `stored`
+            is made of them then.
         floors: what machines can tell apart, as far as it was measured.
         root: what files in node ids are relative to.
         arguments: what the user asked to be collected; a file of which only some tests were
@@ -49,6 +62,8 @@ class SessionGates:
     budgets: Budgets = field(default_factory=lambda: Budgets(file="none"))
     stored: Run | None = None
     stored_name: str = ""
+    history: Sequence[Entry] = ()
+    asked: Asked | None = None
     floors: Sequence[Floor] = ()
     root: Path = Path()
     arguments: Sequence[str] = ()
@@ -69,9 +84,18 @@ class SessionGates:
                 raise pytest.UsageError(f"--energy-budgets: {error}") from None
             except BudgetsError as error:
                 raise pytest.UsageError(str(error)) from None
+        if options.history and os.path.lexists(options.storage / FILE):
+            try:
+                gates.history = read_history(options.storage)
+            except ResultsError as error:
+                raise pytest.UsageError(f"--energy-history: {error}") from None
         if options.compare is not None:
             try:
-                gates.stored = Storage(options.storage).load(options.compare)
+                gates.asked = parse_asked(options.compare)
+                if gates.asked is not None:
+                    gates.history = read_history(options.storage)
+                else:
+                    gates.stored = Storage(options.storage).load(options.compare)
                 gates.floors = read_floors(options.storage)
             except ResultsError as error:
                 raise pytest.UsageError(f"--energy-compare: {error}") from None
@@ -162,6 +186,11 @@ class SessionGates:
             interleaved=self.options.rounds > 1,
             allow_mismatch=self.options.allow_mismatch,
         )
+        refused: Mapping[str, str] = {}
+        if self.history:
+            earlier, refused = last_runs(run, self.history, self.asked or Asked(TREND))
+            run = with_trends(run, earlier)
+            self.stored = self.stored if self.asked is None else earlier
         if self.stored is None:
             return msgspec.structs.replace(run, failures=[*run.failures, *lines]), None, lines
         judged, summary = compare_stored(
@@ -174,6 +203,8 @@ class SessionGates:
             allow_mismatch=self.options.allow_mismatch,
             floors=self.floors,
             fails=self.options.fail_on,
+            are_runs=self.asked is not None,
+            refused=refused,
         )
         if collected is None:  # no worker lived to tell: what was not run may be a test or not
             summary = dataclasses.replace(summary, stale=(), not_run=summary.stale)

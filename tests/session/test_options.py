@@ -40,6 +40,7 @@ def test_every_option_has_an_ini_twin(pytester: pytest.Pytester) -> None:
         energy_strict_budgets = true
         energy_save = main
         energy_overwrite = true
+        energy_history = true
         energy_storage = kept
         energy_compare = main
         energy_fail_on = more, missing
@@ -72,6 +73,7 @@ def test_every_option_has_an_ini_twin(pytester: pytest.Pytester) -> None:
         strict_budgets=True,
         save="main",
         overwrite=True,
+        history=True,
         storage=pytester.path / "kept",
         compare="main",
         fail_on=frozenset({"more", "missing"}),

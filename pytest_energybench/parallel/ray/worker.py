@@ -32,6 +32,7 @@ DRIVERS_OWN: Mapping[str, Any] = {
     "energy_json": "",
     "energy_save": "",
     "energy_compare": "",
+    "energy_history": False,
     "energy_fail_on": None,
     "energy_report": False,
     "energy_resume": False,

@@ -1,0 +1,280 @@
+"""What cases used over time: `history.jsonl` beside the stored runs, a line a case and run.
+
+A line stands alone and none is ever changed, so that git may merge the file by union.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import geometric_mean
+from typing import Annotated, NamedTuple
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from pytest_energybench.base.flags import spoils
+from pytest_energybench.results.atomic import make_folder
+from pytest_energybench.results.compatibility import heads, likeness
+from pytest_energybench.results.errors import RunFileError, StorageError, WriteError, cause, named
+from pytest_energybench.results.model import (
+    Case,
+    Commit,
+    Joules,
+    Round,
+    Run,
+    Seconds,
+    Series,
+    Units,
+)
+from pytest_energybench.results.run_file import ContentError, decode, read_bytes
+from pytest_energybench.results.storage import is_good
+
+FILE = "history.jsonl"
+VERSION = 1
+MAIN = ("main", "master")
+TREND = 30
+"""Earlier runs that a case's curve shows where nobody asked for a number."""
+
+_ASKED = re.compile(r"history:(?P<runs>[1-9][0-9]{0,5})(?:@(?P<branch>\S+))?")
+
+
+class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One case in one run.
+
+    Attributes:
+        v: version of the line's form.
+        likeness: short hash of machine, meters, settings, number of rounds and functional units;
+            only entries with the same one are compared.
+        rounds_j: IT energy of each round in joules.
+        units: functional unit -> how many of it each round made.
+        spoiled: why its rounds decide nothing, e.g. `machine busy`; empty where they do.
+    """
+
+    v: Annotated[int, Meta(ge=1)]
+    nodeid: str
+    created: str
+    likeness: str
+    rounds_j: Annotated[list[Joules], Meta(min_length=1)]
+    units: dict[str, list[Units]] = field(default_factory=dict)
+    duration_s: Seconds = 0.0
+    commit: Commit | None = None
+    spoiled: str = ""
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether it is a figure of a commit, and of a quiet machine."""
+        return not self.spoiled and not (self.commit is not None and self.commit.dirty)
+
+    def joules(self, unit: str = "") -> float:
+        """The geometric mean over the rounds, whole or per functional unit; 0.0 where a round has
+        no ratio or is 0."""
+        counts = self.units[unit] if unit else [1.0] * len(self.rounds_j)
+        if not all(counts) or not all(self.rounds_j):
+            return 0.0
+        return geometric_mean(j / n for j, n in zip(self.rounds_j, counts, strict=True))
+
+
+_DECODER = msgspec.json.Decoder(Entry)
+_ENCODER = msgspec.json.Encoder()
+
+
+class Asked(NamedTuple):
+    """What `history:K` asks for: the last `runs` runs of a branch; "" is `main` or `master`."""
+
+    runs: int
+    branch: str = ""
+
+
+def parse_asked(text: str) -> Asked | None:
+    """`history:10` or `history:10@trunk`; None for the name of a stored run.
+
+    Raises:
+        StorageError: it begins like one and isn't.
+    """
+    if not text.startswith("history:"):
+        return None
+    found = _ASKED.fullmatch(text)
+    if found is None:
+        raise StorageError(f"{text!r}: history:K or history:K@BRANCH, K runs, 1 or more")
+    return Asked(int(found["runs"]), found["branch"] or "")
+
+
+def entries_of(run: Run) -> list[Entry]:
+    """A line for each good case of a run."""
+    by_host = heads(run)
+    return [
+        Entry(
+            v=VERSION,
+            nodeid=case.nodeid,
+            created=run.created,
+            likeness=likeness_of(case, by_host.get(case.host, run)),
+            rounds_j=[each.total_j for each in case.rounds if each.total_j is not None],
+            units={unit: [each.units[unit] for each in case.rounds] for unit in case.units},
+            duration_s=case.duration_s,
+            commit=run.commit,
+            spoiled=next(
+                (why for each in case.rounds for flag in each.flags if (why := spoils(flag))), ""
+            ),
+        )
+        for case in run.cases
+        if is_good(case) and case.rounds
+    ]
+
+
+def likeness_of(case: Case, head: Run) -> str:
+    """See `Entry.likeness`."""
+    metered = sorted(
+        f"{domain.rpartition('/')[2].partition(':')[0]} {word}"
+        for domain, word in case.provenance.items()
+    )
+    return likeness(head, [len(case.rounds), sorted(case.units), metered])
+
+
+def append_history(folder: str | os.PathLike[str], entries: Sequence[Entry]) -> Path:
+    """Add lines to the file in a folder of stored runs, all or none; makes both.
+
+    Raises:
+        WriteError: it can't be written; what was there stays.
+    """
+    path = Path(folder) / FILE
+    content = b"".join(_ENCODER.encode(entry) + b"\n" for entry in entries)
+    try:
+        make_folder(path.parent)
+        with open(path, "a+b", buffering=0) as file:
+            end = file.seek(0, os.SEEK_END)
+            if end:
+                file.seek(end - 1)
+                content = content if file.read(1) == b"\n" else b"\n" + content
+            try:
+                written = file.write(content)
+                if written != len(content):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(end)
+                raise
+    except OSError as error:
+        raise WriteError(named(path, f"cannot be written: {cause(error)}")) from error
+    return path
+
+
+def read_history(folder: str | os.PathLike[str]) -> list[Entry]:
+    """All lines in the order of their runs, each once.
+
+    Raises:
+        RunFileError: there is no file, or a line is none; names its number.
+    """
+    path = Path(folder) / FILE
+    found: dict[bytes, Entry] = {}
+    for number, line in enumerate(read_bytes(path).splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            entry = decode(line, _DECODER)
+        except ContentError as error:
+            raise RunFileError(named(path, f"line {number}: {error}")) from error
+        if entry.v != VERSION:
+            raise RunFileError(named(path, f"line {number} is of version {entry.v}, not {VERSION}"))
+        if any(len(each) != len(entry.rounds_j) for each in entry.units.values()):
+            raise RunFileError(named(path, f"line {number}: counts and rounds differ in number"))
+        found[line] = entry
+    return sorted(found.values(), key=lambda entry: entry.created)
+
+
+def of_branch(entries: Iterable[Entry], branch: str = "") -> list[Entry]:
+    """Clean entries of a branch; those of no branch (no git, a detached head) count as well."""
+    names = (branch,) if branch else MAIN
+    return [
+        entry
+        for entry in entries
+        if entry.is_clean
+        and (entry.commit is None or entry.commit.branch is None or entry.commit.branch in names)
+    ]
+
+
+def last_runs(run: Run, entries: Sequence[Entry], asked: Asked) -> tuple[Run, dict[str, str]]:
+    """What a run is compared with: for each of its cases the last earlier runs, as rounds.
+
+    Runs of the run's own commit are left out: they are no reference for it.
+
+    Returns:
+        a run with one round for each earlier run, and node id -> why a case that has earlier runs
+        can't be compared with any.
+    """
+    earlier = [
+        entry
+        for entry in of_branch(entries, asked.branch)
+        if run.commit is None or entry.commit is None or entry.commit.id != run.commit.id
+    ]
+    by_nodeid: dict[str, list[Entry]] = {}
+    for entry in earlier:
+        by_nodeid.setdefault(entry.nodeid, []).append(entry)
+    by_host = heads(run)
+    cases: list[Case] = []
+    refused: dict[str, str] = {}
+    for case in run.cases:
+        own = likeness_of(case, by_host.get(case.host, run))
+        found = by_nodeid.get(case.nodeid, [])
+        alike = [entry for entry in found if entry.likeness == own][-asked.runs :]
+        if found and not alike and case.rounds:
+            refused[case.nodeid] = (
+                f"none of the case's {len(found)} earlier runs has this machine, its meters and"
+                f" settings, {len(case.rounds)} rounds and the same units"
+            )
+        if found:
+            cases.append(_as_case(case, alike))
+    last = earlier[-1] if earlier else None
+    return (
+        msgspec.structs.replace(
+            run,
+            created=last.created if last is not None else "",
+            commits=[last.commit] if last is not None and last.commit is not None else [],
+            cases=cases,
+            failures=[],
+            errors=[],
+        ),
+        refused,
+    )
+
+
+def _as_case(case: Case, entries: Sequence[Entry]) -> Case:
+    rounds = []
+    for entry in entries:
+        joules = entry.joules()
+        per_unit = {unit: entry.joules(unit) for unit in entry.units}
+        rounds.append(
+            Round(
+                started=entry.created,
+                duration_s=entry.duration_s,
+                energy_j={},
+                total_j=joules,
+                units={unit: joules / ratio if ratio else 0.0 for unit, ratio in per_unit.items()},
+            )
+        )
+    return Case(
+        nodeid=case.nodeid,
+        name=case.name,
+        host=case.host,
+        rounds=rounds,
+        provenance=case.provenance,
+    )
+
+
+def with_trends(run: Run, earlier: Run) -> Run:
+    """The run with a curve in each case: its earlier runs, counted backwards, and it itself."""
+    known = {case.nodeid: [each.total_j for each in case.rounds] for case in earlier.cases}
+    cases = []
+    for case in run.cases:
+        values = [each for each in known.get(case.nodeid, []) if each is not None]
+        if values and case.total_j is not None:
+            points = [
+                (float(at - len(values)), value) for at, value in enumerate([*values, case.total_j])
+            ]
+            trend = Series(name="energy", x="runs before this one", unit="J", points=points)
+            case = msgspec.structs.replace(case, series=[*case.series, trend])
+        cases.append(case)
+    return msgspec.structs.replace(run, cases=cases)

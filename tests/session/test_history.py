@@ -1,0 +1,108 @@
+"""`--energy-history` and `--energy-compare=history:K`, and what `energybench history` shows."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pytest_energybench.cli import main
+
+SUITE = """
+def test_a(energy, work):
+    import conftest
+    with energy.measure():
+        work(conftest.SECONDS)
+"""
+COMPARE = "--energy-compare=history:10"
+
+
+def git(*arguments: str) -> None:
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+    subprocess.run(["git", *identity, *arguments], check=True, capture_output=True)
+
+
+def commit(suite: pytest.Pytester, seconds: float) -> None:
+    """A commit on main with which the test works so long, at 12 W."""
+    text = (suite.path / "conftest.py").read_text().split("\nSECONDS")[0]
+    (suite.path / "conftest.py").write_text(f"{text}\nSECONDS = {seconds}\n")
+    git("commit", "-qam", f"Work {seconds} s")
+
+
+@pytest.fixture
+def repository(suite: pytest.Pytester) -> pytest.Pytester:
+    suite.makepyfile(test_a=SUITE)
+    Path(".gitignore").write_text("reports\n.energy\n")
+    git("init", "-q", "-b", "main")
+    git("add", "-A")
+    git("commit", "-qm", "Begin")
+    return suite
+
+
+def test_steps_that_no_gate_against_one_run_sees_are_seen_against_the_last_ones(
+    repository: pytest.Pytester, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite = repository
+    seconds = [10.0, 10.05, 9.95, 10.0, 10.2]
+    for each in seconds:
+        commit(suite, each)
+        assert suite.runpytest("--energy-history", COMPARE if each == 10.2 else "-q").ret == 0
+    commit(suite, 10.404)
+    passes = suite.runpytest(COMPARE, "--energy-history", "--energy-json=run.json")
+    assert passes.ret == 0
+    commit(suite, 10.9)
+    fails = suite.runpytest(COMPARE, "--energy-json=run.json", "--energy-report")
+    assert fails.ret == 1
+    fails.stdout.fnmatch_lines(["*more than history:10  test_a*"])
+    (case,) = json.loads(Path("run.json").read_text())["cases"]
+    (made,) = case["comparisons"]
+    assert (made["reference"], made["method"], made["n"]) == ("stored", "prediction", 6)
+    assert len(made["reference_j"]) == 6
+    assert [x for x, _ in case["series"][0]["points"]] == [-6, -5, -4, -3, -2, -1, 0]
+    assert "runs before this one" in Path("reports/energy.html").read_text()
+    capsys.readouterr()
+    assert main(["history"]) == 0
+    said = capsys.readouterr().out
+    assert "test_a.py::test_a" in said
+    assert "▁" in said
+    assert main(["history", "test_a"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "test_a.py::test_a"
+    assert [line for line in said if "Work 10.2 s" in line and "+2.0 %" in line]
+    assert main(["history", "test_b"]) == 1
+    assert main(["history", "--branch=other"]) == 1
+
+
+def test_a_history_that_cant_be_used_is_said_before_the_work_begins(
+    suite: pytest.Pytester,
+) -> None:
+    suite.makepyfile(SUITE)
+    for asked, line in (
+        ([COMPARE], "*--energy-compare:*history.jsonl*cannot be read*"),
+        (["--energy-compare=history:no"], "*--energy-compare: 'history:no': history:K*"),
+    ):
+        result = suite.runpytest(*asked)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines([line])
+    Path(".energy").mkdir()
+    Path(".energy/history.jsonl").write_text("{\n")
+    result = suite.runpytest("--energy-history")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--energy-history:*line 1:*"])
+
+
+def test_a_case_without_a_like_run_is_not_comparable_and_a_new_one_is_missing(
+    repository: pytest.Pytester,
+) -> None:
+    suite = repository
+    commit(suite, 1.0)
+    assert suite.runpytest("--energy-history").ret == 0
+    commit(suite, 1.1)
+    more = suite.runpytest(COMPARE, "--energy-rounds=2")
+    assert more.ret == 1
+    more.stdout.fnmatch_lines(["*not comparable*test_a*", "*none of the case's 1 earlier runs*"])
+    suite.makepyfile(test_b=SUITE.replace("test_a", "test_b"))
+    assert suite.runpytest(COMPARE, "test_b.py").ret == 0
+    assert suite.runpytest(COMPARE, "test_b.py", "--energy-fail-on=missing").ret == 1
