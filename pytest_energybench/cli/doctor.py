@@ -9,10 +9,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.add_argument("--json", action="store_true", help="for scripts")
     parser.add_argument("--quick", action="store_true", help="leave out the self-test of 5 seconds")
+    parser.add_argument(
+        "--validate", action="store_true", help="as `energybench validate`, in place of all else"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """0 if every part of the machine is measured or at least estimated, else 1."""
+    if options.validate:
+        from pytest_energybench.cli import validate
+
+        options.seconds = 5.0
+        return validate.run(options)
     from pytest_energybench.metering import doctor
 
     diagnosis = doctor.diagnose(quick=options.quick)

@@ -58,6 +58,7 @@ class CpuEstimate:
         self._start()
         one_w = self.power.work_w(1.0)
         all_w = self.power.work_w(self.power.visible)
+        curve = " ".join(f"{watts:.3g}" for watts in self.power.watts)
         self.domains = (
             Domain(
                 name="cpu",
@@ -68,7 +69,8 @@ class CpuEstimate:
                 idle_w=self.power.idle_w,
                 shortest_s=max(SHORTEST_S, MIN_UPDATES * self._cpu.step_s),
                 note=f"idle share {self.power.idle_w:.3g} W + {one_w:.3g} W for one busy thread,"
-                f" {all_w:.3g} W for {self.power.visible:g} ({self.power.note})",
+                f" {all_w:.3g} W for {self.power.visible:g}; the whole draws {curve} W with 0, 10, 50"
+                f" and 100 % of {self.power.threads:g} threads busy ({self.power.note})",
             ),
         )
 

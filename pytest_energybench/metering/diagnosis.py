@@ -184,7 +184,7 @@ def self_test(
     """A window while nothing runs, and one with all processors busy; half of `seconds` each."""
     with meter.measure("idle") as idle:
         sleep(seconds / 2)
-    with meter.measure("load") as load, _busy_processors():
+    with meter.measure("load") as load, busy_processors(os.cpu_count() or 1):
         sleep(seconds / 2)
     return idle, load
 
@@ -194,10 +194,10 @@ def _watts(window: Window) -> dict[str, float]:
 
 
 @contextmanager
-def _busy_processors() -> Iterator[None]:
-    """Keep every processor busy with a process that only counts."""
+def busy_processors(count: int) -> Iterator[None]:
+    """Keep so many logical CPUs busy, each with a process that only counts."""
     command = [sys.executable, "-S", "-E", "-c", "while True: pass"]
-    workers = [subprocess.Popen(command) for _ in range(os.cpu_count() or 1)]
+    workers = [subprocess.Popen(command) for _ in range(count)]
     try:
         yield
     finally:

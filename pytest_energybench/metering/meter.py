@@ -108,6 +108,10 @@ class Meter:
         """A window on this meter: `with meter.measure("train") as window: ...`."""
         return Window(self, name)
 
+    def beside(self, source: Source) -> Meter:
+        """A meter of the same sources and one more, under the same lock."""
+        return Meter((*self.sources, source), clock=self._clock, exclusion=self._exclusion)
+
     def agree(self, value: T) -> T:
         """A decision that follows from figures; the same for all, where several processes meter."""
         return value

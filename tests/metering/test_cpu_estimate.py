@@ -210,5 +210,8 @@ def test_seconds_that_come_in_steps_need_twenty_of_them() -> None:
 def test_its_note_has_the_model() -> None:
     meter, _, _ = estimate()
     (domain,) = meter.domains
-    assert domain.note == ("idle share 0 W + 2.5 W for one busy thread, 10 W for 4 (a test)")
+    assert domain.note == (
+        "idle share 0 W + 2.5 W for one busy thread, 10 W for 4; the whole draws 0 1 5 10 W with"
+        " 0, 10, 50 and 100 % of 4 threads busy (a test)"
+    )
     assert (domain.error, domain.estimate_version) == (0.3, VERSION)
