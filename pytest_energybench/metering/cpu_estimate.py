@@ -13,7 +13,7 @@ from pytest_energybench.metering.fork import tell_after_fork
 from pytest_energybench.metering.load_monitor import FRESH_S, CpuSample, impossible
 from pytest_energybench.metering.source import MIN_UPDATES, Domain, Loss, Reading
 
-TICK_S = 0.5
+TICK_S = 1.0
 """Seconds between two looks in a long window. Power is no straight line of the load, so phases of
 one busy thread and of all of them must not be averaged first."""
 
@@ -69,8 +69,8 @@ class CpuEstimate:
                 idle_w=self.power.idle_w,
                 shortest_s=max(SHORTEST_S, MIN_UPDATES * self._cpu.step_s),
                 note=f"idle share {self.power.idle_w:.3g} W + {one_w:.3g} W for one busy thread,"
-                f" {all_w:.3g} W for {self.power.visible:g}; the whole draws {curve} W with 0, 10, 50"
-                f" and 100 % of {self.power.threads:g} threads busy ({self.power.note})",
+                f" {all_w:.3g} W for {self.power.visible:g}; the whole draws {curve} W with 0, 10,"
+                f" 50 and 100 % of {self.power.threads:g} threads busy ({self.power.note})",
             ),
         )
 

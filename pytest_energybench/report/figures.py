@@ -98,6 +98,16 @@ def is_time_ratio(case: Case, reference: Case | None) -> bool:
     return wholly_estimated(case) and (reference is None or wholly_estimated(reference))
 
 
+def idle_share_j(case: Case, domain: str, meters: Sequence[MeterInfo]) -> float | None:
+    """Joules of an estimated processor that are its idle share and not the work's own; None where
+    they are subtracted already, or not known. Memory has nothing else, so it isn't told."""
+    idle_w = next((meter.idle_w for meter in meters if meter.domain == domain), None)
+    seconds = finite(case.duration_s)
+    if idle_w is None or seconds is None or domain == "ram" or domain in case.idle_j:
+        return None
+    return idle_w * seconds
+
+
 def memory_share(cases: Sequence[Case]) -> float | None:
     """The part of all joules that is memory's estimate, which goes by size and time alone; None
     where memory is not estimated, or nothing is known."""

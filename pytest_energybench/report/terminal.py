@@ -12,7 +12,7 @@ from pytest_energybench.report.build import run_view
 from pytest_energybench.report.columns import Column, columns
 from pytest_energybench.report.digest import Digest, digest
 from pytest_energybench.report.entries import MOST_OF_EACH, Entry, shown_of_each
-from pytest_energybench.report.figures import memory_share
+from pytest_energybench.report.figures import idle_share_j, memory_share
 from pytest_energybench.report.sections import sections
 from pytest_energybench.report.text import display_width, pad, parts_of_id, plural, shorten
 from pytest_energybench.report.view import CaseView, RunView
@@ -259,7 +259,9 @@ def _details(view: RunView, width: int) -> Iterator[str]:
     for case in view.cases:
         shares = ", ".join(
             f"{sanitize(domain)} {quantities.energy(joules, estimated=case.estimated).text}"
+            + ("" if idle_j is None else f" (idle share {quantities.energy(idle_j).text})")
             for domain, joules in case.source.energy_j.items()
+            for idle_j in [idle_share_j(case.source, domain, view.source.meters)]
         )
         notes = [note for note in (case.reason, shares, *map(sanitize, case.source.flags)) if note]
         if notes:

@@ -77,3 +77,23 @@ def test_windows_beside_the_case_count_where_no_search_is_reported():
 )
 def test_only_two_estimates_make_a_time_ratio(one, other, expected):
     assert figures.is_time_ratio(case(provenance=one), case(provenance=other)) is expected
+
+
+def test_an_estimates_idle_share_is_told_unless_it_is_subtracted_already():
+    cpu = meter("cpu", idle_w=2.0)
+    one = case(energy_j={"cpu": 50.0, "ram": 5.0}, duration_s=4.0)
+    meters = [cpu, meter("ram", idle_w=1.0)]
+    assert figures.idle_share_j(one, "cpu", meters) == 8.0
+    assert figures.idle_share_j(one, "ram", meters) is None
+    assert figures.idle_share_j(one, "cpu", [meter("cpu")]) is None
+    net = case(energy_j={"cpu": 42.0}, idle_j={"cpu": 8.0}, duration_s=4.0)
+    assert figures.idle_share_j(net, "cpu", meters) is None
+    exact = {"cpu": meter("cpu", error=0.5)}
+    assert figures.uncertainty_j(net, exact) == pytest.approx(25.0)  # the whole's, not the rest's
+
+
+def test_memorys_share_is_told_where_memory_is_estimated():
+    estimated = case(energy_j={"cpu": 3.0, "ram": 1.0}, provenance={"ram": "estimated"})
+    assert figures.memory_share([estimated]) == 0.25
+    assert figures.memory_share([case(energy_j={"cpu": 3.0, "dram:0": 1.0})]) is None
+    assert figures.memory_share([]) is None
