@@ -49,7 +49,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="LIST",
         default="paper",
         help="names and lists separated by commas: paper (default: baseline, amp, steganographic, "
-        "pruning, lowrank), beyond (what the paper doesn't have), all; a+b is both together, and "
+        "pruning, lowrank), controls (amp, autocast), beyond (what the "
+        "paper doesn't have), all; a+b is both together, and "
         "the baseline always runs",
     )
     group.addoption(
@@ -80,6 +81,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="KIND",
         default="bisection",
         help="bisection (default), exhaustive (the paper's scan), per-layer (its ranks' search)",
+    )
+    group.addoption(
+        "--bench-lowrank-layers",
+        metavar="SET",
+        default="wide",
+        help="layers that low rank may take: wide (default: convolutions but depthwise ones, and "
+        "pointwise linear layers) or paper (all convolutions, depthwise ones included)",
     )
     group.addoption(
         "--bench-seed",

@@ -73,6 +73,7 @@ class Experiments:
             device=self.device,
             max_drop=self.options.max_drop,
             search=self.options.search,
+            lowrank_layers=self.options.lowrank_layers,
             whole_curves=self.preset.whole_curves,
         )
 
@@ -99,6 +100,7 @@ class Experiments:
             "weights": _without_folders(self.options.weights(chosen)),
             "max_drop": self.options.max_drop,
             "search": self.options.search,
+            "lowrank_layers": self.options.lowrank_layers,
             **{f"size_{model}": _described(chosen.size_of(model)) for model in model_names()},
             **{name: rule for name, rule in rules.items() if name not in IN_SIZE},
             "torchvision": version("torchvision"),

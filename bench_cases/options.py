@@ -9,7 +9,13 @@ import pytest
 
 from pytest_energybench.experiment.cases import with_baseline
 from pytest_energybench.experiment.compression.search import STRATEGIES
-from pytest_energybench.experiment.rules import ABLATIONS, BEYOND_METHODS, LISTS, MATRIX_METHODS
+from pytest_energybench.experiment.rules import (
+    ABLATIONS,
+    BEYOND_METHODS,
+    LAYER_SETS,
+    LISTS,
+    MATRIX_METHODS,
+)
 from pytest_energybench.experiment.training.errors import SettingError
 from pytest_energybench.experiment.training.settings import (
     PRESETS,
@@ -39,6 +45,7 @@ class BenchOptions:
     device: str
     max_drop: float
     search: str
+    lowrank_layers: str
     seed: int
     epochs: int | None = None
 
@@ -55,6 +62,9 @@ class BenchOptions:
                 device=config.getoption("bench_device"),
                 max_drop=_drop(config.getoption("bench_max_drop")),
                 search=_one_of("search", config.getoption("bench_search"), STRATEGIES),
+                lowrank_layers=_one_of(
+                    "lowrank-layers", config.getoption("bench_lowrank_layers"), LAYER_SETS
+                ),
                 seed=_seed(config.getoption("bench_seed")),
                 epochs=_count("epochs", config.getoption("bench_epochs")),
             )._consistent()
@@ -145,7 +155,7 @@ def _methods(text: str) -> tuple[str, ...]:
     """The methods to run, the baseline first: nothing can be judged without it."""
     words = [word.strip() for word in text.split(",") if word.strip()]
     if not words:
-        raise SettingError("--bench-methods is empty: give paper, beyond, all or names")
+        raise SettingError("--bench-methods is empty: give paper, controls, beyond, all or names")
     extra: tuple[str, ...] = ()
     if not set(words) <= {*LISTS, *MATRIX_METHODS, *BEYOND_METHODS}:
         # Only here the methods themselves are imported, and torch with them.
@@ -156,6 +166,6 @@ def _methods(text: str) -> tuple[str, ...]:
             for word in set(words) - {*LISTS, "all"}:
                 registry.method(word)
         except SettingError as error:
-            raise SettingError(f"{error}; or the lists paper, beyond, all") from None
+            raise SettingError(f"{error}; or the lists {', '.join(LISTS)}, all") from None
     everything = ("paper", "beyond", *extra)
     return with_baseline([n for word in words for n in (everything if word == "all" else (word,))])

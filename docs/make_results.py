@@ -9,20 +9,21 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from math import inf
 from pathlib import Path
 
 from pytest_energybench.experiment.paper.claims import claims
-from pytest_energybench.experiment.paper.matrix import (
+from pytest_energybench.experiment.paper.matrix import Matrix
+from pytest_energybench.experiment.paper.render import markdown_table
+from pytest_energybench.experiment.paper.trials import (
     Figure,
-    Matrix,
     accuracy,
-    duration_s,
     energy_j,
     epochs,
     metric,
     per_epoch,
+    with_search,
 )
-from pytest_energybench.experiment.paper.render import markdown_table
 from pytest_energybench.experiment.rules import BASELINE, PAPER_METHODS
 from pytest_energybench.gates.quantities import UNKNOWN
 from pytest_energybench.results.model import Case
@@ -74,13 +75,13 @@ def _tables(matrix: Matrix) -> Iterator[str]:
         change = matrix.change(model, method, accuracy)
         return UNKNOWN if change is None else f"{100 * change:+.1f}"
 
-    def search(model: str, method: str) -> str:
-        count = matrix.value(model, method, _evaluations)
-        seconds = matrix.value(model, method, _search_s)
-        training = matrix.value(model, BASELINE, duration_s)
-        if count is None or seconds is None or not training:
-            return UNKNOWN
-        return f"{count:.0f} in {seconds / training:.2f}"
+    def paid(model: str, method: str) -> str:
+        after = matrix.pays_after(model, method)
+        return UNKNOWN if after is None else "never" if after == inf else f"{after:.1f}"
+
+    def evaluations(model: str, method: str) -> str:
+        case = matrix.cases.get((model, method))
+        return UNKNOWN if case is None else str(_evaluations(case) or UNKNOWN)
 
     def epochs_of(model: str, method: str) -> str:
         return _number(matrix.value(model, method, epochs), 0)
@@ -89,15 +90,17 @@ def _tables(matrix: Matrix) -> Iterator[str]:
         return _number(matrix.value(model, method, accuracy), 3)
 
     at_level = metric("joules_to_level")
+    whole = ratio(with_search(energy_j))
     yield from _table(matrix, "Energy of training over the baseline's", others, ratio(energy_j))
+    yield from _table(matrix, "The same with the method's own search", searching, whole)
+    yield from _table(matrix, "Trainings until the search is paid", searching, paid)
     yield from _table(matrix, "The same per epoch", others, ratio(per_epoch(energy_j)))
     yield from _table(matrix, "The same up to the first crossing", others, ratio(at_level))
     yield from _table(matrix, "Epochs trained", matrix.methods, epochs_of)
     yield from _table(matrix, "Accuracy on test", [BASELINE], baseline_accuracy)
     yield from _table(matrix, "Change of it in points", others, points)
     if searching:
-        title = "Search: full evaluations, and its time over one baseline training's"
-        yield from _table(matrix, title, searching, search)
+        yield from _table(matrix, "Evaluations of the search", searching, evaluations)
     if set(PAPER_METHODS) <= set(matrix.methods):
         yield "**What became of the paper's claims**\n"
         rows = [[claim.text, claim.words, claim.section] for claim in claims(matrix.run)]
@@ -112,19 +115,14 @@ def _table(matrix: Matrix, title: str, methods: Sequence[str], cell: Cell) -> It
 
 
 def _searched(matrix: Matrix, method: str) -> bool:
-    return any(matrix.value(model, method, _evaluations) for model in matrix.models)
+    cases = [case for (_, of), case in matrix.cases.items() if of == method]
+    return any(_evaluations(case) for case in cases)
 
 
-def _evaluations(case: Case) -> float | None:
+def _evaluations(case: Case) -> int:
     if case.search is None:
-        return None
-    return float(case.search.evaluations + sum(one.evaluations for one in case.search.earlier))
-
-
-def _search_s(case: Case) -> float | None:
-    if case.search is None:
-        return None
-    return case.search.duration_s + sum(one.duration_s for one in case.search.earlier)
+        return 0
+    return case.search.evaluations + sum(one.evaluations for one in case.search.earlier)
 
 
 def _number(value: float | None, digits: int) -> str:

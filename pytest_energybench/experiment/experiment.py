@@ -47,6 +47,8 @@ class Experiment:
         device: where it trains.
         max_drop: accuracy that a method may lose against the baseline, absolute, 0 to 1.
         search: how methods look for their level, `bisection` or `exhaustive`.
+        lowrank_layers: which layers low rank may take: `wide`, convolutions and pointwise linear
+            layers, or `paper`, all convolutions.
         whole_curves: the accuracy of every level that a search probes is wanted; otherwise a level
             that has failed sees no more images.
     """
@@ -63,6 +65,7 @@ class Experiment:
         device: str | torch.device = "auto",
         max_drop: float = 0.01,
         search: str = "bisection",
+        lowrank_layers: str = "wide",
         whole_curves: bool = False,
     ) -> None:
         """
@@ -87,6 +90,7 @@ class Experiment:
         self.train_settings = train_settings or TrainSettings()
         self.max_drop = max_drop
         self.search = search
+        self.lowrank_layers = lowrank_layers
         self.whole_curves = whole_curves
         self._model = model
         self._references: dict[int, Reached] = {}
@@ -120,6 +124,7 @@ class Experiment:
             "data_fingerprint": self.data.fingerprint,
             "max_drop": self.max_drop,
             "search": self.search,
+            "lowrank_layers": self.lowrank_layers,
             **rules_of(self.train_settings),
             **machine_settings(self.device),
         }
@@ -186,6 +191,7 @@ class Experiment:
             max_drop=self.max_drop,
             evaluation_batch=self.train_settings.evaluation_batch,
             strategy=self.search,
+            lowrank_layers=self.lowrank_layers,
             seed=seed,
             trained_accuracy=reached.accuracy,
             trained_loss=reached.loss,

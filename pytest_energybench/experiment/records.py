@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from pytest_energybench.experiment.views import ACCURACY, JOULES, LOSS
 
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A trained model's figures. `test` is the score after saving and loading it, `file_bytes`
-    what was saved, `facts` the plan's with those that its checks counted."""
+    """A trained model's figures. `test` is the score after saving and loading it, `answers` whether
+    each image was right (empty if several ranks shared them), `file_bytes` what was saved, `facts`
+    the plan's with those that its checks counted."""
 
     plan: CompressionPlan
     training: Training
     test: Score
+    answers: Sequence[bool]
     file_bytes: int
     size: Size
     facts: Mapping[str, Metric]
@@ -45,10 +47,12 @@ class Measured:
         from pytest_energybench.experiment.training.evaluate import evaluate
 
         loaded, file_bytes = reloaded(plan.model)
+        answers: list[bool] = []
         return cls(
             plan=plan,
             training=training,
-            test=evaluate(loaded, images, batch_size),
+            test=evaluate(loaded, images, batch_size, answers=answers),
+            answers=answers,
             file_bytes=file_bytes,
             size=size(plan.model),
             facts=plan.verified(),
@@ -60,7 +64,9 @@ def record(energy: Energy, measured: Measured, dense_bytes: int) -> None:
     method changed them."""
     training, size = measured.training, measured.size
     best = training.best.validation
+    facts: dict[str, Any] = dict(measured.facts)
     energy.record(
+        answers=measured.answers or None,
         correct=measured.test.correct,
         total=measured.test.total,
         epochs=training.epochs,
@@ -74,7 +80,7 @@ def record(energy: Energy, measured: Measured, dense_bytes: int) -> None:
         realised_rate=1 - size.compressed_bytes / dense_bytes,
         trainings=training.trainings,
         file_bytes=measured.file_bytes,
-        **measured.facts,
+        **facts,
     )
     for search in measured.plan.searches:
         energy.record_search(

@@ -30,6 +30,9 @@ PAPER_METHODS: Final = (BASELINE, "steganographic", "pruning", "lowrank")
 MATRIX_METHODS: Final = (BASELINE, "amp", *PAPER_METHODS[1:])
 """The paper's matrix in order: its ways to train, and mixed precision as their control."""
 
+CONTROLS: Final = (BASELINE, "amp", "autocast")
+"""Mixed precision without compression: this project's, which stores 16 bits, and torch's own."""
+
 BEYOND_METHODS: Final = (
     BASELINE,
     "channel",
@@ -40,9 +43,12 @@ BEYOND_METHODS: Final = (
 """The methods that the paper does not have, and its own ones combined."""
 
 LISTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {"paper": MATRIX_METHODS, "beyond": BEYOND_METHODS}
+    {"paper": MATRIX_METHODS, "controls": CONTROLS, "beyond": BEYOND_METHODS}
 )
 """Word -> the methods that it stands for."""
+
+LAYER_SETS: Final = ("wide", "paper")
+"""Which layers low rank may take, by name; `compression.factorized.factorizable` says which."""
 
 ABLATIONS: Final = ("naive-truncation",)
 """What shows that another way is needed, and loses by design: run by its name alone."""
@@ -50,6 +56,7 @@ ABLATIONS: Final = ("naive-truncation",)
 RULES: Final[Mapping[str, Rule]] = MappingProxyType(
     {
         "amp": Rule(reported_only=True),
+        "autocast": Rule(reported_only=True),
         "pruning": Rule(paper="paper, Sections 3.3 and 3.5: pruning gives no consistent saving"),
         "lowrank": Rule(
             paper="paper, Sections 3.4 and 3.5: low-rank factorization gives no consistent saving"

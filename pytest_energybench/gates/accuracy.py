@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pytest_energybench.gates.figures import known_as
 from pytest_energybench.gates.quantities import drop, in_points
 from pytest_energybench.gates.results import conclude
 from pytest_energybench.gates.statistics import CONFIDENCE, mean_bounds
+from pytest_energybench.results.answers import unpack
 from pytest_energybench.results.model import (
     ACCURACY_LOST,
     NOT_MEASURED,
@@ -38,21 +40,32 @@ class Score:
         correct: right answers.
         total: answers asked for.
         rounds: the accuracy of each independent round, where there are several.
+        seeds: the seed of each of those rounds.
+        answers: number of items, and a bit for each that was answered rightly.
     """
 
     accuracy: float
     correct: int | None = None
     total: int | None = None
     rounds: tuple[float, ...] = ()
+    seeds: tuple[int | None, ...] = ()
+    answers: tuple[int, int] | None = None
 
     @classmethod
     def of(cls, case: Case) -> Score | None:
-        """What a case recorded: of several rounds their mean, of one its counts, too; or None."""
+        """What a case recorded: of several rounds their mean, of one its counts and answers, too;
+        or None."""
         found = [cls.recorded(each.metrics) for each in case.rounds]
         each_round = tuple(score.accuracy for score in found if score is not None)
         if len(each_round) > 1 and len(each_round) == len(found):
-            return cls(fmean(each_round), rounds=each_round)
-        return cls.recorded(case.metrics)
+            seeds = tuple(each.seed for each in case.rounds)
+            return cls(fmean(each_round), rounds=each_round, seeds=seeds)
+        score = cls.recorded(case.metrics)
+        if score is None or score.total is None or len(case.rounds) != 1:
+            return score
+        answers = unpack(case.rounds[0].answers)
+        belong = answers is not None and score.counted == (answers[1].bit_count(), answers[0])
+        return dataclasses.replace(score, answers=answers) if belong else score
 
     @classmethod
     def of_counts(cls, correct: int, total: int) -> Score:
@@ -75,6 +88,11 @@ class Score:
         if isinstance(accuracy, bool) or not isinstance(accuracy, int | float):
             return None
         return cls(float(accuracy))
+
+    @property
+    def counted(self) -> tuple[int | None, int | None]:
+        """Right answers, and answers asked for."""
+        return self.correct, self.total
 
     @property
     def valid(self) -> bool:
@@ -108,9 +126,9 @@ def judge_accuracy(
 ) -> Comparison:
     """The accuracy may drop by `max_drop` (absolute; 0.01 is one point).
 
-    Two rounds or more of both, as many of each: one-sided 95 % t bounds of the mean difference.
-    Else the point rule; bounds are then told beside it where the counts of both are known, and
-    don't gate.
+    Two pairs of rounds or more: one-sided 95 % t bounds of the mean difference. Rounds are pairs by
+    their seeds, else in their order where there are as many of each. Else the point rule; bounds
+    are then told beside it where answers or counts of both are known, and don't gate.
 
     Args:
         name: what the reference is called, empty where it is a stated number; `nodeid` is its case.
@@ -132,10 +150,11 @@ def judge_accuracy(
     assert reference is not None
     lower = upper = change = candidate.accuracy - reference.accuracy
     n, method, bounds = 1, "threshold", difference_bounds(candidate, reference)
-    if len(candidate.rounds) == len(reference.rounds) > 1:
-        pairs = zip(candidate.rounds, reference.rounds, strict=True)
-        lower, upper = bounds = mean_bounds([ours - theirs for ours, theirs in pairs])
-        n, method = len(candidate.rounds), "paired"
+    differences = _paired_differences(candidate, reference)
+    if len(differences) > 1:
+        change = fmean(differences)
+        lower, upper = bounds = mean_bounds(differences)
+        n, method = len(differences), "paired"
     finding, rule, reason = "undecided", "can't be told to keep within {} of", TOO_NOISY
     if upper < -max_drop - _ROUNDING:
         finding, rule, reason = "lost", "drops by more than {} from", ACCURACY_LOST
@@ -190,14 +209,32 @@ def judge_accuracy_floor(
     )
 
 
+def _paired_differences(candidate: Score, reference: Score) -> list[float]:
+    """Candidate less reference of each pair of rounds; empty where rounds are no pairs."""
+    ours = dict(zip(candidate.seeds, candidate.rounds, strict=False))
+    theirs = dict(zip(reference.seeds, reference.rounds, strict=False))
+    seeds = {*ours, *theirs}
+    distinct = len(ours) == len(candidate.rounds) and len(theirs) == len(reference.rounds)
+    if distinct and seeds and None not in seeds:
+        return [ours[seed] - theirs[seed] for seed in ours if seed in theirs]
+    if len(candidate.rounds) != len(reference.rounds):
+        return []
+    return [a - b for a, b in zip(candidate.rounds, reference.rounds, strict=True)]
+
+
 def difference_bounds(candidate: Score, reference: Score) -> tuple[float, float] | None:
     """One-sided 95 % lower and upper bound of the difference of two accuracies, or None.
 
-    Newcombe's hybrid of Wilson score limits for two independent samples (method 10 in "Interval
-    estimation for the difference between independent proportions", Statistics in Medicine 17,
-    1998). Both models see the same images, so the true bounds are tighter: these err on the safe
-    side. None where a count is not known.
+    Where the answers of both are known, item by item, `mcnemar_bounds`. Else Newcombe's hybrid of
+    Wilson score limits for two independent samples (method 10 in "Interval estimation for the
+    difference between independent proportions", Statistics in Medicine 17, 1998). Where both models
+    saw the same images the true bounds are tighter: these err on the safe side. None where a count
+    is not known.
     """
+    ours, theirs = candidate.answers, reference.answers
+    if ours is not None and theirs is not None and ours[0] == theirs[0]:
+        gained, lost = ours[1] & ~theirs[1], theirs[1] & ~ours[1]
+        return mcnemar_bounds(gained.bit_count(), lost.bit_count(), ours[0])
     if candidate.total is None or reference.total is None:
         return None
     low_c, high_c = _wilson(candidate.accuracy, candidate.total)
@@ -207,6 +244,38 @@ def difference_bounds(candidate: Score, reference: Score) -> tuple[float, float]
         difference - math.hypot(candidate.accuracy - low_c, high_r - reference.accuracy),
         difference + math.hypot(high_c - candidate.accuracy, reference.accuracy - low_r),
     )
+
+
+def mcnemar_bounds(gained: int, lost: int, total: int) -> tuple[float, float]:
+    """One-sided 95 % bounds of the difference of two accuracies on the same `total` items.
+
+    Tango's score limits ("Equivalence test and confidence interval for the difference in
+    proportions for the paired-sample design", Statistics in Medicine 17, 1998): the differences
+    that his test does not reject. Of no difference it is McNemar's test (Psychometrika 12, 1947).
+
+    Args:
+        gained: items that only the candidate answered rightly.
+        lost: items that only the reference answered rightly.
+    """
+    z = NormalDist().inv_cdf(CONFIDENCE)
+
+    def score(difference: float) -> float:
+        """Standard errors that the counts lie above `difference`; it falls as that grows."""
+        above = gained - lost - total * difference
+        b = (2 * total - gained + lost) * difference - gained - lost
+        c = -lost * difference * (1 - difference)
+        share = (math.sqrt(max(0.0, b * b - 8 * total * c)) - b) / (4 * total)
+        variance = total * (2 * share + difference * (1 - difference))
+        return above / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, above)
+
+    def where(level: float, low: float, high: float) -> float:
+        for _ in range(60):  # halving: more than the digits of a float
+            middle = (low + high) / 2
+            low, high = (middle, high) if score(middle) > level else (low, middle)
+        return (low + high) / 2
+
+    change = (gained - lost) / total
+    return where(z, -1.0, change), where(-z, change, 1.0)
 
 
 def _wilson(p: float, total: int) -> tuple[float, float]:

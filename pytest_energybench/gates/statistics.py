@@ -209,11 +209,11 @@ def _mean_and_variance(values: Sequence[float]) -> tuple[float, float]:
     return values[0] + mean, variance
 
 
-def mean_bounds(differences: Sequence[float]) -> tuple[float, float]:
-    """One-sided 95 % t bounds of the mean of two or more independent differences."""
+def mean_bounds(differences: Sequence[float], risk: float = RISK) -> tuple[float, float]:
+    """t bounds of the mean of two or more independent differences, each wrong with this risk."""
     n = len(differences)
     mean, variance = _mean_and_variance(differences)
-    reach = student_t_quantile(CONFIDENCE, n - 1) * math.sqrt(variance / n)
+    reach = student_t_quantile(1 - risk, n - 1) * math.sqrt(variance / n)
     return mean - reach, mean + reach
 
 

@@ -45,6 +45,7 @@ class CaseBuilder:
     called: list[tuple[Window, int]] = field(default_factory=list)
     metrics: dict[str, Scalar] = field(default_factory=dict)
     units: dict[str, float] = field(default_factory=dict)
+    answers: str = ""
     series: list[Series] = field(default_factory=list)
     search: Search | None = None
     flags: list[str] = field(default_factory=list)
@@ -149,7 +150,10 @@ class CaseBuilder:
         if len(made) == 1:  # what was recorded once is of that round; of several it is of none
             seed = self.metrics.get("seed")
             seed = seed if isinstance(seed, int) and not isinstance(seed, bool) else None
-            return [msgspec.structs.replace(made[0], metrics=dict(self.metrics), seed=seed)]
+            recorded = dict(self.metrics)
+            return [
+                msgspec.structs.replace(made[0], metrics=recorded, seed=seed, answers=self.answers)
+            ]
         return made
 
     def _called_rounds(self, plain: Sequence[Window]) -> list[Round]:

@@ -110,7 +110,7 @@ class Comparison(Struct, frozen=True, kw_only=True, gc=False):
             the difference (-0.01 is one point less).
         interval: one-sided lower and upper 95 % bound of `estimate`, where n allows one; among
             many cases each as wide as Holm's procedure asks.
-        method: how it was compared: `threshold`, `paired`, `welch`, `welch, holm`, `newcombe`, ...
+        method: how it was compared: `threshold`, `paired`, `welch`, `welch, holm`, `mcnemar`, ...
         n: independent rounds it rests on.
         reference_j: joules of the rounds of the case that it was compared with.
         judged: what the rule came to that asked for it; None where none did.
@@ -166,6 +166,8 @@ class Round(Struct, frozen=True, kw_only=True, gc=False):
         seed: of the work's random numbers, where it has one.
         metrics: what the test recorded in this round.
         units: functional unit -> how many of it the round made.
+        answers: which items of its test set were answered rightly, as `results.answers` packs
+            them; empty where that was not recorded.
     """
 
     started: str
@@ -178,6 +180,7 @@ class Round(Struct, frozen=True, kw_only=True, gc=False):
     seed: Integer | None = None
     metrics: dict[str, Scalar] = field(default_factory=dict)
     units: dict[str, Units] = field(default_factory=dict)
+    answers: str = ""
 
 
 class Search(Struct, frozen=True, kw_only=True, gc=False):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,6 +23,7 @@ from pytest_energybench.measurement.metrics import checked_counts, checked_metri
 from pytest_energybench.measurement.progress import Progress
 from pytest_energybench.measurement.window_stack import OpenWindows
 from pytest_energybench.metering.meter import Meter, measure
+from pytest_energybench.results.answers import pack
 from pytest_energybench.results.model import Case, Comparison, Search, Series
 from pytest_energybench.session.markers import why_no_baseline
 
@@ -216,15 +217,25 @@ class Energy:
 
     # ---- recording ------------------------------------------------------------------------
 
-    def record(self, **metrics: Any) -> None:
+    def record(self, *, answers: Iterable[Any] | None = None, **metrics: Any) -> None:
         """Keep metrics beside the joules; `correct` and `total` together give `accuracy`, and a
         `seed` is that of the round.
+
+        Args:
+            answers: for each item of the test set, in one order in all cases, whether the answer
+                was right; gives `correct` and `total`, and two cases are then compared item by
+                item.
 
         Raises:
             TypeError: a value is neither a number, a string, a bool nor None.
             ValueError: a number is not finite, or correct and total do not fit each other.
         """
+        if answers is not None:
+            right = [bool(each) for each in answers]
+            metrics = {**metrics, "correct": sum(right), "total": len(right)}
         self._draft.metrics = checked_metrics({**self._draft.metrics, **metrics})
+        if answers is not None:
+            self._draft.answers = pack(right)
 
     def per(self, **counts: float) -> None:
         """Count functional units, e.g. `energy.per(token=len(tokens))`: limits and comparisons may

@@ -11,8 +11,10 @@ from pytest_energybench.gates.accuracy import (
     difference_bounds,
     judge_accuracy,
     judge_accuracy_floor,
+    mcnemar_bounds,
 )
 from pytest_energybench.gates.results import failure_message, passes
+from pytest_energybench.results.answers import pack
 from pytest_energybench.results.model import Case, Round
 
 against = partial(judge_accuracy, name="plain")
@@ -89,9 +91,56 @@ def test_a_case_of_several_rounds_has_the_accuracy_of_each():
         for accuracy in (0.9, 0.8)
     )
     case = Case(nodeid="a", name="a", rounds=[one, two], metrics={"accuracy": 0.8})
-    assert Score.of(case) == Score(pytest.approx(0.85), rounds=(0.9, 0.8))
+    assert Score.of(case) == Score(pytest.approx(0.85), rounds=(0.9, 0.8), seeds=(None, None))
     partly = msgspec.structs.replace(case, rounds=[msgspec.structs.replace(one, metrics={}), two])
     assert Score.of(partly) == Score(0.8)
+
+
+def test_rounds_are_pairs_by_their_seeds():
+    base = Score(0.9, rounds=(0.90, 0.95, 0.85), seeds=(0, 1, 2))
+    ours = Score(0.9, rounds=(0.85, 0.90, 0.95), seeds=(2, 0, 1))
+    found = against(ours, base, 0.01)
+    assert (found.finding, found.estimate, found.n) == ("kept", 0, 3)
+    in_part = against(Score(0.9, rounds=(0.95, 0.85), seeds=(1, 2)), base, 0.01)
+    assert (in_part.finding, in_part.n, in_part.method) == ("kept", 2, "paired")
+    others = against(Score(0.9, rounds=(0.85, 0.9, 0.95), seeds=(7, 8, 9)), base, 0.01)
+    assert (others.method, others.n) == ("threshold", 1)
+
+
+def of_answers(right):
+    done = Round(
+        started="",
+        duration_s=1.0,
+        energy_j={},
+        total_j=1.0,
+        metrics={"correct": sum(right), "total": len(right)},
+        answers=pack(right),
+    )
+    return Score.of(Case(nodeid="a", name="a", rounds=[done], metrics=done.metrics))
+
+
+def test_of_one_round_the_same_images_tell_more_than_the_counts():
+    base = [place % 50 != 0 for place in range(2500)]
+    ours = [right and place != 7 for place, right in enumerate(base)]
+    found = against(of_answers(ours), of_answers(base), 0.01)
+    assert (found.finding, found.method, found.n) == ("kept", "threshold", 1)
+    by_counts = difference_bounds(Score.of_counts(2449, 2500), Score.of_counts(2450, 2500))
+    assert by_counts[0] < found.interval[0] < found.estimate < found.interval[1] < by_counts[1]
+    assert difference_bounds(of_answers(ours[:90]), of_answers(base)) is not None
+
+
+def test_the_bounds_on_the_same_images_are_mcnemars():
+    z = 1.6448536269514722
+    # A bound lies at no change where McNemar's statistic (b - c) / sqrt(b + c) is z: 20 of 54.
+    gained, lost = 33.0, 33.0
+    while (gained - lost) / math.sqrt(gained + lost) < z:
+        gained += 1e-4
+    low, high = mcnemar_bounds(gained, lost, 719)
+    assert low == pytest.approx(0, abs=1e-6)
+    assert mcnemar_bounds(lost, gained, 719) == pytest.approx((-high, -low), abs=1e-9)
+    # Nothing differs: 1 - (1 + z^2 / n)^-1, as Tango's limits are in closed form there.
+    assert mcnemar_bounds(0, 0, 719)[1] == pytest.approx(z * z / (719 + z * z))
+    assert mcnemar_bounds(5, 0, 5)[1] == 1
 
 
 def test_the_bounds_are_newcombes():

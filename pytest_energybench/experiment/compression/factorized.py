@@ -14,6 +14,7 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from pytest_energybench.experiment.compression.bits import truncate
 
@@ -82,16 +83,21 @@ def singular(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 class Factorized(nn.Module):
-    """A layer of limited rank: from the inputs to `rank` channels, from those to the outputs."""
+    """A layer of limited rank: from the inputs to `rank` channels, from those to the outputs.
+
+    A depthwise or grouped convolution can't go through channels that all its groups share: its two
+    weights are stored, and multiplied in every pass.
+    """
 
     def __init__(self, layer: Layer, inner: Tensor, outer: Tensor) -> None:
         """Stand in for `layer`, with weights as `Spectrum.factors` gives them."""
         super().__init__()
         rank = len(inner)
         bias = layer.bias is not None
+        self.groups = layer.groups if isinstance(layer, nn.Conv2d) else 1
         if isinstance(layer, nn.Conv2d):
             self.inner: Layer = nn.Conv2d(
-                layer.in_channels,
+                layer.in_channels // layer.groups,
                 rank,
                 _pair(layer.kernel_size),
                 _pair(layer.stride),
@@ -110,8 +116,26 @@ class Factorized(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """What the dense layer would do with the product of both weights."""
-        result: Tensor = self.outer(self.inner(images))
-        return result
+        if self.groups == 1:
+            result: Tensor = self.outer(self.inner(images))
+            return result
+        inner = cast(nn.Conv2d, self.inner)
+        weight = self.outer.weight.flatten(1) @ inner.weight.flatten(1)
+        weight = weight.reshape(-1, *inner.weight.shape[1:])
+        if inner.padding_mode != "zeros":
+            images = functional.pad(
+                images, inner._reversed_padding_repeated_twice, inner.padding_mode
+            )
+        padding = inner.padding if inner.padding_mode == "zeros" else 0
+        return functional.conv2d(
+            images,
+            weight,
+            self.outer.bias,
+            _pair(inner.stride),
+            padding if isinstance(padding, str | int) else _pair(padding),
+            _pair(inner.dilation),
+            self.groups,
+        )
 
     @property
     def rank(self) -> int:
@@ -141,18 +165,20 @@ class Factorized(nn.Module):
             layer.weight = nn.Parameter(weight.clone(memory_format=order))
 
 
-def factorizable(model: nn.Module, examples: Tensor, linear: bool = False) -> dict[str, Layer]:
+def factorizable(model: nn.Module, examples: Tensor, chosen: str = "wide") -> dict[str, Layer]:
     """The layers that low-rank factorization may take, by path, in the order they run.
 
-    Convolutions but not depthwise or grouped ones, and linear layers that are applied to every
-    pixel, which are 1x1 convolutions in another spelling (ConvNeXt's pointwise ones); with `linear`
-    the classifier's linear layers, too. `examples` (batch, 3, size, size) is run to see which.
+    `wide`: convolutions but not depthwise or grouped ones, and linear layers that are applied to
+    every pixel, which are 1x1 convolutions in another spelling (ConvNeXt's pointwise ones).
+    `paper`: all convolutions, depthwise ones included, and no linear layer, which is the set that
+    the paper's mean ranks fit. `examples` (batch, 3, size, size) is run to see which.
     """
     found: dict[str, Layer] = {}
 
     def look(path: str, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        convolves = isinstance(layer, nn.Conv2d) and layer.groups == 1
-        applied = isinstance(layer, nn.Linear) and (linear or inputs[0].dim() > 2)
+        of_paper = chosen == "paper"
+        convolves = isinstance(layer, nn.Conv2d) and (of_paper or layer.groups == 1)
+        applied = isinstance(layer, nn.Linear) and not of_paper and inputs[0].dim() > 2
         if convolves or applied:
             found[path] = cast(Layer, layer)
 

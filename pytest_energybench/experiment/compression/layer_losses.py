@@ -62,6 +62,16 @@ def predicted_losses(
 
 def _squared_errors(layer: nn.Module, spectrum: Spectrum, images: Tensor, by: Tensor) -> Tensor:
     """For ranks 0 to k - 1 the sum over positions of (gradient `by` . output error) squared."""
+    if isinstance(layer, nn.Conv2d) and layer.groups > 1:
+        changes = _grouped_changes(layer, spectrum, images, by)
+    else:
+        changes = _changes(layer, spectrum, images, by)
+    from_rank = changes.flip(-1).cumsum(-1).flip(-1)
+    return from_rank.square().sum(0)
+
+
+def _changes(layer: nn.Module, spectrum: Spectrum, images: Tensor, by: Tensor) -> Tensor:
+    """(positions, k): how each component changes the loss, to first order."""
     if isinstance(layer, nn.Conv2d):
         convolve = partial(
             functional.conv2d,
@@ -74,9 +84,19 @@ def _squared_errors(layer: nn.Module, spectrum: Spectrum, images: Tensor, by: Te
     else:
         entering = functional.linear(images, spectrum.right).flatten(0, -2)
     leaving = by.flatten(0, -2) @ spectrum.left
-    changes = entering * leaving * spectrum.values
-    from_rank = changes.flip(-1).cumsum(-1).flip(-1)
-    return from_rank.square().sum(0)
+    return entering * leaving * spectrum.values
+
+
+def _grouped_changes(layer: nn.Conv2d, spectrum: Spectrum, images: Tensor, by: Tensor) -> Tensor:
+    """The same of a grouped convolution, component by component: each group has its own input."""
+    changes = []
+    for left, value, right in zip(spectrum.left.t(), spectrum.values, spectrum.right, strict=True):
+        weight = left.view(-1, 1, 1, 1) * right
+        part = functional.conv2d(
+            images, weight, None, layer.stride, layer.padding, layer.dilation, layer.groups
+        )
+        changes.append(((part * by).sum(1) * value).flatten())
+    return torch.stack(changes, dim=-1)
 
 
 def _falling(loss: Tensor) -> Tensor:

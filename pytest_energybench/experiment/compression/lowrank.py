@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import cast
 
 from torch import Tensor, nn
 
@@ -58,21 +59,17 @@ Ranks = dict[str, int]
 
 @dataclass(frozen=True, slots=True)
 class LowRank:
-    """Find the ranks by search and put two thinner layers in place of each dense one.
-
-    `linear` factorizes the classifier's linear layers, too.
-    """
-
-    linear: bool = False
+    """Find the ranks by search and put two thinner layers in place of each dense one."""
 
     def __call__(self, plan: CompressionPlan, task: Task) -> CompressionPlan:
         """Search on validation; `plan.model` is changed in place."""
         began = time.monotonic()
         model = plan.model
         examples = next(task.data.validation.ordered(2))[0]
-        layers = factorizable(model, examples, self.linear)
+        layers = factorizable(model, examples, task.lowrank_layers)
         spectra = {path: Spectrum.of(layer) for path, layer in layers.items()}
-        if task.strategy in ("per-layer", "exhaustive"):
+        each_alone = task.strategy in ("per-layer", "exhaustive")
+        if each_alone:
             # The paper's own search: it compares with the dense model, and knows of no bits to go.
             ranks, found = search_each_layer(model, layers, spectra, replace(task, zeroed_after=0))
         else:
@@ -83,7 +80,10 @@ class LowRank:
             replace_module(model, path, Factorized(layers[path], *factors))
         adjust = Adjustment(ranks, spectra, task.goal(found))
         plan = replace(plan, adjust=adjust).found(found.since(began))
-        return plan.checked(partial(check_ranks, ranks, before), "candidate_rate")
+        return plan.checked(partial(check_ranks, ranks, before), "candidate_rate").noted(
+            lowrank_layers=task.lowrank_layers,
+            lowrank_search=task.strategy if each_alone else "joint",
+        )
 
 
 def search_jointly(
@@ -187,29 +187,32 @@ class Before:
 def check_ranks(ranks: Ranks, before: Before, model: nn.Module) -> Mapping[str, Metric]:
     """Raise ResultError unless exactly the layers in `ranks` have these ranks; counts on modules.
 
-    Ranks as in Table 8, of the factorized layers. Rates are 1 - after / before: `factorized_rate`
-    over the layers that are factorized, `candidate_rate` over all that might be, `model_rate` over
-    all parameters.
+    Ranks as in Table 8, of all layers that might be factorized; one that stays dense has its full
+    rank. Rates are 1 - after / before: `candidate_rate` over these layers, `model_rate` over all
+    parameters.
     """
     layers = {path: model.get_submodule(path) for path in before.candidates}
     factorized = {path: layer for path, layer in layers.items() if isinstance(layer, Factorized)}
     actual = {path: layer.rank for path, layer in factorized.items()}
     if actual != ranks:
         raise ResultError(f"the model's ranks are {actual}, and {ranks} were decided")
-    after = total_weights(layers.values())
-    counts: dict[str, Metric] = {
+    of_all = [_rank(layer) for layer in layers.values()]
+    return {
         "factorized_layers": len(factorized),
         "candidate_layers": len(layers),
-        "candidate_rate": 1 - after / before.weights,
+        "candidate_rate": 1 - total_weights(layers.values()) / before.weights,
         "model_rate": 1 - _parameters(model) / before.parameters,
+        "rank_min": min(of_all),
+        "rank_max": max(of_all),
+        "rank_mean": sum(of_all) / len(of_all),
     }
-    if factorized:
-        dense = before.weights - (after - total_weights(factorized.values()))
-        counts["factorized_rate"] = 1 - total_weights(factorized.values()) / dense
-        counts["rank_min"] = min(actual.values())
-        counts["rank_max"] = max(actual.values())
-        counts["rank_mean"] = sum(actual.values()) / len(actual)
-    return counts
+
+
+def _rank(layer: nn.Module) -> int:
+    if isinstance(layer, Factorized):
+        return layer.rank
+    weight = cast(Layer, layer).weight
+    return min(len(weight), weight[0].numel())
 
 
 def _parameters(model: nn.Module) -> int:

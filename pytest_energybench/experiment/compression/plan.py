@@ -73,7 +73,8 @@ class BitGrid:
 class CompressionPlan:
     """A model ready to be trained, and all that was decided about it on the way.
 
-    `mixed_precision`: it trains in the device's narrow type, whatever its grid. `masks` are 0 where
+    `mixed_precision`: it trains in the device's narrow type, whatever its grid. `autocast`: in
+    float32 weights, computing in that type as `torch.autocast` does. `masks` are 0 where
     a weight is removed and 1 elsewhere, by parameter name, shaped as the weight. `checks` are held
     against the trained module, `adjust` may send it into training again. `facts` are figures for
     the report by name, `headline` the names of those that are the methods' compression rates;
@@ -84,6 +85,7 @@ class CompressionPlan:
     model: nn.Module
     grid: BitGrid | None = None
     mixed_precision: bool = False
+    autocast: bool = False
     masks: Mapping[str, Tensor] = field(default_factory=dict)
     searches: tuple[Search, ...] = ()
     checks: tuple[Check, ...] = ()
@@ -126,6 +128,7 @@ class Task:
     `max_drop` is the accuracy it may lose on `data.validation`, absolute, 0 to 1.
     `trained_accuracy` and `trained_loss` (nats) are what the trained baseline reached there, where
     that is known.
+    `lowrank_layers`: which layers low rank may take, `wide` or `paper`.
     Where methods are combined, `max_drop` is one method's part of `drop_in_all`, and one that
     follows will put the weights into a type without their `zeroed_after` low-order bits, so that
     what this one leaves must do without them. `whole_curve`: of every level that a search
@@ -137,6 +140,7 @@ class Task:
     max_drop: float
     evaluation_batch: int
     strategy: str = "bisection"
+    lowrank_layers: str = "wide"
     seed: int = 0
     trained_accuracy: float | None = None
     trained_loss: float | None = None

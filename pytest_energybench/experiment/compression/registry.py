@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from pytest_energybench.experiment.compression.amp import amp
+from pytest_energybench.experiment.compression.amp import amp, autocast
 from pytest_energybench.experiment.compression.baseline import baseline
 from pytest_energybench.experiment.compression.channel.method import Channel
 from pytest_energybench.experiment.compression.evaluation import score
@@ -40,6 +40,7 @@ class _Entry:
 _METHODS: dict[str, _Entry] = {
     "baseline": _Entry(baseline, Stage.STRUCTURE),
     "amp": _Entry(amp, Stage.NUMBERS),
+    "autocast": _Entry(autocast, Stage.NUMBERS),
     "steganographic": _Entry(Steganographic(), Stage.NUMBERS),
     "pruning": _Entry(Pruning(), Stage.MASK),
     "lowrank": _Entry(LowRank(), Stage.FACTORS),

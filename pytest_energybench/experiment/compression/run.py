@@ -23,6 +23,7 @@ from pytest_energybench.experiment.compression.plan import (
 )
 from pytest_energybench.experiment.compression.targets import compressed_weights
 from pytest_energybench.experiment.training import cpu_kernels
+from pytest_energybench.experiment.training.autocast import ScaledSGD, autocasting
 from pytest_energybench.experiment.training.datasets.data import Splits
 from pytest_energybench.experiment.training.distributed import current
 from pytest_energybench.experiment.training.evaluate import running_type
@@ -126,6 +127,8 @@ def _bound(
     plan: CompressionPlan, settings: TrainSettings, device: torch.device
 ) -> tuple[CompressionPlan, Updater]:
     """The updater for the type that the bits of `plan.model` fit, and the plan saying so."""
+    if plan.autocast:
+        return _autocasting(plan, settings, device)
     if plan.grid is None and not plan.mixed_precision:
         return plan, PlainSGD(plan.model, settings)
     bits = 0 if plan.grid is None else plan.grid.zeroed
@@ -147,6 +150,22 @@ def _bound(
         scaler=LossScaler() if chosen.scaled else None,
     )
     return plan, updater
+
+
+def _autocasting(
+    plan: CompressionPlan, settings: TrainSettings, device: torch.device
+) -> tuple[CompressionPlan, Updater]:
+    """As `_bound`, for a model that computes in torch's own mixed precision."""
+    chosen = number_format(FITS_BFLOAT16, device)
+    if chosen.lacking:
+        plan = replace(plan.noted(chosen.note or ""), lacks=chosen.note)
+        return plan, PlainSGD(plan.model, settings)
+    autocasting(plan.model, chosen.dtype)
+    narrow = str(chosen.dtype).split(".")[-1]
+    plan = plan.noted(
+        f"torch.autocast to {narrow}, with torch's own layers", number_type=f"float32, {narrow}"
+    )
+    return plan, (ScaledSGD if chosen.scaled else PlainSGD)(plan.model, settings)
 
 
 def _joined(first: Training, second: Training, elapsed: float) -> Training:

@@ -67,6 +67,11 @@ class Steganographic:
             found = with_full_curve(found, MOST_ZEROED, evaluate, task.progress)
         zeroed = found.found
         notes = []
+        if idle:
+            notes.append(
+                f"the starting weights have {idle} zero bits to begin with: a capacity below {idle}"
+                " could not show"
+            )
         if zeroed > MANTISSA_BITS:
             notes.append(f"{zeroed} zeroed bits take {zeroed - MANTISSA_BITS} of the exponent, too")
         plan = replace(plan, grid=BitGrid(zeroed, self.rounding, self.masters)).found(
@@ -76,6 +81,7 @@ class Steganographic:
             *notes,
             zeroed_bits=zeroed,
             bits_kept=FLOAT_BITS - zeroed,
+            idle_bits=idle,
             theoretical_rate=zeroed / FLOAT_BITS,
         )
 

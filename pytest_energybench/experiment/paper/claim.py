@@ -1,16 +1,25 @@
-"""A claim of the paper and how it is judged from one figure of each model it is about."""
+"""A claim of the paper and how it is judged, on intervals over seeds.
+
+`reproduced` and `contradicted` are each wrong in at most one of twenty runs: a statement about
+several models is reproduced where each one's 95 % bound lies on its side, and contradicted where
+one's bound lies on the other, at a risk divided among them (Bonferroni).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from pytest_energybench.experiment.paper.matrix import Matrix
+from pytest_energybench.experiment.paper.matrix import Matrix, Range
 from pytest_energybench.experiment.paper.reference import reference
-from pytest_energybench.report.text import listed
+from pytest_energybench.gates.statistics import RISK, mean_bounds
+from pytest_energybench.report.text import listed, plural
+from pytest_energybench.results.model import Run
 
-Verdict = Literal["reproduced", "refuted", "not testable here"]
+Verdict = Literal["reproduced", "contradicted", "undecided", "not testable here"]
+VERDICTS: tuple[Verdict, ...] = ("reproduced", "contradicted", "undecided", "not testable here")
+Answer = Literal["yes", "no", "open"]
 
 NO_METER = "energy not testable on this meter"
 """Said of a claim about energy that was judged on time."""
@@ -21,17 +30,19 @@ IN_PART = "part of the energy is estimated"
 NO_NARROW_TYPE = "the device was found to compute in no 16-bit type: the models trained in float32"
 """Said of a claim about what a narrow type saves if there is none."""
 
-Holds = Callable[[float], bool]
-"""Whether one model's figure is as the claim says."""
+NO_INTERVAL = "one seed has no interval"
+
+_ROUNDING = 1e-9
+_DATA = {"mnist": "MNIST", "digits": "digits", "imagenet": "ImageNet"}
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One model's figure behind a claim, in words, and whether it is as the claim says."""
+    """One model's figures behind a claim, in words, and whether they are as the claim says."""
 
     model: str
     text: str
-    holds: bool
+    answer: Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,72 +59,214 @@ class Claim:
 
     Attributes:
         section: where the paper makes it.
-        verdict: reproduced if the figures are as it says, refuted if they are not.
+        scope: what the verdict is one of: data, device, seeds.
+        why: what keeps it from being decided, in words; empty where nothing does.
         on_time: it is about energy, but was judged on time.
         in_part: it is about energy, some of which is estimated.
-        needs: what did not run but must, model by model.
-        lacks: what the device lacks to test it, in words; empty if that is nothing.
     """
 
     text: str
     section: str
     verdict: Verdict
+    scope: str
     findings: tuple[Finding, ...]
+    why: str = ""
     on_time: bool = False
     in_part: bool = False
-    needs: tuple[Need, ...] = ()
-    lacks: str = ""
 
     @property
     def words(self) -> str:
-        """The verdict as a sentence; what the device lacks, or else models and methods that are
-        missing, are named."""
-        if self.lacks:
-            return f"{self.verdict}: {self.lacks}"
-        if self.verdict == "not testable here":
-            models: dict[str, list[str]] = {}
-            for need in self.needs:
-                models.setdefault(need.methods, []).append(need.model)
-            parts = [f"{methods} for {listed(names)}" for methods, names in models.items()]
-            return f"{self.verdict}: needs {'; '.join(parts)}"
-        if self.on_time:
-            return f"time {self.verdict}; {NO_METER}"
-        return f"{self.verdict}; {IN_PART}" if self.in_part else self.verdict
+        """`time reproduced (MNIST, this CPU, 5 seeds); energy not testable on this meter`"""
+        tested = self.verdict != "not testable here"
+        start = "time " if self.on_time and tested else ""
+        words = f"{start}{self.verdict} ({self.scope}){f': {self.why}' if self.why else ''}"
+        notes = [NO_METER] if self.on_time else [IN_PART] if self.in_part else []
+        return "; ".join([words, *(notes if tested else [])])
 
 
-def judged(
-    matrix: Matrix,
-    text: str,
-    section: str,
-    methods: Iterable[str],
-    models: Iterable[str],
-    figure: Callable[[Matrix, str], float | None],
-    holds: Holds,
-    show: Callable[[str, float], str],
-    *,
-    on_time: bool = False,
-    in_part: bool = False,
-    enough: Callable[[Iterable[bool]], bool] = all,
-    lacks: str = "",
-) -> Claim:
-    """Judge one figure of every model.
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a claim says of one model.
 
-    Args:
+    Attributes:
+        samples: several times a figure over seeds, each with a true mean of `limit` at most, where
+            the claim holds; empty where nothing is known.
+        text: the figures for people.
+    """
+
+    model: str
+    samples: Sequence[Sequence[float]]
+    limit: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What a verdict rests on.
+
+    Attributes:
         methods: those that each model must have run with.
-        enough: which of the models' answers make the claim true.
+        of_energy: the claim is about energy or time, which the device decides, too.
         lacks: what the device lacks, so that no figure can tell; empty if that is nothing.
     """
-    findings, needs = [], []
+
+    matrix: Matrix
+    methods: Sequence[str]
+    of_energy: bool = False
+    on_time: bool = False
+    in_part: bool = False
+    lacks: str = ""
+
+
+def answered(samples: Sequence[float], limit: float, among: int = 1) -> Answer:
+    """Whether the true mean of `samples` is at most `limit`; `no` at a risk shared by `among`."""
+    if len(samples) < 2:
+        return "open"
+    if mean_bounds(samples)[1] <= limit + _ROUNDING:
+        return "yes"
+    return "no" if mean_bounds(samples, RISK / among)[0] > limit + _ROUNDING else "open"
+
+
+def of_each(
+    text: str,
+    section: str,
+    statements: Sequence[Statement],
+    conditions: Conditions,
+    *,
+    denied: bool = False,
+) -> Claim:
+    """A claim that every statement holds, or, `denied`, that one at least does not."""
+    known = [each for each in statements if each.samples and all(each.samples)]
+    among = sum(len(each.samples) for each in known)
+    opposite: dict[Answer, Answer] = {"yes": "no", "no": "yes", "open": "open"}
+    findings = []
+    for each in known:
+        answers = [answered(samples, each.limit, among) for samples in each.samples]
+        one = _all_of(answers)
+        name = reference().paper_name(each.model)
+        findings.append(Finding(name, each.text, opposite[one] if denied else one))
+    answers = [finding.answer for finding in findings]
+    answer = ("yes" if "yes" in answers else _all_of(answers)) if denied else _all_of(answers)
+    few = any(len(samples) < 2 for each in known for samples in each.samples)
+    return _concluded(text, section, statements, findings, answer, few, conditions)
+
+
+def of_all_together(
+    text: str,
+    section: str,
+    statements: Sequence[Statement],
+    conditions: Conditions,
+    *,
+    least: float,
+) -> Claim:
+    """A claim that models together show no effect: the mean over models is the sample.
+
+    Contradicted where its upper bound lies below 0 and no model's own figures lie above; reproduced
+    where its lower bound lies above `least`, the smallest effect that counts.
+
+    Args:
+        statements: one list of samples each; its limit is 0.
+    """
+    known = [each for each in statements if each.samples and all(each.samples)]
+    findings = [
+        Finding(
+            reference().paper_name(each.model),
+            each.text,
+            answered([-value for value in each.samples[0]], 0.0),
+        )
+        for each in known
+    ]
+    means = [sum(each.samples[0]) / len(each.samples[0]) for each in known]
+    pooled = Range.of(means)
+    answer: Answer = "open"
+    if pooled is not None and pooled.bounds is not None:
+        above = any(answered(each.samples[0], 0.0, len(known)) == "no" for each in known)
+        if pooled.bounds[1] < 0:
+            answer = "open" if above else "no"
+        elif pooled.bounds[0] > least:
+            answer = "yes"
+    few = len(means) < 2
+    made = _concluded(text, section, statements, findings, answer, few, conditions)
+    return replace(made, scope=f"{made.scope}, {plural(len(means), 'model')}")
+
+
+def _all_of(answers: Sequence[Answer]) -> Answer:
+    if "no" in answers:
+        return "no"
+    return "yes" if answers and set(answers) == {"yes"} else "open"
+
+
+def _concluded(
+    text: str,
+    section: str,
+    statements: Sequence[Statement],
+    findings: Sequence[Finding],
+    answer: Answer,
+    few: bool,
+    conditions: Conditions,
+) -> Claim:
+    matrix = conditions.matrix
+    names = {finding.model for finding in findings}
+    needs = _needs(conditions, [e.model for e in statements if _name(e.model) not in names])
+    others = unlike_the_paper(matrix.run, conditions.of_energy)
+    verdict: Verdict = "undecided"
+    why = ""
+    if conditions.lacks or needs:
+        verdict, why = "not testable here", conditions.lacks or f"needs {needs}"
+    elif answer == "yes":
+        verdict = "reproduced"
+    elif answer == "no" and not others:
+        verdict = "contradicted"
+    elif answer == "no":
+        why = f"not seen here, under other conditions than the paper's ({listed(others)})"
+    else:
+        why = NO_INTERVAL if few else "the bounds leave both open"
+    return Claim(
+        text,
+        section,
+        verdict,
+        scope(matrix),
+        tuple(findings),
+        why,
+        conditions.on_time,
+        conditions.in_part,
+    )
+
+
+def _needs(conditions: Conditions, models: Iterable[str]) -> str:
+    """Which methods must run with which models; empty where all figures are there."""
+    needed: dict[str, list[str]] = {}
     for model in models:
-        name = reference().paper_name(model)
-        value = figure(matrix, model)
-        if value is None:
-            absent = [method for method in methods if (model, method) not in matrix.cases]
-            needs.append(Need(name, listed(absent) or "all figures"))
-            continue
-        findings.append(Finding(name, show(model, value), holds(value)))
-    verdict: Verdict = "not testable here"
-    if not needs and not lacks:
-        true = enough(finding.holds for finding in findings)
-        verdict = "reproduced" if true else "refuted"
-    return Claim(text, section, verdict, tuple(findings), on_time, in_part, tuple(needs), lacks)
+        absent = [m for m in conditions.methods if (model, m) not in conditions.matrix.cases]
+        needed.setdefault(listed(absent) or "all figures", []).append(_name(model))
+    return "; ".join(f"{methods} for {listed(names)}" for methods, names in needed.items())
+
+
+def scope(matrix: Matrix) -> str:
+    """`MNIST, this CPU, 5 seeds`"""
+    run = matrix.run
+    on_gpu = str(run.settings.get("device", "")).startswith("cuda")
+    device = (run.machine.gpus or ["this GPU"])[0] if on_gpu else "this CPU"
+    least, most = matrix.seeds
+    seeds = plural(most, "seed") if least == most else f"{least} to {plural(most, 'seed')}"
+    return ", ".join(filter(None, (_data(run), device, seeds)))
+
+
+def unlike_the_paper(run: Run, of_energy: bool) -> list[str]:
+    """In what the run's conditions are others than the paper's, where that can turn a figure."""
+    weights = str(run.settings.get("weights", "unknown"))
+    on_gpu = str(run.settings.get("device", "")).startswith("cuda")
+    return [
+        *([] if _data(run) == "ImageNet" else [f"{_data(run) or 'unknown'} images"]),
+        *([] if weights == "imagenet" else [f"{weights} weights"]),
+        *(["no GPU"] if of_energy and not on_gpu else []),
+    ]
+
+
+def _data(run: Run) -> str:
+    data = str(run.settings.get("data", ""))
+    return _DATA.get(data.partition(":")[0], data)
+
+
+def _name(model: str) -> str:
+    return reference().paper_name(model)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_energybench.experiment.paper.claim import NO_METER, Claim, Finding
+from pytest_energybench.experiment.paper.claim import NO_METER, VERDICTS, Claim, Finding
 from pytest_energybench.experiment.paper.claims import claims
 from pytest_energybench.experiment.paper.matrix import Matrix
 from pytest_energybench.experiment.paper.reference import reference
@@ -15,6 +15,7 @@ from pytest_energybench.report.provenance import scalar_rows
 from pytest_energybench.results.model import Run
 
 _TITLE = "Claims of the paper"
+_SIGNS = {"yes": "✓", "no": "✗", "open": "?"}
 _SETTINGS = (
     "preset",
     "data",
@@ -37,7 +38,12 @@ def claims_table(run: Run) -> Table:
         [claim.text, claim.words, "; ".join(map(_line, claim.findings)) or UNKNOWN, claim.section]
         for claim in claims(run)
     ]
-    header = ["claim", "verdict", "figures behind it (✓ as claimed, ✗ not)", "paper, section"]
+    header = [
+        "claim",
+        "verdict",
+        "figures behind it (✓ as claimed, ✗ not, ? open)",
+        "paper, section",
+    ]
     return Table(_TITLE, header, rows, _settings(run), prose=True)
 
 
@@ -69,17 +75,20 @@ def claims_markdown(run: Run) -> str:
 
 
 def _line(finding: Finding) -> str:
-    return f"{'✓' if finding.holds else '✗'} {finding.model} {finding.text}"
+    return f"{_SIGNS[finding.answer]} {finding.model} {finding.text}"
 
 
 def _summary(all_claims: Sequence[Claim]) -> str:
     counts = [
-        f"{sum(claim.verdict == verdict for claim in all_claims)} {verdict}"
-        for verdict in ("reproduced", "refuted", "not testable here")
+        f"{sum(claim.verdict == verdict for claim in all_claims)} {verdict}" for verdict in VERDICTS
     ]
     on_time = sum(claim.on_time and claim.verdict != "not testable here" for claim in all_claims)
     note = f"; {on_time} of them judged on time, {NO_METER}" if on_time else ""
-    return f"Of {len(all_claims)} claims: {', '.join(counts)}{note}. ✓ as claimed, ✗ not."
+    return (
+        f"Of {len(all_claims)} claims: {', '.join(counts)}{note}. A figure of several seeds has its"
+        " one-sided 95 % bounds behind it; ✓ they lie where the claim says, ✗ they do not, ? they"
+        " leave it open."
+    )
 
 
 def _settings(run: Run) -> str:

@@ -11,9 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_energybench.experiment.paper.matrix import (
+from pytest_energybench.experiment.paper.matrix import Matrix
+from pytest_energybench.experiment.paper.reference import reference
+from pytest_energybench.experiment.paper.style import GRID, INK, Look, method_looks, model_looks
+from pytest_energybench.experiment.paper.trials import (
     Figure,
-    Matrix,
     accuracy,
     compression,
     duration_s,
@@ -22,8 +24,6 @@ from pytest_energybench.experiment.paper.matrix import (
     facility_j,
     per_epoch,
 )
-from pytest_energybench.experiment.paper.reference import reference
-from pytest_energybench.experiment.paper.style import GRID, INK, Look, method_looks, model_looks
 from pytest_energybench.experiment.rules import BASELINE
 from pytest_energybench.gates.quantities import JOULES_PER_WH
 
@@ -203,12 +203,12 @@ def _accuracy_panel() -> _Panel:
 
 
 def _greatest(matrix: Matrix, figure: Figure) -> float:
-    return max((figure(case) or 0.0 for case in matrix.cases.values()), default=0.0)
+    return max((matrix.value(*place, figure) or 0.0 for place in matrix.cases), default=0.0)
 
 
 def _pair(matrix: Matrix, top: _Panel, bottom: _Panel, *, key: Figure) -> Drawing | None:
     """Two figures of every cell over the same models; None if no case has the `key` figure."""
-    if all(key(case) is None for case in matrix.cases.values()):
+    if all(matrix.value(*place, key) is None for place in matrix.cases):
         return None
     from matplotlib.figure import Figure as Canvas
 

@@ -1,16 +1,21 @@
-"""A run as the paper sees it: models x methods, and the figures of one cell.
+"""A run as the paper sees it: models x methods, and the figures of one cell over its seeds.
 
 A figure that a case did not record is None, never zero.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean
 from typing import Literal
 
 from pytest_energybench.experiment.paper.reference import reference
-from pytest_energybench.experiment.rules import BASELINE, MATRIX_METHODS
+from pytest_energybench.experiment.paper.trials import Figure, Trial, accuracy, metric, trials
+from pytest_energybench.experiment.rules import BASELINE, CONTROLS, MATRIX_METHODS
+from pytest_energybench.gates.statistics import mean_bounds
 from pytest_energybench.report import figures
 from pytest_energybench.results.model import Case, Run
 
@@ -19,22 +24,41 @@ _PARAMS = {"model", "method"}
 EnergyKind = Literal["measured", "partly estimated", "estimated"]
 """How far a run's joules come from hardware; sampled power counts as measured here."""
 
-Figure = Callable[[Case], float | None]
-"""One figure of a case."""
-
+_METHODS = tuple(dict.fromkeys((*CONTROLS, *MATRIX_METHODS)))
 
 NARROW_BITS = 16
 """From so many zeroed bits on a weight fits a 16-bit type."""
 
 
 @dataclass(frozen=True, slots=True)
+class Range:
+    """A figure over independent seeds: estimate and one-sided 95 % bounds (None of one seed)."""
+
+    value: float
+    bounds: tuple[float, float] | None
+    n: int
+
+    @classmethod
+    def of(cls, samples: Sequence[float], back: Callable[[float], float] = float) -> Range | None:
+        """The mean of `samples` with t bounds, each through `back` (rising); None of none."""
+        if not samples:
+            return None
+        bounds = mean_bounds(samples) if len(samples) > 1 else None
+        ends = None if bounds is None else (back(bounds[0]), back(bounds[1]))
+        return cls(back(fmean(samples)), ends, len(samples))
+
+
+@dataclass(frozen=True)
 class Matrix:
     """The cases of the paper's experiment in a run.
+
+    Trainings with one seed are one sample: only other seeds show how far chance goes. So are those
+    whose seeds are not known.
 
     Attributes:
         cases: (model, method) -> case; a cell that did not run is missing.
         models: as in the paper, then others; only those that ran.
-        methods: the baseline first, then mixed precision, the paper's, then others.
+        methods: the baseline first, then the controls, the paper's, then others.
     """
 
     run: Run
@@ -51,7 +75,7 @@ class Matrix:
         """
         cases: dict[tuple[str, str], Case] = {}
         for case in run.cases:
-            ran = case.outcome not in ("skipped", "error") and accuracy(case) is not None
+            ran = case.outcome not in ("skipped", "error") and "accuracy" in case.metrics
             if set(case.params) == _PARAMS and ran:
                 cases.setdefault((str(case.params["model"]), str(case.params["method"])), case)
         known = [each.name for each in reference().models]
@@ -59,25 +83,77 @@ class Matrix:
             run,
             cases,
             models=_ordered({model for model, _ in cases}, known),
-            methods=_ordered({method for _, method in cases}, MATRIX_METHODS),
+            methods=_ordered({method for _, method in cases}, _METHODS),
         )
 
+    @cached_property
+    def _trials(self) -> dict[tuple[str, str], tuple[Trial, ...]]:
+        return {place: trials(case) for place, case in self.cases.items()}
+
+    def samples(self, model: str, method: str, figure: Figure) -> dict[int | None, float]:
+        """A figure of one cell by seed; empty unless all its trainings have it."""
+        found: dict[int | None, list[float]] = {}
+        for trial in self._trials.get((model, method), ()):
+            value = figure(trial)
+            if value is None:
+                return {}
+            found.setdefault(trial.seed, []).append(value)
+        return {seed: fmean(values) for seed, values in found.items()}
+
+    def pairs(
+        self, model: str, method: str, figure: Figure, other: str = BASELINE
+    ) -> list[tuple[float, float]]:
+        """The figure of a method and that of the `other` one, for each seed that both have."""
+        ours = self.samples(model, method, figure)
+        theirs = self.samples(model, other, figure)
+        if len(ours) == len(theirs) == 1:
+            return list(zip(ours.values(), theirs.values(), strict=True))
+        return [(ours[seed], theirs[seed]) for seed in ours if seed in theirs and seed is not None]
+
+    def over(self, model: str, method: str, figure: Figure) -> Range | None:
+        """A figure of one cell over its seeds."""
+        return Range.of(list(self.samples(model, method, figure).values()))
+
     def value(self, model: str, method: str, figure: Figure) -> float | None:
-        """A figure of one cell."""
-        case = self.cases.get((model, method))
-        return None if case is None else figure(case)
+        """The mean of a figure over the seeds."""
+        found = self.over(model, method, figure)
+        return None if found is None else found.value
+
+    def logs(
+        self, model: str, method: str, figure: Figure, other: str = BASELINE
+    ) -> tuple[float, ...]:
+        """ln(the method's figure / the `other` one's) of each pair; none unless above 0."""
+        pairs = self.pairs(model, method, figure, other)
+        if any(min(pair) <= 0 for pair in pairs):
+            return ()
+        return tuple(math.log(ours / theirs) for ours, theirs in pairs)
+
+    def relative(self, model: str, method: str, figure: Figure) -> Range | None:
+        """A figure over that of the model's baseline: geometric mean over the seeds."""
+        return Range.of(self.logs(model, method, figure), math.exp)
 
     def ratio(self, model: str, method: str, figure: Figure) -> float | None:
-        """A figure relative to that of the model's baseline in the same run."""
-        value = self.value(model, method, figure)
-        base = self.value(model, BASELINE, figure)
-        return value / base if value is not None and base else None
+        """`relative` without its bounds."""
+        found = self.relative(model, method, figure)
+        return None if found is None else found.value
+
+    def differences(self, model: str, method: str, figure: Figure) -> tuple[float, ...]:
+        """A figure less that of the model's baseline, of each pair."""
+        return tuple(ours - theirs for ours, theirs in self.pairs(model, method, figure))
 
     def change(self, model: str, method: str, figure: Figure) -> float | None:
-        """A figure less that of the model's baseline in the same run."""
-        value = self.value(model, method, figure)
-        base = self.value(model, BASELINE, figure)
-        return None if value is None or base is None else value - base
+        """The mean of `differences`."""
+        found = self.differences(model, method, figure)
+        return fmean(found) if found else None
+
+    def pays_after(self, model: str, method: str) -> float | None:
+        """Trainings after which a method's searches have saved what they took; `inf` where training
+        saves nothing, None where that is not known."""
+        saved = self.change(model, method, lambda trial: trial.total_j)
+        search = self.value(model, method, lambda trial: trial.search_j)
+        if saved is None or search is None:
+            return None
+        return search / -saved if saved < 0 else math.inf
 
     @property
     def energy_kind(self) -> EnergyKind:
@@ -89,61 +165,19 @@ class Matrix:
             return "partly estimated"
         return "measured"
 
+    @property
+    def seeds(self) -> tuple[int, int]:
+        """The fewest and the most seeds that a case has accuracies of."""
+        numbers = [len(self.samples(*place, accuracy)) for place in self.cases] or [0]
+        return min(numbers), max(numbers)
+
 
 def lacked_narrow_type(case: Case) -> bool:
     """Whether it trained in float32 though its bits fit a 16-bit type: the device has none."""
-    bits = metric("zeroed_bits")(case)
-    return case.metrics.get("number_type") == "float32" and (bits or 0) >= NARROW_BITS
+    bits = [metric("zeroed_bits")(trial) or 0 for trial in trials(case)]
+    return case.metrics.get("number_type") == "float32" and max(bits) >= NARROW_BITS
 
 
 def _ordered(names: set[str], first: tuple[str, ...] | list[str]) -> tuple[str, ...]:
     places = {name: place for place, name in enumerate(first)}
     return tuple(sorted(names, key=lambda name: (places.get(name, len(places)), name)))
-
-
-def metric(name: str) -> Figure:
-    """The figure that a case recorded under this name."""
-
-    def recorded(case: Case) -> float | None:
-        return figures.finite(case.metrics.get(name))
-
-    return recorded
-
-
-accuracy: Figure = metric(figures.METRIC_ACCURACY)
-"""Share of right answers on test, after training."""
-
-epochs: Figure = metric("epochs")
-
-
-def energy_j(case: Case) -> float | None:
-    """IT energy of the training in joules."""
-    return figures.joules(case)
-
-
-def facility_j(case: Case) -> float | None:
-    """Energy of the training at the data centre in joules, PUE x IT energy (Section 2.3)."""
-    return figures.finite(case.facility_j)
-
-
-def duration_s(case: Case) -> float | None:
-    """Duration of the training in seconds."""
-    return case.duration_s or None
-
-
-def compression(case: Case) -> float | None:
-    """The method's own headline rate, 0 to 1; the baseline and mixed precision remove nothing."""
-    if case.params.get("method") in (BASELINE, "amp"):
-        return 0.0
-    rate = metric("compression_rate")(case)
-    return metric("theoretical_rate")(case) if rate is None else rate
-
-
-def per_epoch(figure: Figure) -> Figure:
-    """The figure divided by the case's epochs."""
-
-    def divided(case: Case) -> float | None:
-        value, count = figure(case), epochs(case)
-        return value / count if value is not None and count else None
-
-    return divided

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pytest_energybench.experiment.training import cpu_kernels
+from pytest_energybench.experiment.training.autocast import Autocast
 from pytest_energybench.experiment.training.cpu_kernels import (
     BY_INPUT,
     BY_WEIGHT,
@@ -66,8 +67,12 @@ def quick_layers(model: nn.Module, *, alone: bool = True) -> Iterator[None]:
     """Within the block, convolutions and linear layers of `model` on a CPU use the quick kernels.
 
     `alone`: no other rank trains the model. With several ranks linear layers stay unchanged: they
-    add gradients in place, which DistributedDataParallel does not see.
+    add gradients in place, which DistributedDataParallel does not see. A model in torch's autocast
+    keeps torch's layers: the quick ones know one type at a time.
     """
+    if isinstance(model, Autocast):
+        yield
+        return
     changed: list[tuple[nn.Module, type[nn.Module]]] = []
     for module in model.modules():
         quick = _quick_class(module, alone)

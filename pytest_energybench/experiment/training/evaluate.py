@@ -65,12 +65,13 @@ def evaluate(
     *,
     order: Tensor | None = None,
     enough: Enough | None = None,
+    answers: list[bool] | None = None,
 ) -> Score:
     """Score every image of `split`; puts the model into evaluation mode and leaves it there.
 
     `order` is that of the images, by their numbers; with `enough` those are scored that were seen
-    until then. Each of several ranks runs its share of the images, without these two; all get the
-    score of all images.
+    until then. `answers` gets whether each image was right. Each of several ranks runs its share of
+    the images, without these three; all get the score of all images.
     """
     ranks = current()
     model.eval()
@@ -81,7 +82,10 @@ def evaluate(
     with torch.inference_mode(), quick_layers(model):
         for images, labels in split.ordered(batch_size, ranks.share, order):
             logits = model(images.to(dtype)).float()
-            correct = correct + (logits.argmax(1) == labels).sum()
+            right = logits.argmax(1) == labels
+            correct = correct + right.sum()
+            if answers is not None and ranks.share.world == 1:
+                answers += right.tolist()
             loss = loss + functional.cross_entropy(logits, labels, reduction="sum").double()
             seen += len(labels)
             if enough is not None and enough(logits, labels):

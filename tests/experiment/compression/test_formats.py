@@ -6,16 +6,18 @@ import pytest
 import torch
 
 from pytest_energybench.experiment.compression import number_format as formats
-from pytest_energybench.experiment.compression import registry
+from pytest_energybench.experiment.compression import registry, run
 from pytest_energybench.experiment.compression.number_format import NumberFormat, number_format
 from pytest_energybench.experiment.compression.plan import BitGrid, CompressionPlan, Task
-from pytest_energybench.experiment.compression.run import prepare
+from pytest_energybench.experiment.compression.run import prepare, reloaded, warm_up
 from pytest_energybench.experiment.compression.sizes import size
+from pytest_energybench.experiment.training.cpu_layers import quick_layers
 from pytest_energybench.experiment.training.errors import SettingError
 from pytest_energybench.experiment.training.hardware import choose_device
 from pytest_energybench.experiment.training.master_weights import MasterWeights
 from pytest_energybench.experiment.training.optimizers import PlainSGD
 from pytest_energybench.experiment.training.settings import TrainSettings
+from pytest_energybench.experiment.training.trainer import Training
 from tests.experiment.training.nets import CPU, small_data, small_net
 
 CUDA = torch.device("cuda")
@@ -97,6 +99,53 @@ def test_float16_keeps_the_grid(monkeypatch: pytest.MonkeyPatch) -> None:
     assert training.best.validation.accuracy > 0.3
 
 
+@pytest.fixture
+def in_16_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device with bfloat16: any CPU computes in it, if slowly."""
+    monkeypatch.setattr(run, "number_format", lambda *_: NumberFormat(torch.bfloat16))
+
+
+def controlled(name: str) -> tuple[CompressionPlan, Training]:
+    plan = registry.method(name)(CompressionPlan(small_net()), Task(small_data(), CPU, 0.01, 50))
+    settings = TrainSettings(batch_size=16, max_epochs=2, evaluation_batch=50)
+    warm_up(plan, small_data(), settings, CPU)
+    prepared = prepare(plan, settings, CPU, name)
+    return prepared.plan, prepared.train(small_data())
+
+
+@pytest.mark.usefixtures("in_16_bits")
+def test_amp_is_compressed_by_what_it_stores() -> None:
+    plan, _ = controlled("amp")
+    assert plan.verified()["compression_rate"] == 0.5
+    assert plan.verified()["number_type"] == "bfloat16"
+
+
+@pytest.mark.usefixtures("in_16_bits")
+def test_autocast_computes_in_16_bits_and_stores_32() -> None:
+    plan, training = controlled("autocast")
+    assert plan.verified()["compression_rate"] == 0
+    assert plan.verified()["number_type"] == "float32, bfloat16"
+    assert {weight.dtype for weight in plan.model.parameters()} == {torch.float32}
+    assert list(plan.model.state_dict()) == list(small_net().state_dict())
+    images = torch.zeros(2, 3, 8, 8)
+    assert plan.model(images).dtype == torch.bfloat16
+    assert training.history[1].train_loss < training.history[0].train_loss
+    copy, _ = reloaded(plan.model)
+    assert copy(images).dtype == torch.bfloat16
+    assert copy is not plan.model
+    with quick_layers(plan.model):
+        assert type(plan.model[0]) is torch.nn.Conv2d
+
+
+def test_autocast_without_a_narrow_type_is_the_baseline_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(formats, "has_bfloat16", lambda _: False)
+    plan, _ = controlled("autocast")
+    assert plan.lacks in plan.notes
+    assert plan.model(torch.zeros(2, 3, 8, 8)).dtype == torch.float32
+
+
 def test_bytes_are_counted_on_the_module(narrow: torch.dtype) -> None:
     model = small_net()
     full = size(model)
@@ -116,7 +165,7 @@ def test_bytes_are_counted_on_the_module(narrow: torch.dtype) -> None:
 
 
 def test_an_unknown_method_names_those_there_are() -> None:
-    with pytest.raises(SettingError, match="'quantum': choose from baseline, amp, steganographic"):
+    with pytest.raises(SettingError, match="'quantum': choose from baseline, amp, autocast"):
         registry.method("baseline+quantum")
 
 

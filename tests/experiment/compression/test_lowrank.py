@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from pytest_energybench.experiment.compression.evaluation import Examination
 from pytest_energybench.experiment.compression.factorized import (
@@ -28,6 +29,7 @@ from pytest_energybench.experiment.compression.plan import (
 from pytest_energybench.experiment.compression.registry import method
 from pytest_energybench.experiment.compression.run import prepare, reloaded
 from pytest_energybench.experiment.compression.steganographic import all_on_grid
+from pytest_energybench.experiment.training.datasets.data import TensorSplit
 from pytest_energybench.experiment.training.evaluate import Score, evaluate
 from pytest_energybench.experiment.training.settings import TrainSettings
 from tests.experiment.training.nets import CPU, small_data, small_net, trained_weights
@@ -70,6 +72,61 @@ def test_two_layers_give_what_the_truncated_weight_gives(
         matrix = layer.weight.flatten(1)
         assert factorized.weights == rank * sum(matrix.shape)
         assert (factorized.weights < matrix.numel()) == (rank <= spectrum.most)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv2d(6, 6, 3, padding=1, groups=6),
+        nn.Conv2d(6, 12, 3, stride=2, groups=3, bias=False),
+        nn.Conv2d(6, 6, 3, padding=1, groups=2, padding_mode="circular"),
+    ],
+)
+def test_a_grouped_layer_of_limited_rank_is_its_truncated_weight(layer: nn.Conv2d) -> None:
+    spectrum, images = Spectrum.of(layer), torch.randn(2, 6, 9, 9)
+    for rank in (1, 3):
+        factorized = Factorized(layer, *spectrum.factors(0, rank))
+        truncated = copy.deepcopy(layer)
+        truncated.weight = nn.Parameter(spectrum.weight(rank))
+        assert torch.allclose(factorized(images), truncated(images), atol=1e-5)
+        assert factorized.weights == rank * sum(layer.weight.flatten(1).shape)
+    factorized.extend(spectrum, 5)
+    assert factorized.rank == 5
+    factorized(images).sum().backward()
+    assert factorized.inner.weight.grad is not None
+
+
+def test_the_paper_s_set_is_searched_jointly_with_depthwise_layers_among_it() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(3, 16, 3, padding=1),
+        nn.Conv2d(16, 16, 7, padding=3, groups=16),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(64, 10),
+    )
+    plan = LowRank()(CompressionPlan(model), replace(TASK, max_drop=1.0, lowrank_layers="paper"))
+    facts = plan.verified()
+    assert (facts["candidate_layers"], facts["factorized_layers"]) == (2, 2)
+    assert (facts["lowrank_layers"], facts["lowrank_search"]) == ("paper", "joint")
+    assert (facts["rank_min"], facts["rank_max"]) == (1, 1)
+
+
+def test_a_depthwise_layer_s_predicted_losses_are_the_gradient_times_the_output_s_error() -> None:
+    torch.manual_seed(0)
+    layer = nn.Conv2d(6, 6, 3, padding=1, groups=6)
+    model = nn.Sequential(layer, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 10))
+    spectrum = Spectrum.of(layer)
+    images, labels = torch.randn(10, 6, 8, 8), torch.arange(10)
+    split = TensorSplit(images, labels)
+    (losses,) = predicted_losses(model, {"0": layer}, {"0": spectrum}, split, 10).values()
+    output = layer(images).detach().requires_grad_()
+    functional.cross_entropy(model[1:](output), labels).backward()
+    cut = copy.deepcopy(layer)
+    cut.weight = nn.Parameter(spectrum.weight(2))
+    change = ((layer(images) - cut(images)) * output.grad).sum(1)
+    assert losses[2] == pytest.approx(float(change.detach().square().sum()), rel=1e-3)
 
 
 def of_rank(rank: int, rows: int, columns: int) -> torch.Tensor:
@@ -142,7 +199,7 @@ def test_depthwise_layers_and_classifiers_stay_dense() -> None:
             return result
 
     assert list(factorizable(Pixels(), IMAGES)) == ["mixing"]
-    assert list(factorizable(Pixels(), IMAGES, linear=True)) == ["mixing", "classifier"]
+    assert list(factorizable(Pixels(), IMAGES, "paper")) == ["depthwise"]
     assert list(factorizable(small_net(), IMAGES)) == ["0", "4"]
 
 
@@ -265,13 +322,17 @@ def test_trained_the_ranks_are_as_reported_and_saved(model: nn.Module, name: str
     prepared = prepare(plan, SETTINGS, CPU, "test")
     prepared.train(DATA)
     facts = prepared.plan.verified()
-    layers = [m for m in model.modules() if isinstance(m, Factorized)]
-    ranks = [layer.inner.weight.shape[0] for layer in layers]
+    candidates = [model.get_submodule(path) for path in ("0", "4")]
+    ranks = [
+        len(layer.inner.weight)
+        if isinstance(layer, Factorized)
+        else min(layer.weight.flatten(1).shape)
+        for layer in candidates
+    ]
     assert (facts["rank_min"], facts["rank_max"]) == (min(ranks), max(ranks))
     assert facts["rank_mean"] == sum(ranks) / len(ranks)
     now = sum(parameter.numel() for parameter in model.parameters())
     assert facts["model_rate"] == 1 - now / before
-    candidates = [model.get_submodule(path) for path in ("0", "4")]
     weights = sum(p.numel() for m in candidates for p in m.parameters() if p.dim() > 1)
     assert facts["candidate_rate"] == pytest.approx(1 - weights / (16 * 27 + 32 * 144))
     assert evaluate(reloaded(model)[0], DATA.test, 50) == evaluate(model, DATA.test, 50)
@@ -333,8 +394,3 @@ def test_the_most_squeezed_layers_are_raised_until_it_is_enough(model: nn.Module
     assert ranks == {"0": 4, "4": 4}
     assert adjust(net, Score(89, 100, 0.1), 0)
     assert ranks == {"0": 4, "4": 6}  # 4 of 26 is squeezed more than 4 of 10
-
-
-def test_classifiers_are_factorized_on_request(model: nn.Module) -> None:
-    plan = LowRank(linear=True)(CompressionPlan(model), replace(TASK, max_drop=1.0))
-    assert isinstance(plan.model.get_submodule("9"), Factorized)

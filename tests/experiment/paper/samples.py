@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec.structs import replace
 
-from pytest_energybench.results.model import Case, Run, Scalar
+from pytest_energybench.results.model import Case, Round, Run, Scalar
 from tests.report import samples
 
 MODELS = tuple(samples.MODELS)
+MACHINE = samples.MACHINE
 METHODS = ("baseline", "amp", "steganographic", "pruning", "lowrank")
 BITS = dict(zip(MODELS, (22, 20, 19, 19, 18, 21, 18, 20, 23), strict=True))
 
@@ -76,6 +79,44 @@ def recorded(run: Run, model: str, method: str, **metrics: Scalar) -> Run:
     return replace(run, cases=cases)
 
 
+def seeded(
+    run: Run,
+    seeds: int,
+    *,
+    energy: Callable[[str, str, int], float] = lambda *_: 1.0,
+    accuracy: Callable[[str, str, int], float] = lambda *_: 0.0,
+) -> Run:
+    """The run with several seeds a case: joules and seconds of each times `energy`, accuracies
+    plus `accuracy`, both of model, method and seed."""
+    cases = []
+    for case in run.cases:
+        model, method = str(case.params["model"]), str(case.params["method"])
+        before = case.metrics["accuracy"]
+        assert isinstance(before, float)
+        made = []
+        for seed in range(seeds):
+            part = scaled(case, energy(model, method, seed))
+            metrics = {**case.metrics, "accuracy": before + accuracy(model, method, seed)}
+            made.append(
+                Round(
+                    started="",
+                    duration_s=part.duration_s,
+                    energy_j={},
+                    total_j=part.total_j,
+                    seed=seed,
+                    metrics=metrics,
+                )
+            )
+        cases.append(replace(case, rounds=made))
+    return replace(run, cases=cases)
+
+
+def as_in_the_paper(run: Run) -> Run:
+    """The run under conditions like the paper's: ImageNet, its weights, a GPU."""
+    conditions = {"data": "imagenet:a", "weights": "imagenet", "device": "cuda"}
+    return replace(metered(run), settings={**run.settings, **conditions})
+
+
 def _renamed(case: Case, method: str) -> Case:
     model = case.params["model"]
     return replace(
@@ -92,6 +133,7 @@ def _recorded(case: Case) -> Case:
     place = MODELS.index(model)
     found = BITS[model]
     metrics: dict[str, dict[str, Scalar]] = {
+        "amp": {"compression_rate": 0.5, "realised_rate": 0.5},
         "steganographic": {
             "zeroed_bits": found,
             "compression_rate": found / 32,
@@ -107,7 +149,10 @@ def _recorded(case: Case) -> Case:
         },
         "lowrank": {
             "compression_rate": 0.25 + 0.02 * place,
-            "factorized_rate": 0.25 + 0.02 * place,
+            "candidate_layers": 20,
+            "candidate_rate": 0.25 + 0.02 * place,
+            "lowrank_search": "joint",
+            "lowrank_layers": "wide",
             "model_rate": 0.2 + 0.02 * place,
             "rank_min": 8 + place,
             "rank_max": 200 + 20 * place,

@@ -8,8 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from pytest_energybench.experiment.paper import figures
-from pytest_energybench.experiment.paper.matrix import Matrix, energy_j
+from pytest_energybench.experiment.paper.matrix import Matrix
 from pytest_energybench.experiment.paper.reference import reference
+from pytest_energybench.experiment.paper.trials import energy_j
 from tests.experiment.paper import samples
 
 pytest.importorskip("matplotlib")

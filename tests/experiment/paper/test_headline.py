@@ -23,7 +23,16 @@ def test_a_method_that_takes_more_is_not_counted_as_less(run):
         replace(case, total_j=1e9) if case.params["method"] == "steganographic" else case
         for case in run.cases
     ]
-    assert "less in 0 of 9 models" in headline(replace(run, cases=dear), "").finding
+    assert "lower in 0 of 9 models" in headline(replace(run, cases=dear), "").finding
+
+
+def test_with_several_seeds_only_what_its_bound_shows_is_less(run):
+    run = samples.relative(run, "steganographic", 0.8)
+    wide = samples.seeded(run, 3, energy=lambda _, method, s: 1 + s * (method == "steganographic"))
+    assert "less in 0 of 9 models" in headline(wide, "").finding
+    tight = headline(samples.seeded(run, 3), "")
+    assert tight.finding.endswith("with its search): less in 9 of 9 models")
+    assert tight.scope[0].endswith("quick preset, digits, this CPU, 3 seeds.")
 
 
 def test_it_names_what_lost_accuracy(run):

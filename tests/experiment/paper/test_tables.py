@@ -89,6 +89,17 @@ def test_ours_comes_from_the_method_s_case(run):
     assert rows(matrix, 8)["VGG16"]["model_rate_ours"] == "0.1234"
 
 
+def test_table_8_names_both_searches_and_the_set_of_layers(run):
+    note = next(t.note for t in paper_tables(Matrix.of(run)) if t.title.startswith("Table 8"))
+    assert (
+        "The paper searches layer by layer; this run's search is joint, its set of layers wide"
+        in note
+    )
+    bare = samples.recorded(run, "vgg16", "lowrank", lowrank_layers="paper")
+    note = next(t.note for t in paper_tables(Matrix.of(bare)) if t.title.startswith("Table 8"))
+    assert "its set of layers paper and wide" in note
+
+
 def test_a_part_of_the_matrix_keeps_all_rows(run):
     matrix = Matrix.of(samples.only(run, models=("resnet18",), methods=("baseline",)))
     found = rows(matrix, 8)

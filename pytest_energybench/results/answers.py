@@ -1,0 +1,37 @@
+"""Which items of a test set were answered rightly, as a short text in a run file.
+
+A bit an item, compressed: some hundred characters for 2,500 images of which 2 % are wrong.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Sequence
+
+
+def pack(right: Sequence[bool]) -> str:
+    """`2500:eNpj...`: the number of items, and a bit for each, 1 where the answer was right."""
+    bits = sum(1 << place for place, each in enumerate(right) if each)
+    content = zlib.compress(bits.to_bytes(_bytes(len(right)), "little"), 9)
+    return f"{len(right)}:{base64.b64encode(content).decode('ascii')}"
+
+
+def unpack(text: str) -> tuple[int, int] | None:
+    """The number of items, and their bits as one number; None for what `pack` did not write."""
+    count, _, packed = text.partition(":")
+    if not (count.isascii() and count.isdecimal() and len(count) < 10):
+        return None
+    total = int(count)
+    reader = zlib.decompressobj()
+    try:
+        content = reader.decompress(base64.b64decode(packed, validate=True), _bytes(total) + 1)
+    except (ValueError, zlib.error):
+        return None
+    bits = int.from_bytes(content, "little")
+    whole = reader.eof and len(content) == _bytes(total) and bits >> total == 0
+    return (total, bits) if whole else None
+
+
+def _bytes(total: int) -> int:
+    return (total + 7) // 8
