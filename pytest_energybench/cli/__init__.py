@@ -15,6 +15,7 @@ COMMANDS = {
     "validate": "hold the processor's estimate against its counter, from one busy thread to all",
     "report": "make the HTML page (or Markdown, or CSV) of a run file",
     "compare": "put run files side by side",
+    "bisect": "find the commit from which on a case uses more",
     "export": "write a run in the format of another tool",
     "merge": "make one run of several shards, and judge it again",
     "history": "show what cases used over time, and the commits that changed it",

@@ -1,0 +1,76 @@
+"""`energybench bisect`: git's bisection with the gate as its judge, in a tree of its own."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pytest_energybench.cli import main
+
+SUITE = """
+import pytest
+from lib import SECONDS
+
+@pytest.mark.skipif(SECONDS == 0, reason="broken")
+def test_a(energy, work):
+    with energy.measure():
+        work(SECONDS)
+"""
+
+
+def git(*arguments: str) -> str:
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+    done = subprocess.run(
+        ["git", *identity, *arguments], check=True, capture_output=True, text=True
+    )
+    return done.stdout
+
+
+def commit(branch: str, *seconds: float) -> None:
+    """A new branch with a commit for each time that the test works, checked out; 0 is broken."""
+    git("checkout", "-q", "--orphan", branch)
+    for number, each in enumerate(seconds):
+        Path("lib.py").write_text(f"SECONDS = {each}  # {number}\n")
+        git("add", "-A")
+        git("commit", "-qm", f"Work {each} s, {number}")
+
+
+@pytest.mark.slow
+def test_the_first_commit_that_uses_more_is_named_and_the_users_tree_stays(
+    suite: pytest.Pytester, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite.makepyfile(test_a=SUITE)
+    git("init", "-q")
+    commit("whole", 10.0, 10.0, 10.0, 12.0, 12.0)
+    Path("untracked.txt").write_text("mine")
+    assert main(["bisect", "test_a.py", "--good=HEAD~4", "--rounds=2"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("bad ")
+    assert "+20.0 % [+20.0, +20.0]" in said[0]
+    assert said[-1].startswith("first to use more: ")
+    assert said[-1].endswith("Work 12.0 s, 3")
+    assert main(["bisect", "test_a.py", "--good=HEAD~1", "--rounds=2"]) == 1
+    assert "nothing to search for" in capsys.readouterr().out
+    assert len(git("worktree", "list").splitlines()) == 1
+    assert Path("untracked.txt").exists()
+    assert git("status", "--porcelain", "--untracked-files=no") == ""
+    commit("broken", 10.0, 0, 12.0)
+    assert main(["bisect", "test_a.py", "--good=HEAD~2", "--bad=HEAD", "--rounds=2"]) == 1
+    said = capsys.readouterr().out.splitlines()
+    assert said[1].startswith("skip  ")
+    place = said.index("one of these, which could not be told apart:")
+    assert sorted(line[-1] for line in said[place + 1 :]) == ["1", "2"]
+
+
+def test_what_is_no_commit_is_told_in_one_line(
+    suite: pytest.Pytester, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert suite.path == Path.cwd()
+    assert main(["bisect", "test_a.py", "--good=no"]) == 4
+    assert capsys.readouterr().err.startswith("energybench bisect: git rev-parse: fatal:")
+    git("init", "-q")
+    assert main(["bisect", "test_a.py", "--good=HEAD"]) == 4
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert main(["bisect", "test_a.py", "--good=HEAD", "--rounds=0"]) == 4
