@@ -32,6 +32,8 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
     yield ""
     for domain in diagnosis.domains:
         yield f"{domain.name}: {domain.note}"
+    if any(domain.provenance == "estimated" for domain in diagnosis.domains):
+        yield "Nine of ten true figures lie within an estimate's error; docs/estimates.md has why."
     if diagnosis.left_out:
         yield ""
         yield "Left out, since it would count joules twice:"

@@ -68,7 +68,13 @@ def test_idle_time_costs_the_idle_share() -> None:
 
 def test_idle_power_that_is_subtracted_leaves_what_the_work_is_above_it() -> None:
     meter, cpu, clock = estimate(10, CONCAVE)
-    idle = measure_idle(meter, 5.0, sleep=clock.advance)
+
+    def sleep_and_work(seconds: float) -> None:  # which is no idle power
+        cpu.tree += 1.0
+        clock.advance(seconds)
+
+    idle = measure_idle(meter, 5.0, sleep=sleep_and_work)
+    assert idle.watts == {"cpu": 10.0}
     with meter.measure() as window:
         cpu.tree += 10.0
         clock.advance(2.0)

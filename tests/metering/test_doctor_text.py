@@ -11,7 +11,7 @@ from pytest_energybench.metering.machine import MachineFacts
 
 MACHINE = MachineFacts("AMD EPYC 7763", 128, 256 * 10**9, ("NVIDIA A100",), "Linux 6.1", "CPython")
 CPU = DomainReport("cpu:0", "rapl", "measured", 61e-6, None, 0.001, "package-0: /file", 0.00105)
-RAM = DomainReport("ram", "ram-size", "estimated", None, 0.5, None, "256 GB x 0.3725 W/GB")
+RAM = DomainReport("ram", "ram-size", "estimated", None, 0.5, None, "256 GB x 0.07 W/GB")
 DENIED = Missing("RAPL", "permission denied: /file", "run `sudo chmod`")
 
 
@@ -33,6 +33,7 @@ def test_a_row_per_domain_with_what_was_seen() -> None:
     assert rows["cpu:0"] == "cpu:0 rapl measured - 0.061 mJ 1.05 ms (seen)"
     assert rows["ram"] == "ram ram-size estimated ±50% - -"
     assert "cpu:0: package-0: /file" in lines
+    assert "Nine of ten true figures lie within an estimate's error" in "\n".join(lines)
     assert lines[-1] == "Every part of this machine is measured or estimated."
     assert "under load" not in render(diagnosis())
 
