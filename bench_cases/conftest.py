@@ -32,8 +32,8 @@ SPINS = "20000"
 """How often a waiting OpenMP thread looks before it sleeps; GNU's default is 300,000 times.
 
 An estimate counts that spinning as work, and on a busy machine it is most of the CPU time. This
-value costs nothing on a quiet machine (docs/measuring.md, Foreign load). It is set before torch is
-loaded, unless the user has set it.
+value costs nothing on a quiet machine (docs/measuring.md, Background load). It is set before torch
+is loaded, unless the user has set it.
 """
 
 OPTIONS = pytest.StashKey[BenchOptions]()

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 BUSY = "machine busy"
 SHORT = "too short"
 
-FOREIGN_LOAD = "foreign load"
+BACKGROUND_LOAD = "background load"
 SHARED = "cpu and memory shared"
 NOT_EXCLUSIVE = "not exclusive"
 SUSPENDED = "the machine was suspended"
@@ -26,12 +26,12 @@ NOT_LOOKED_AT = "power was not looked at"
 INSIDE_CALL = "inside a measured call, which may have been repeated"
 """Said of a window whose joules are of no one round."""
 
-SKIPPED = "its budget was not judged: the test skipped itself; mark it with skipif to say so before"
+SKIPPED = "its budget was not judged: the test skipped itself; a `skipif` mark skips it beforehand"
 SKIPPED_BY_FIXTURE = "its budget was not judged: a fixture skipped the test"
 """Said of a case, not of a window."""
 
 MEANINGS: Mapping[str, str | None] = {
-    FOREIGN_LOAD: BUSY,
+    BACKGROUND_LOAD: BUSY,
     SHARED: BUSY,
     NOT_EXCLUSIVE: BUSY,
     SUSPENDED: BUSY,

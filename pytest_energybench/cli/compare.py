@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
         notes += [f"{label}: {line}" for line in warnings(compared)]
         notes += [f"{label}: {summary.noise}"] if summary.noise else []
         if summary.differences:
-            word = "compared although" if summary.allowed else "not comparable"
+            word = "compared although they differ" if summary.allowed else "not comparable"
             notes.append(f"{label}: {word}: {'; '.join(summary.differences)}")
     if options.format == "csv":
         print(compared_csv(options.runs, judged), end="")

@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
     ]
     if floors:
         kept = keep_floors(options.storage, floors)
-        print(sanitize(f"kept in {kept}: a gate tells of a margin below it"))
+        print(sanitize(f"kept in {kept}: a gate warns of a margin below it"))
     return 1 if status else 0
 
 

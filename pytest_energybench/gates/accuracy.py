@@ -155,7 +155,7 @@ def judge_accuracy(
         change = fmean(differences)
         lower, upper = bounds = mean_bounds(differences)
         n, method = len(differences), "paired"
-    finding, rule, reason = "undecided", "can't be told to keep within {} of", TOO_NOISY
+    finding, rule, reason = "undecided", "is not shown to keep within {} of", TOO_NOISY
     if upper < -max_drop - _ROUNDING:
         finding, rule, reason = "lost", "drops by more than {} from", ACCURACY_LOST
     elif lower >= -max_drop - _ROUNDING:

@@ -43,7 +43,7 @@ def discover(
         exclusive: keep other processes' windows away while one is open.
         clock: handed to the window and to every source.
         local_pids: ids of processes of this machine that work on the same thing: their CPU time is
-            this one's, in estimates as in what counts as foreign load.
+            this one's, in estimates as in what counts as background load.
         gpus: which GPUs, in place of what `CUDA_VISIBLE_DEVICES` says to this process.
         allow_missing: domains that totals may go without; one that isn't here is told.
 

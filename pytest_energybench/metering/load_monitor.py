@@ -6,7 +6,7 @@ import math
 import os
 from typing import NamedTuple
 
-from pytest_energybench.base.flags import FOREIGN_LOAD
+from pytest_energybench.base.flags import BACKGROUND_LOAD
 from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
 from pytest_energybench.metering.cpu_time import CpuTime, cpu_time
 
@@ -19,7 +19,7 @@ SHORTEST_S = 0.2
 
 TOLERATED_CORES = 0.1
 TOLERATED_SHARE = 0.05
-"""Foreign load up to a tenth of a core, or a twentieth of the window's own, is normal."""
+"""Background load up to a tenth of a core, or a twentieth of the window's own, is normal."""
 
 
 class CpuSample(NamedTuple):
@@ -84,7 +84,7 @@ def foreign_load(begin: CpuSample, end: CpuSample, cores: int) -> str | None:
     if foreign_s <= tolerated_s:
         return None
     return (
-        f"{FOREIGN_LOAD}: other processes used {foreign_s:.3g} CPU-s "
+        f"{BACKGROUND_LOAD}: other processes used {foreign_s:.3g} CPU-s "
         f"({foreign_s / seconds:.2g} of {cores} cores; own: {own_s:.3g} CPU-s)"
     )
 

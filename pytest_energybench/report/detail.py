@@ -320,7 +320,7 @@ def _pays(trainings: float | None, known: bool) -> str:
     if not known:
         return "whether it pays isn't known: joules are missing"
     if trainings is None or not math.isfinite(trainings):
-        return "never pays: training saves nothing against a baseline"
+        return "never pays: training saves nothing against the reference"
     whole = max(1, math.ceil(trainings))
     return f"pays after {plural(whole, 'training')} ({quantities.number(trainings, 2)})"
 

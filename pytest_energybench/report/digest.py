@@ -98,7 +98,7 @@ class Digest:
         commit: of this run, with branch; `against` names what it was held against, and `stored` the
             stored run with its commit and date.
         conditions: machine, margin, rounds.
-        meters: what was read, and whether the machine was quiet.
+        meters: what was read, and what was flagged.
         likes: all other cases.
         nearest: the case nearest to its limit, in a sentence; `worst` in a few words that of those
             held against the reference that decides.
@@ -124,9 +124,9 @@ class Digest:
         against = f" against {self.stored}" if self.stored else ""
         counts = ", ".join(self.counts)
         if self.kind == "unjudged" and self.stored:
-            return f"Nothing to hold{against}: {counts}"
+            return f"Nothing to compare with {self.stored}: {counts}"
         if self.kind == "unjudged":
-            return f"{counts}; no limit and no stored run to hold them against"
+            return f"{counts}; no limit or stored run to judge them by"
         if not self.entries:
             return f"{self.word}{against}: {counts}"
         if not self.stored:
@@ -241,7 +241,7 @@ def _held(view: RunView, kinds: Mapping[Kind, int]) -> str:
     if not total:
         return "No case was metered in this run."
     if not (holds or kinds["unknown"]):
-        return f"{plural(total, 'case')} measured, and nothing to hold them against."
+        return f"{plural(total, 'case')} measured, with no limit or reference to judge them by."
     parts = [f"{holds:,} of {plural(total, 'case')}"]
     if kinds["xfail"]:
         parts.append(f"{kinds['xfail']:,} of them expected failures")
@@ -362,7 +362,7 @@ def _meters(run: Run) -> Iterator[str]:
     elif flagged:
         yield f"{plural(flagged, 'case')} flagged"
     elif rounds:
-        yield "machine quiet: no round was flagged"
+        yield "no round was flagged"
 
 
 def _likes(view: RunView) -> Iterator[Like]:

@@ -29,7 +29,7 @@ def check_options(config: pytest.Config) -> None:
         if os.path.exists(path):
             raise pytest.UsageError(
                 f"--energy-save={options.save}: {path} is there already; give"
-                " --energy-overwrite to accept this run as the new baseline"
+                " --energy-overwrite to replace it with this run"
             )
     if options.ray is not None:
         _check_ray(config)

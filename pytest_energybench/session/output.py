@@ -91,7 +91,7 @@ class RunWriter:
                     journal = Journal.claim(path)
                     self.messages.append(
                         "energy: a run that was cut short had left a journal; it is kept as"
-                        f" {self._shown(aside)} (--energy-resume would have gone on with it)"
+                        f" {self._shown(aside)} (--energy-resume would have continued it)"
                     )
             except HeldError:
                 continue
@@ -134,19 +134,20 @@ class RunWriter:
         if summary.noise:
             self.messages.append(f"energy: {summary.noise}")
         if summary.differences:
-            differences = f"{summary.name}: {'; '.join(summary.differences)}"
+            differences = "; ".join(summary.differences)
             self.messages.append(
-                f"energy: compared although unlike {differences} (--energy-allow-mismatch)"
+                f"energy: compared with {summary.name} although they differ: {differences}"
+                " (--energy-allow-mismatch)"
                 if summary.allowed
-                else f"energy: not comparable with {differences} (--energy-allow-mismatch compares"
-                " all the same)"
+                else f"energy: not comparable with {summary.name}: {differences}"
+                " (--energy-allow-mismatch compares all the same)"
             )
 
     def write(self, run: Run, *, complete: bool) -> bool:
         """Write what was asked for; False if any of it failed, which is said.
 
         Args:
-            complete: every test ran that was to run: only such a run is stored as a baseline.
+            complete: every test ran that was to run: only such a run is stored.
         """
         options = self._session.options
         done = True
@@ -182,7 +183,7 @@ class RunWriter:
         if there and (self._lost or not complete):
             self.messages.append(
                 f"energy: what was finished is kept in {self._shown(journal)}; the same"
-                " command with --energy-resume goes on from there"
+                " command with --energy-resume continues from there"
             )
         elif left is None or left:
             what = "what could not be read" if left is None else _count(len(left), "case")
@@ -224,7 +225,7 @@ class RunWriter:
             self.messages.append(f"energy run not stored as {name!r}: it has no good figure")
             return False
         return self._try(
-            f"energy baseline of {_count(len(good), 'case')}",
+            f"stored energy run of {_count(len(good), 'case')}",
             storage.path(name),
             lambda: storage.save(name, run, overwrite=options.overwrite),
         )

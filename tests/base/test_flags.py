@@ -41,7 +41,7 @@ def test_each_beginning_is_defined_once_and_raised_somewhere() -> None:
 
 
 WRITTEN = {
-    "foreign load: other processes used 5 CPU-s (0.5 of 2 cores; own: 10 CPU-s)": flags.BUSY,
+    "background load: other processes used 5 CPU-s (0.5 of 2 cores; own: 10 CPU-s)": flags.BUSY,
     "cpu and memory shared: another process worked beside this window": flags.BUSY,
     "not exclusive: other processes may have metered at the same time": flags.BUSY,
     "the machine was suspended for 5 s: what it drew meanwhile is in no figure": flags.BUSY,

@@ -124,7 +124,7 @@ def test_every_block_does_what_the_page_says(page: Path, tmp_path: Path) -> None
     Reader(page, folder).follow()
 
 
-BUSY = re.compile("machine busy|foreign load")
+BUSY = re.compile("machine busy|background load")
 MEASURED = (
     "README.md",
     "docs/tutorial.md",

@@ -56,7 +56,7 @@ class TestFullDisk:
             "energy journal not written, so this run can't be resumed: ",
             "energy run not written: ",
             "energy report not written: ",
-            "energy baseline of 3 cases not written: ",
+            "stored energy run of 3 cases not written: ",
         ):
             (said,) = (each for each in done.stdout.splitlines() if each.startswith(line))
             assert said.endswith("cannot be written: File too large")

@@ -15,7 +15,7 @@ Start = Callable[..., Started]
 RunFile = Callable[..., dict[str, Any]]
 KEPT = (
     "energy: what was finished is kept in reports/energy.journal; the same command with"
-    " --energy-resume goes on from there"
+    " --energy-resume continues from there"
 )
 
 

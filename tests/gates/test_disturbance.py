@@ -9,7 +9,7 @@ from pytest_energybench.gates.disturbance import disturbances
 from pytest_energybench.gates.figures import Figures
 from pytest_energybench.gates.results import failure_message
 
-BUSY = "foreign load: other processes used 3.2 CPU-s (1.6 of 2 cores; own: 4 CPU-s)"
+BUSY = "background load: other processes used 3.2 CPU-s (1.6 of 2 cores; own: 4 CPU-s)"
 ASLEEP = "the machine was suspended for 5 s: what it drew meanwhile is in no figure"
 SHORT = "too short for this counter (cpu:0): 0.005 s of at least 0.02 s; it updates every 0.001 s"
 MEASURED = {"cpu:0": "measured"}
@@ -53,14 +53,14 @@ def test_the_caution_counts_the_rounds():
 def test_a_flag_means_what_its_beginning_says_and_nothing_that_follows(before):
     words = [each.word for flag in (BUSY, SHORT) for each in disturbances([[before + flag]])]
     assert words == ["machine busy", "too short"]
-    for note in ("it was too short for this, I think", "gpu:0: no foreign load", "withouts"):
+    for note in ("it was too short for this, I think", "gpu:0: no background load", "withouts"):
         assert disturbances([[before + note]]) == []
 
 
 def test_a_busy_machine_only_adds_so_a_budget_that_holds_holds():
     within = judge_budget(9.0, 10.0, flags=[[BUSY]])
     assert (within.finding, within.judged.kind) == ("lower", "pass")
-    assert "caution: foreign load" in within.judged.text
+    assert "caution: background load" in within.judged.text
     above = judge_budget(11.0, 10.0, flags=[[BUSY]])
     assert (above.finding, above.judged.reason) == ("unclear", "machine busy")
     assert above.judged.text.startswith("energy 11.0 J")

@@ -75,7 +75,9 @@ def test_other_comparisons_are_not_those_with_the_stored_run():
 
 
 def test_what_nothing_decided_and_nothing_fails_is_a_warning():
-    busy = Result(kind="unknown", reason="machine busy", text="energy 2 J; caution: foreign load")
+    busy = Result(
+        kind="unknown", reason="machine busy", text="energy 2 J; caution: background load"
+    )
     cases = [
         make_case(
             f"test_{number}",
@@ -86,7 +88,7 @@ def test_what_nothing_decided_and_nothing_fails_is_a_warning():
     ]
     found = warnings(make_run(*cases))
     assert len(found) == 6
-    assert "test_1: machine busy: energy 2 J; caution: foreign load" in found[0]
+    assert "test_1: machine busy: energy 2 J; caution: background load" in found[0]
     assert found[-1] == "and 2 more that nothing decides"
 
 

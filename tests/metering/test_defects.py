@@ -102,7 +102,7 @@ def test_busy_neighbours_do_not_cost_a_sleep_anything_but_are_flagged(
         os.kill(neighbour, 9)
     own_s = time.process_time() - begin
     assert window.energy_j["cpu"] <= own_s + 0.02
-    (flag,) = [flag for flag in window.flags if flag.startswith("foreign load: ")]
+    (flag,) = [flag for flag in window.flags if flag.startswith("background load: ")]
     assert float(flag.split()[5]) >= 0.5 * used_s
 
 

@@ -56,7 +56,7 @@ def test_what_counts_as_load(seconds: float, busy_s: float, own_s: float, flagge
 
 def test_the_flag_has_the_figures() -> None:
     flag = foreign_load(CpuSample(0.0, 0.0, 0.0), CpuSample(10.0, 15.0, 10.0), 2)
-    assert flag == ("foreign load: other processes used 5 CPU-s (0.5 of 2 cores; own: 10 CPU-s)")
+    assert flag == ("background load: other processes used 5 CPU-s (0.5 of 2 cores; own: 10 CPU-s)")
 
 
 def test_a_series_of_short_windows_looks_once() -> None:

@@ -101,8 +101,8 @@ def test_levels_that_were_broken_off_are_named_and_not_drawn():
     ("after", "text"),
     [
         (0.4, "pays after 1 training (0.4)"),
-        (None, "never pays: training saves nothing against a baseline"),
-        (math.inf, "never pays: training saves nothing against a baseline"),
+        (None, "never pays: training saves nothing against the reference"),
+        (math.inf, "never pays: training saves nothing against the reference"),
     ],
 )
 def test_a_search_that_pays_at_once_or_never(after, text):
@@ -145,10 +145,10 @@ def test_windows_say_where_their_joules_are():
 
     shown = detail(
         windows=[window("train", "counted"), window("train", "counted"), window("s", "beside")],
-        flags=["throttled", "foreign load"],
+        flags=["throttled", "background load"],
     )
     assert shown.windows == (
         ("train", "10.0 J, 4.00 s in 2 windows"),
         ("s", "5.00 J, 2.00 s, kept outside the case's energy"),
     )
-    assert shown.flags == ("throttled", "foreign load")
+    assert shown.flags == ("throttled", "background load")

@@ -73,7 +73,7 @@ def test_a_stored_run_without_a_case_in_common_decides_nothing():
         case(total_j=1.0, rounds=[]),
         compared_with=StoredRun(name="main", created="2026-11-25", stale=["f.py::old"]),
     )
-    assert told.head.startswith("Nothing to hold against main (2026-11-25): ")
+    assert told.head.startswith("Nothing to compare with main (2026-11-25): ")
     assert "1 no longer a test: f.py::old" in told.head
 
 
@@ -104,7 +104,7 @@ PASS, UNKNOWN = Result(kind="pass"), Result(kind="unknown", reason="too noisy")
     ("results", "word", "sentence"),
     [
         ([], "NOT JUDGED", "No case was metered in this run."),
-        ([None], "NOT JUDGED", "1 case measured, and nothing to hold them against."),
+        ([None], "NOT JUDGED", "1 case measured, with no limit or reference to judge them by."),
         ([PASS, None], "PASSED", "1 of 2 cases, 1 not judged"),
         ([PASS, UNKNOWN], "PASSED", "1 of 2 cases, 1 undecided (too noisy)"),
         ([UNKNOWN], "UNDECIDED", "0 of 1 case, 1 undecided (too noisy)"),
@@ -142,9 +142,9 @@ def test_another_machine_is_told_where_it_is_compared_all_the_same():
 
 def test_a_busy_machine_is_told_with_its_rounds():
     run = ci_run()
-    busy = "foreign load: other processes kept 1.6 of 2 cores busy"
+    busy = "background load: other processes kept 1.6 of 2 cores busy"
     case = run.cases[0]
     rounds = [replace(each, flags=[busy]) for each in case.rounds[:2]]
     cases = [replace(case, rounds=[*rounds, *case.rounds[2:]]), *run.cases[1:]]
     assert "machine busy in 2 of 40 rounds" in digest(run_view(replace(run, cases=cases))).meters
-    assert digest(run_view(passing_run())).meters[-1].startswith("machine quiet")
+    assert digest(run_view(passing_run())).meters[-1] == "no round was flagged"

@@ -58,7 +58,7 @@ def test_a_first_run_shows_rows_up_to_a_number_and_counts_the_rest():
     lines = terminal_report(Run(machine=MACHINE, cases=cases)).splitlines()
     assert len([line for line in lines if "1.00 J" in line]) == MOST_ROWS
     assert "... and 1,960 more cases: -v shows all" in lines
-    assert "2,000 cases metered; no limit and no stored run to hold them against" in lines
+    assert "2,000 cases metered; no limit or stored run to judge them by" in lines
     every = terminal_report(Run(machine=MACHINE, cases=cases), verbosity=1).splitlines()
     assert len([line for line in every if line.startswith("  t") and "1.00 J" in line]) == 2_000
 

@@ -61,7 +61,7 @@ def test_only_good_cases_are_kept_with_why_their_rounds_decide_nothing():
     lost = make_case("test_c", 1.0, total_j=None)
     busy = make_case("test_d", 1.0)
     (only,) = busy.rounds
-    rounds = [msgspec.structs.replace(only, flags=["foreign load of 1.2 cores"])]
+    rounds = [msgspec.structs.replace(only, flags=["background load of 1.2 cores"])]
     busy = msgspec.structs.replace(busy, rounds=rounds)
     found = entries_of(make_run(make_case("test_a", 1.0), failed, lost, busy))
     assert [(each.nodeid[-1], each.spoiled) for each in found] == [("a", ""), ("d", "machine busy")]

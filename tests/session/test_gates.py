@@ -338,7 +338,7 @@ class TestStoredRun:
         assert result.ret == 0
         result.stdout.fnmatch_lines(
             [
-                "Nothing to hold against main (*): 1 new: test_new 120 J, 1 no longer a test:",
+                "Nothing to compare with main (*): 1 new: test_new 120 J, 1 no longer a test:",
                 "test_it.py::test_x",
             ]
         )
@@ -380,7 +380,9 @@ class TestStoredRun:
         assert result.ret == pytest.ExitCode.TESTS_FAILED
         assert the_case()["result"]["reason"] == "not comparable"
         result = suite.runpytest(*compare, "--energy-allow-mismatch")
-        result.stdout.fnmatch_lines(["energy: compared although unlike main: preset is *"])
+        result.stdout.fnmatch_lines(
+            ["energy: compared with main although they differ: preset is *"]
+        )
         result.stdout.no_fnmatch_line("*not comparable*")
         assert result.ret == 0
         assert the_case()["result"]["kind"] == "pass"
