@@ -29,6 +29,9 @@ class CounterSource:
         error: float | None = None,
         note: str = "",
         may_be_zero: bool = False,
+        source: str = "custom",
+        covers: tuple[str, ...] | None = None,
+        device: str = "",
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """
@@ -42,6 +45,8 @@ class CounterSource:
             note: what it is, for people.
             may_be_zero: a window in which the count doesn't move has 0 J, as where the part can be
                 switched off.
+            source: what reads it, in a word.
+            covers, device: as in `Domain`; a wall socket covers `("cpu", "ram", "gpu")`.
             clock: dates a failure.
         """
         self._joules = joules
@@ -52,13 +57,15 @@ class CounterSource:
         self.domains = (
             Domain(
                 self._name,
-                "custom",
+                source,
                 provenance,
                 resolution_j,
                 error,
                 period_s,
                 note,
                 may_be_zero=may_be_zero,
+                covers=covers,
+                device=device,
             ),
         )
 

@@ -6,13 +6,13 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 
 from pytest_energybench.metering.clock import SYSTEM_CLOCK
-from pytest_energybench.metering.discovery import discover
+from pytest_energybench.metering.discovery import EXPERIMENTAL, discover, source_module
 from pytest_energybench.metering.errors import Problem
 from pytest_energybench.metering.machine import MachineFacts, machine_facts
 from pytest_energybench.metering.meter import Meter
@@ -138,7 +138,7 @@ def diagnose(
         _report(domain, periods.get(domain.name), idle_w.get(domain.name), load_w.get(domain.name))
         for domain in meter.domains
     )
-    missing = tuple(_missing(problem) for problem in meter.problems)
+    missing = (*map(_missing, meter.problems), *_offers({d.source for d in meter.domains}))
     return Diagnosis(
         machine=machine_facts(meter.gpu_names),
         domains=domains,
@@ -230,13 +230,18 @@ def _missing(problem: str) -> Missing:
     return Missing("meter", problem)
 
 
+def _offers(read: Collection[str]) -> Iterator[Missing]:
+    """What this machine has that an experimental source would read if it were asked for."""
+    for name in EXPERIMENTAL:
+        offer = None if name in read else source_module(name).offer()
+        if offer is not None:
+            yield Missing(offer.what, "there, and not read: experimental", offer.enable)
+
+
 def _uncovered(domains: Sequence[Domain], missing: Sequence[Missing]) -> Iterator[str]:
     """Parts of the machine that nothing meters or estimates."""
-    kinds = {domain.name.partition(":")[0] for domain in domains}
-    if not kinds & {"cpu", "psys"}:
-        yield "cpu"
-    if not kinds & {"dram", "ram", "psys"}:
-        yield "ram"
+    covered = {part for domain in domains for part in domain.parts}
+    yield from (part for part in ("cpu", "ram") if part not in covered)
     yield from (gap.what for gap in missing if gap.what.startswith("GPU "))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from importlib import import_module
+from typing import Any
 
 from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
 from pytest_energybench.metering.cpu_time import cpu_time
@@ -10,12 +12,15 @@ from pytest_energybench.metering.errors import MeterError, Problem
 from pytest_energybench.metering.load_monitor import LoadMonitor
 from pytest_energybench.metering.locks import MachineLock, Patience
 from pytest_energybench.metering.meter import Meter
-from pytest_energybench.metering.source import Source
+from pytest_energybench.metering.source import Domain, Source
 
 __tracebackhide__ = True  # a user's mistake is shown at the user's line
 
 BUILT_IN = ("rapl", "nvml", "estimate")
-"""Names that a selection may hold, besides `auto` and those of the user's own meters."""
+"""What `auto` stands for, besides the user's own meters."""
+EXPERIMENTAL = ("amd", "apple", "jetson", "hwmon", "perf", "emi")
+"""Modules of `metering.sources`, read only where a selection names them: written from their makers'
+documentation and not yet seen on hardware."""
 
 
 def discover(
@@ -36,8 +41,8 @@ def discover(
     that can't be read is a domain that is lost: no estimate stands in for it unasked.
 
     Args:
-        selection: `auto` (all built-in meters and all of `own`), or a comma list of names; the
-            user's own meters go by the names of their domains.
+        selection: `auto` (`BUILT_IN` and all of `own`), or a comma list of names, of which `auto`
+            may be one; the user's own meters go by the names of their domains.
         own: meters that the user brings along.
         patience: how to wait while another process meters, and whom to tell.
         exclusive: keep other processes' windows away while one is open.
@@ -48,7 +53,8 @@ def discover(
         allow_missing: domains that totals may go without; one that isn't here is told.
 
     Raises:
-        MeterError: an unknown name, or nothing of what was selected is here.
+        MeterError: an unknown name, nothing of what was selected is here, or two of it would count
+            the same joules.
     """
     own_names = [domain.name for source in own for domain in source.domains]
     names = parse_selection(selection, own_names)
@@ -57,21 +63,25 @@ def discover(
     sources = [s for s in own if any(domain.name in names for domain in s.domains)]
     if "rapl" in names:
         sources += _rapl(problems, clock)
-    uuids: tuple[str, ...] = ()
     if "nvml" in names:
-        found, uuids = _nvml(problems, clock, gpus, patience)
-        sources += found
+        sources += _nvml(problems, clock, gpus, patience)
+    for name in EXPERIMENTAL:
+        if name in names:
+            sources += _experimental(name, problems, clock)
     if "estimate" in names:
         sources += _estimates(sources, clock, local_pids)
     if not any(source.domains for source in sources):
         why = "; ".join(problems) or "no meter offers a domain"
         raise MeterError(f"nothing can be metered with {selection or 'auto'!r}: {why}")
     problems += _unknown(sources, allow_missing)
+    domains = [domain for source in sources for domain in source.domains]
+    _check_overlap(domains)
+    devices = tuple(domain.device for domain in domains if domain.device)
     return Meter(
         sources,
         clock=clock,
         problems=problems,
-        exclusion=MachineLock(uuids, patience=patience) if exclusive else None,
+        exclusion=MachineLock(devices, patience=patience) if exclusive else None,
         load=LoadMonitor(cpu, clock=clock),
         allow_missing=allow_missing,
     )
@@ -93,13 +103,14 @@ def parse_selection(selection: str | None, own: Sequence[str] = ()) -> frozenset
     Raises:
         MeterError: a name is unknown; the message has those that are allowed.
     """
-    known = (*BUILT_IN, *own)
+    known = (*BUILT_IN, *EXPERIMENTAL, *own)
     words = [word.strip() for word in (selection or "auto").split(",") if word.strip()]
     for word in words:
         if word != "auto" and word not in known:
             allowed = ", ".join(("auto", *known))
             raise MeterError(f"unknown meter {word!r} in {selection!r}; allowed: {allowed}")
-    return frozenset(known if "auto" in words or not words else words)
+    auto = (*BUILT_IN, *own) if "auto" in words or not words else ()
+    return frozenset((*auto, *words)) - {"auto"}
 
 
 def _rapl(problems: list[str], clock: Clock) -> list[Source]:
@@ -116,35 +127,59 @@ def _rapl(problems: list[str], clock: Clock) -> list[Source]:
 
 def _nvml(
     problems: list[str], clock: Clock, setting: str | None, patience: Patience | None
-) -> tuple[list[Source], tuple[str, ...]]:
+) -> list[Source]:
     from pytest_energybench.metering.nvml import find_gpus
 
     found = find_gpus(setting, patience)
     problems += found.problems
     if not found.gpus and not found.lost:
-        return [], ()
+        return []
     from pytest_energybench.metering.nvidia import GpuSource
 
-    source = GpuSource(found.gpus, lost=found.lost, clock=clock)
-    return [source], tuple(gpu.uuid for gpu in found.gpus)
+    return [GpuSource(found.gpus, lost=found.lost, clock=clock)]
+
+
+def _experimental(name: str, problems: list[str], clock: Clock) -> list[Source]:
+    """What an experimental source reads; one domain that is lost where it is here and can't be."""
+    from pytest_energybench.metering.sources import unreadable
+
+    sources, trouble = source_module(name).find(clock)
+    problems += trouble
+    lost = [] if sources else [problem for problem in trouble if not problem.absent]
+    return [*sources, *(unreadable(name, problem, name, clock) for problem in lost[:1])]
+
+
+def source_module(name: str) -> Any:
+    """The module of an experimental source, with `find(clock)` and `offer()`."""
+    return import_module(f"pytest_energybench.metering.sources.{name}")
+
+
+def _check_overlap(domains: Sequence[Domain]) -> None:
+    """Raise `MeterError` where a domain of several parts stands beside one of them."""
+    for whole in domains:
+        for part in domains if len(whole.parts) > 1 else ():
+            if part is not whole and set(part.parts) & set(whole.parts):
+                raise MeterError(
+                    f"{whole.name} of {whole.source} has in it what {part.name} of {part.source}"
+                    " counts, so it would be counted twice: name one of them in the selection"
+                )
 
 
 def _estimates(sources: Sequence[Source], clock: Clock, local_pids: Sequence[int]) -> list[Source]:
     """Estimates of processor and memory, each unless something counts it already."""
-    counted = {domain.name.partition(":")[0] for source in sources for domain in source.domains}
+    counted = {part for source in sources for domain in source.domains for part in domain.parts}
     found: list[Source] = []
-    without_cpu = not counted & {"cpu", "psys"}
-    without_ram = not counted & {"dram", "ram", "psys"}
-    if not without_cpu and not without_ram:
+    without = {"cpu", "ram"} - counted
+    if not without:
         return []
     from pytest_energybench.metering.cpu_power import cpu_power
 
     power = cpu_power()
-    if without_cpu:
+    if "cpu" in without:
         from pytest_energybench.metering.cpu_estimate import CpuEstimate
 
         found.append(CpuEstimate(power, cpu=cpu_time(local_pids), clock=clock))
-    if without_ram:
+    if "ram" in without:
         from pytest_energybench.metering.ram import RamEstimate
 
         found.append(RamEstimate(power=power, clock=clock))

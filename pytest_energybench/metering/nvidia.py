@@ -168,6 +168,7 @@ class GpuSource:
                 period_s=SAMPLE_S,
                 note=f"{gpu.name}: "
                 + ("total energy counter" if gpu.has_counter else f"sampled {gpu.power_field}"),
+                device=gpu.uuid,
             )
             for gpu in gpus
         ) + tuple(

@@ -213,7 +213,7 @@ def remedy(energy: Path) -> str:
     now = f"`sudo chmod a+r {energy.parent.parent}/*/energy_uj`"
     if not energy.is_relative_to(SYSTEM_ROOT):
         return f"run {now}"
-    return f'run {now}; for good, put that chmod into a udev rule (SUBSYSTEM=="powercap")'
+    return f"run {now}; for good, do what `energybench doctor --fix` prints"
 
 
 def _zones(folder: Path, seen: set[Path], depth: int) -> Iterator[Zone]:

@@ -20,6 +20,16 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from pytest_energybench.base.provenance import Provenance as Provenance
 
+PARTS: Mapping[str, tuple[str, ...]] = {
+    "gpu": ("gpu",),
+    "cpu": ("cpu",),
+    "dram": ("ram",),
+    "ram": ("ram",),
+    "psys": ("cpu", "ram"),
+}
+"""Kind of a domain, the word before its number -> parts of the machine that it counts, unless the
+source says which. `cpu` and `ram` are estimated where no domain counts them."""
+
 MIN_UPDATES = 20
 """A window shorter than this many updates of a counter is flagged: each edge can be off by one
 update, so at 20 of them the two edges together stay within a tenth of the figure."""
@@ -41,6 +51,10 @@ class Domain(NamedTuple):
             didn't move in a window is none otherwise, unless it is estimated.
         estimate_version: of the model behind an estimate: figures of two versions are not alike.
         idle_w: watts of it that are there whatever runs, where an estimate knows them.
+        covers: parts of the machine whose joules are in it, among `cpu`, `ram` and `gpu`; by its
+            kind where the source doesn't say. Where it has several, no other domain may have one.
+        device: what tells the device apart on this machine (a UUID). Windows on different devices
+            may be open at the same time; without it a window has the machine for itself.
     """
 
     name: str
@@ -54,6 +68,13 @@ class Domain(NamedTuple):
     may_be_zero: bool = False
     estimate_version: int | None = None
     idle_w: float | None = None
+    covers: tuple[str, ...] | None = None
+    device: str = ""
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts of the machine that it counts; empty if that isn't known."""
+        return PARTS.get(self.name.partition(":")[0], ()) if self.covers is None else self.covers
 
     @property
     def least_s(self) -> float:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = Path(__file__).parents[1]
-ROOMS = ("base", "metering", "results", "gates", "measurement", "session")
+ROOMS = ("base", "metering", "metering/sources", "results", "gates", "measurement", "session")
 """Where what a metered test may need lies, beside the package itself."""
 
 _kept: set[object] = set()

@@ -123,10 +123,10 @@ def test_permission_denied_is_one_line_with_file_and_remedy(
     ]
 
 
-def test_the_lasting_remedy_is_a_udev_rule() -> None:
+def test_the_lasting_remedy_is_what_the_doctor_prints() -> None:
     text = remedy(SYSTEM_ROOT / "intel-rapl:0" / "energy_uj")
     assert "chmod a+r /sys/class/powercap/*/energy_uj" in text
-    assert "udev" in text
+    assert "energybench doctor --fix" in text
 
 
 def test_rubbish_names_the_file(tree: Tree) -> None:

@@ -19,7 +19,7 @@ import platformdirs  # noqa: F401
 import psutil  # noqa: F401
 import pytest  # noqa: F401
 import tabulate  # noqa: F401
-from windows import Kernel32, locking
+from windows import library, locking
 
 SYSTEM = os.environ.get("ELSEWHERE", "")
 PACKAGE = f"{os.sep}pytest_energybench{os.sep}"
@@ -113,13 +113,16 @@ def play(system: str) -> None:
             delattr(time, name)
         sys.modules["msvcrt"] = ModuleType("msvcrt")
         vars(sys.modules["msvcrt"]).update(locking=locking, LK_NBLCK=2, LK_UNLCK=0)
-        ctypes.WinDLL = lambda *_, **__: Kernel32()
+        ctypes.WinDLL = library
         refuse_open_files()
         open_as_on_windows()
     real, sys.platform = sys.platform, system
     from pytest_energybench.base import system as _asked_once  # noqa: F401
+    from pytest_energybench.metering import cpu_identity  # asks for the system's name, too
 
     sys.platform = real
+    cpu_identity._sysctl = {"machdep.cpu.brand_string": "Apple M2"}.get
+    os.environ["PROCESSOR_IDENTIFIER"] = "Intel64 Family 6 Model 85 Stepping 7, GenuineIntel"
 
 
 if SYSTEM:
