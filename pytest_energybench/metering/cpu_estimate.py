@@ -55,6 +55,7 @@ class CpuEstimate:
         self._mutex = threading.Lock()
         tell_after_fork(self)
         self._joules = 0.0
+        self._idle_w = self.power.idle_w
         self._start()
         one_w = self.power.work_w(1.0)
         all_w = self.power.work_w(self.power.visible)
@@ -66,9 +67,9 @@ class CpuEstimate:
                 provenance="estimated",
                 estimate_version=VERSION,
                 error=self.power.error,
-                idle_w=self.power.idle_w,
+                idle_w=self._idle_w,
                 shortest_s=max(SHORTEST_S, MIN_UPDATES * self._cpu.step_s),
-                note=f"idle share {self.power.idle_w:.3g} W + {one_w:.3g} W for one busy thread,"
+                note=f"idle share {self._idle_w:.3g} W + {one_w:.3g} W for one busy thread,"
                 f" {all_w:.3g} W for {self.power.visible:g}; the whole draws {curve} W with 0, 10,"
                 f" 50 and 100 % of {self.power.threads:g} threads busy ({self.power.note})",
             ),
@@ -129,6 +130,6 @@ class CpuEstimate:
         charged_s = min(self._owed_s, most_s)
         if seconds > 0.0:
             work_w = self.power.work_w(charged_s / seconds, self._others)
-            self._joules += (self.power.idle_w + work_w) * seconds
+            self._joules += (self._idle_w + work_w) * seconds
         self._owed_s -= charged_s
         self._at, self._used_s = now, used_s

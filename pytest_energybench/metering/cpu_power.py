@@ -29,18 +29,20 @@ TDP_VARIABLE = "ENERGYBENCH_CPU_TDP_W"
 WATTS_VARIABLE = "ENERGYBENCH_CPU_WATTS"
 
 LOADS = (0.0, 0.1, 0.5, 1.0)
-"""The loads that watts are known at, as shares of all hardware threads; straight lines between."""
+"""The loads that watts are known at, as shares of all hardware threads; straight lines between, in
+`CpuPower.package_w`."""
 
 HOST_LOAD = 0.5
 """How busy the threads of a host are that a virtual machine doesn't see; from 0.1 to 0.9 is in the
 stated error."""
 
 TDP_SHARE = 0.7
-"""Watts with all threads busy, as a part of the design power: 0.47 to 0.8 on the machines of
-`docs/estimates.md` whose design power is known."""
+"""Watts with all threads busy, as a part of the design power: 0.47 to 0.93 on the machines of
+`docs/estimates.md`."""
 TDP_ERROR = 0.6
-CALIBRATED_ERROR = 0.4
-"""The two public curves of one machine differ by up to so much from their mean at the same load."""
+CALIBRATED_ERROR = 0.5
+"""Of a curve that was measured on the machine itself: the two public ones of one machine lie up to
+so far from their mean at the same load."""
 
 
 class CpuPower(NamedTuple):
@@ -71,13 +73,13 @@ class CpuPower(NamedTuple):
 
     def package_w(self, busy: float) -> float:
         """Watts of all processors with so many of their threads busy."""
-        load = min(busy / self.threads, 1.0)
-        for place in (1, 2, 3):
-            left, right = LOADS[place - 1], LOADS[place]
-            if load <= right:
-                low, high = self.watts[place - 1], self.watts[place]
-                return low + (high - low) * (load - left) / (right - left)
-        return self.watts[3]
+        load = busy / self.threads
+        a, b, c, d = self.watts
+        if load <= 0.1:
+            return a + (b - a) * load / 0.1
+        if load <= 0.5:
+            return b + (c - b) * (load - 0.1) / 0.4
+        return c + (d - c) * (min(load, 1.0) - 0.5) / 0.5
 
     def work_w(self, own: float, others: float = 0.0) -> float:
         """Watts above idle of `own` busy threads, beside so many busy ones of others that this
@@ -88,9 +90,10 @@ class CpuPower(NamedTuple):
         """
         if own <= 0.0:
             return 0.0
-        own = min(own, self.visible)
-        others = min(max(others, 0.0), self.visible - own)
-        busy = own + others + HOST_LOAD * (self.threads - self.visible)
+        busy = own = min(own, self.visible)
+        if others > 0.0:
+            busy += min(others, self.visible - own)
+        busy += HOST_LOAD * (self.threads - self.visible)
         return (self.package_w(busy) - self.watts[0]) * own / busy
 
 
