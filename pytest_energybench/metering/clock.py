@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
-from pytest_energybench.base.system import LINUX
+from pytest_energybench.base.system import LINUX, WINDOWS
 
 _UPTIME: int | None = getattr(time, "CLOCK_UPTIME_RAW", None)
 """On macOS, which has it in place of CLOCK_MONOTONIC, and that in place of CLOCK_BOOTTIME."""
@@ -63,7 +63,7 @@ class SystemClock:
 
     On Linux it stands still while the machine is suspended, and CLOCK_BOOTTIME doesn't
     (clock_gettime(2)): their difference is how long it was. So it is on macOS, where these clocks
-    have other names. On Windows a suspension is not noticed.
+    have other names. On Windows it goes on: what a window slept is in its duration.
     """
 
     __slots__ = ()
@@ -76,7 +76,22 @@ class SystemClock:
 
     def asleep(self) -> float:
         """Seconds of suspension since the machine was started; 0.0 if no clock tells them."""
+        if WINDOWS:
+            return _windows_asleep()
         return 0.0 if self._boottime is None else self._boottime() - self.monotonic()
+
+
+def _windows_asleep() -> float:
+    """All time since the start, in milliseconds, without the time that the machine was awake, in
+    units of 100 ns (Win32 API, GetTickCount64 and QueryUnbiasedInterruptTime)."""
+    import ctypes
+
+    kernel32: Any = ctypes.WinDLL("kernel32")  # type: ignore[attr-defined,unused-ignore]
+    kernel32.GetTickCount64.restype = ctypes.c_uint64
+    awake = ctypes.c_uint64()
+    if not kernel32.QueryUnbiasedInterruptTime(ctypes.byref(awake)):
+        return 0.0
+    return float(kernel32.GetTickCount64()) / 1e3 - awake.value / 1e7
 
 
 SYSTEM_CLOCK = SystemClock()

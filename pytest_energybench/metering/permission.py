@@ -41,25 +41,25 @@ def _lines(root: Path) -> Iterator[str]:
     yield ""
     yield "A group that may read them, with you in it (log in again afterwards):"
     yield ""
-    yield f"  sudo groupadd --system {GROUP}"
-    yield f'  sudo usermod -aG {GROUP} "$USER"'
+    yield f"sudo groupadd --system {GROUP}"
+    yield f'sudo usermod -aG {GROUP} "$USER"'
     yield ""
     yield "Then one of these, as your system has udev or only systemd-tmpfiles:"
     yield ""
-    yield f"  sudo tee {RULE} <<'END'"
+    yield f"sudo tee {RULE} <<'END'"
     for change in (f"/bin/chgrp {GROUP}", "/bin/chmod g+r"):
         yield (
-            '  SUBSYSTEM=="powercap", ACTION=="add", TEST=="energy_uj",'
+            'SUBSYSTEM=="powercap", ACTION=="add", TEST=="energy_uj",'
             f' RUN+="{change} /sys%p/energy_uj"'
         )
-    yield "  END"
-    yield "  sudo udevadm control --reload"
-    yield "  sudo udevadm trigger --subsystem-match=powercap --action=add"
+    yield "END"
+    yield "sudo udevadm control --reload"
+    yield "sudo udevadm trigger --subsystem-match=powercap --action=add"
     yield ""
-    yield f"  sudo tee {TMPFILES} <<'END'"
+    yield f"sudo tee {TMPFILES} <<'END'"
     for depth in ("*", "*/*"):
-        yield f"  z {REAL_ROOT}/intel-rapl/{depth}/energy_uj 0440 root {GROUP} -"
-    yield "  END"
-    yield f"  sudo systemd-tmpfiles --create {TMPFILES}"
+        yield f"z {REAL_ROOT}/intel-rapl/{depth}/energy_uj 0440 root {GROUP} -"
+    yield "END"
+    yield f"sudo systemd-tmpfiles --create {TMPFILES}"
     yield ""
     yield f"To take it back: delete that file, and `sudo chmod 0400 {root}/*/energy_uj`."

@@ -217,6 +217,12 @@ def test_windows_energy_meters(monkeypatch: pytest.MonkeyPatch) -> None:
     assert joules(sources) == pytest.approx({"cpu:0": 3.6, "dram:0": 1.8})
 
 
+def test_windows_tells_how_long_it_was_suspended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "WinDLL", windows.library, raising=False)
+    monkeypatch.setattr("pytest_energybench.metering.clock.WINDOWS", True)
+    assert SYSTEM_CLOCK.asleep() == pytest.approx(windows.ASLEEP_S, abs=0.5)
+
+
 def test_an_energy_meter_that_names_no_channels_is_told() -> None:
     answers = windows.energy_meter(1, {})
     device: Any = SimpleNamespace(name="meter", ask=lambda code, _: answers[code])

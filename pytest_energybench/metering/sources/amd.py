@@ -59,7 +59,8 @@ def find(clock: Clock, smi: Any = None) -> tuple[list[Source], list[Problem]]:
             smi = import_module("amdsmi")
         except (ImportError, OSError, KeyError) as error:  # the last ones where ROCm is missing
             why = f"amdsmi can't be imported: {str(error) or type(error).__name__}"
-            return [], [Problem("AMD GPU", why, INSTALL, absent=offer() is None)]
+            cure = INSTALL if isinstance(error, ImportError) else "install ROCm's `amd-smi-lib`"
+            return [], [Problem("AMD GPU", why, cure, absent=offer() is None)]
     try:
         smi.amdsmi_init()
         devices = [_device(smi, each) for each in smi.amdsmi_get_processor_handles()]

@@ -44,6 +44,7 @@ def own(descriptor: int) -> list[tuple[int, int]]:
     return [(int(first), int(last)) for first, last in found]
 
 
+ASLEEP_S = 7.0
 METER = "\\\\?\\energy#meter"
 CHANNELS = {"RAPL_Package0_PP0": 1, "RAPL_Package0_PKG": 10**9, "RAPL_Package0_DRAM": 5 * 10**8}
 """Channels of the energy meter, in picowatt-hours."""
@@ -94,6 +95,8 @@ class Kernel32:
         self._refuses = refuses
         self.CreateJobObjectW = lambda *_: 4
         self.GetCurrentProcess = lambda: 2**64 - 1
+        self.GetTickCount64 = lambda: int(time.time() * 1e3)
+        self.QueryUnbiasedInterruptTime = self._awake
         self.CreateFileW = lambda *asked: 8 if asked[0] == METER else None
         self.AssignProcessToJobObject = self._assign
         self.QueryInformationJobObject = self._query
@@ -109,6 +112,10 @@ class Kernel32:
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
         answer._obj.user = int((time.process_time() + children.ru_utime) * 1e7)
         answer._obj.kernel = int(children.ru_stime * 1e7)
+        return 1
+
+    def _awake(self, ticks: Any) -> int:
+        ticks._obj.value = int((time.time() - ASLEEP_S) * 1e7)
         return 1
 
     def _control(
