@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,8 +34,7 @@ class Reader:
         self._python = ""
         said = settings(page.read_text("utf-8"))
         shortened = "" if own_meter else said.get("shortened", "")
-        long, _, short = shortened.partition(" -> ")
-        self._shorten = (long, short)
+        self._long, _, self._short = shortened.partition(" -> ")
         plugins = ["pytest_energybench.plugin"]
         if said.get("meter") != "machine" and not own_meter:
             plugins.append("docs_meter")
@@ -56,6 +56,8 @@ class Reader:
     def follow(self) -> None:
         """Do what each block says."""
         for block in blocks(self._page.read_text("utf-8")):
+            if self._long:
+                block = replace(block, text=block.text.replace(self._long, self._short))
             if block.key == "not run":
                 assert block.value, self._at(block, "doesn't say why it can't be run")
             elif block.key == "file":
@@ -78,7 +80,7 @@ class Reader:
     def _write(self, block: Block) -> None:
         path = self.folder / block.value
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(block.text.replace(*self._shorten) if self._shorten[0] else block.text)
+        path.write_text(block.text, "utf-8")
         if path.suffix == ".py":
             compile(block.text, str(path), "exec")
         elif path.suffix == ".toml":

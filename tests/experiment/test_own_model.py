@@ -3,44 +3,36 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
+# Before a run of pytester's begins, which forgets what is loaded meanwhile.
+import pytest_energybench.experiment.training.datasets.embedded  # noqa: F401
+from pytest_energybench.experiment.training import model_names
+from tests.bench_cases.conftest import Run, run_pytest  # noqa: F401
 from tests.docs.pages import ROOT, blocks
+from tests.session.conftest import only_this_plugin  # noqa: F401  # found by its name
 
 PAGE = ROOT / "docs" / "how-to" / "your-own-model.md"
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(pytester: pytest.Pytester) -> pytest.Pytester:
     """A stranger's repository with the files of the how-to."""
     for block in blocks(PAGE.read_text("utf-8")):
         if block.key == "file":
-            (tmp_path / block.value).write_text(block.text, "utf-8")
-    return tmp_path
+            (pytester.path / block.value).write_text(block.text, "utf-8")
+    return pytester
 
 
-def pytest_in(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-
-
-def test_every_method_of_the_paper_is_a_case_with_its_figures(folder: Path) -> None:
-    done = pytest_in(folder, "test_mynet.py", "--energy-json=run.json")
+def test_every_method_of_the_paper_is_a_case_with_its_figures(folder: pytest.Pytester) -> None:
+    done = folder.runpytest_inprocess("test_mynet.py", "--energy-json=run.json")
+    shown = done.stdout.str()
     cases = {
         case["params"]["method"]: case
-        for case in json.loads((folder / "run.json").read_text("utf-8"))["cases"]
+        for case in json.loads((folder.path / "run.json").read_text("utf-8"))["cases"]
     }
-    assert set(cases) == {"baseline", "amp", "steganographic", "pruning", "lowrank"}, done.stdout
+    assert set(cases) == {"baseline", "amp", "steganographic", "pruning", "lowrank"}, shown
     assert len({case["group"] for case in cases.values()}) == 1
     for method, case in cases.items():
         figures = case["metrics"]
@@ -50,21 +42,25 @@ def test_every_method_of_the_paper_is_a_case_with_its_figures(folder: Path) -> N
         assert (case["search"] is not None) == (method not in ("baseline", "amp"))
     assert cases["steganographic"]["metrics"]["compression_rate"] > 0
     # Whether so small a net saves energy is the machine's affair; nothing else may go wrong.
-    errors = [
-        line for line in done.stdout.splitlines() if line.startswith("E   ") and "Error" in line
-    ]
-    assert all("energy" in line for line in errors), done.stdout
+    errors = [line for line in done.outlines if line.startswith("E   ") and "Error" in line]
+    assert all("energy" in line for line in errors), shown
 
 
 def test_a_registered_model_is_collected_beside_the_papers(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    folder: pytest.Pytester,
+    run_pytest: Run,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", f"{folder}:{ROOT}")
-    done = pytest_in(
-        ROOT, "-p", "mynet", "bench_cases/test_paper.py", "-k", "mynet", "--collect-only", "-q"
+    monkeypatch.setattr(model_names, "own_models", dict(model_names.own_models))
+    for name in ("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_PLUGINS"):
+        monkeypatch.delenv(name)  # the checkout's ini file has options of xdist
+    monkeypatch.syspath_prepend(folder.path)
+    selected = ("bench_cases/test_paper.py", "-k", "mynet", "--collect-only", "-q")
+    done = run_pytest("-p", "mynet", *selected)
+    assert done.ret == pytest.ExitCode.OK, done.stderr.str()
+    done.stdout.fnmatch_lines(
+        ["*test_paper[[]mynet-baseline]", "*test_paper[[]mynet-steganographic]"]
     )
-    assert "test_paper[mynet-baseline]" in done.stdout, done.stdout + done.stderr
-    assert "test_paper[mynet-steganographic]" in done.stdout
 
 
 BROKEN = """
@@ -96,9 +92,9 @@ def test_unknown(energy, method):
 """
 
 
-def test_what_cannot_be_used_is_said_in_a_line(tmp_path: Path) -> None:
-    (tmp_path / "test_broken.py").write_text(BROKEN, "utf-8")
-    done = pytest_in(tmp_path, "test_broken.py", "-q")
-    assert "5 passed, 1 failed" in done.stdout or "1 failed, 5 passed" in done.stdout, done.stdout
-    assert "SettingError: unknown method 'no-such-method': choose from" in done.stdout
-    assert "Traceback" not in done.stdout
+def test_what_cannot_be_used_is_said_in_a_line(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_broken=BROKEN)
+    done = pytester.runpytest_inprocess("-q")
+    done.assert_outcomes(passed=5, failed=1)
+    done.stdout.fnmatch_lines("*SettingError: unknown method 'no-such-method': choose from*")
+    done.stdout.no_fnmatch_line("*Traceback*")

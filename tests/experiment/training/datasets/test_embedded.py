@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pytest_energybench.experiment.training.datasets.data import Data, TensorSplit
-from pytest_energybench.experiment.training.datasets.embedded import digits, mnist
+from pytest_energybench.experiment.training.datasets.embedded import digits
 from pytest_energybench.experiment.training.datasets.sources import load_data
 from pytest_energybench.experiment.training.seeds import generator
 from tests.experiment.training.nets import CPU
@@ -38,18 +38,16 @@ def test_the_split_is_40_20_40_stratified_and_without_overlap(data: Data) -> Non
     assert len(torch.unique(rows, dim=0)) == 1797
 
 
-def test_mnist_has_2000_500_and_2500_images_as_many_of_each_class_without_overlap() -> None:
-    data = mnist(28, CPU)
+def test_mnist_has_2000_500_and_2500_images_and_is_taken_without_a_word() -> None:
+    """As many of each class, without overlap."""
+    data = load_data("mnist", 28, CPU)
+    assert data.name == "mnist"
     splits = (data.train, data.validation, data.test)
     assert [len(split) for split in splits] == [2000, 500, 2500]
     for split in splits:
         assert torch.bincount(labels_of(split)).tolist() == [len(split) // 10] * 10
     rows = torch.cat([images_of(split).flatten(1) for split in splits])
     assert len(torch.unique(rows, dim=0)) == 5000
-
-
-def test_mnist_is_the_data_that_is_taken_without_a_word() -> None:
-    assert load_data("mnist", 28, CPU).fingerprint == mnist(28, CPU).fingerprint
 
 
 def test_the_split_does_not_depend_on_torch_s_seed(data: Data) -> None:
