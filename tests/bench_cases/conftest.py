@@ -27,8 +27,13 @@ def own_methods(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def run_pytest(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    """Run pytest with these arguments in the checkout; what it sets is unset after the test."""
+    """Run pytest with these arguments in the checkout; what it sets is unset after the test.
+
+    Of all plugins it has ours, and xdist, whose options are in the checkout's ini file: others take
+    more than half of a start (pytest-benchmark asks git seven times)."""
     monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_PLUGINS", "pytest_energybench.plugin,xdist.plugin")
 
     def run(*arguments: str, plugins: tuple[object, ...] = ()) -> pytest.RunResult:
         given = (*arguments, "-p", "no:cacheprovider")

@@ -52,8 +52,6 @@ def test_a_registered_model_is_collected_beside_the_papers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(model_names, "own_models", dict(model_names.own_models))
-    for name in ("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_PLUGINS"):
-        monkeypatch.delenv(name)  # the checkout's ini file has options of xdist
     monkeypatch.syspath_prepend(folder.path)
     selected = ("bench_cases/test_paper.py", "-k", "mynet", "--collect-only", "-q")
     done = run_pytest("-p", "mynet", *selected)

@@ -62,21 +62,18 @@ def test_the_run_file_is_that_of_one_process(suite: pytest.Pytester) -> None:
         assert run(suite, *XDIST, "-n2", f"--dist={dist}") == alone, dist
 
 
-def test_a_baseline_brought_back_runs_once_per_session(suite: pytest.Pytester) -> None:
+def test_a_baseline_brought_back_runs_once_a_round_in_the_whole_session(
+    suite: pytest.Pytester,
+) -> None:
     suite.makepyfile(SUITE)
-    found = run(suite, *XDIST, "-n2", "-k", "pruned")
+    options = ("-k", "pruned", "--energy-rounds=3")
+    found = run(suite, *XDIST, "-n2", *options)
     assert [(case["name"], case["implicit"], len(case["rounds"])) for case in found["cases"]] == [
-        (f"test_it[{group}-{method}]", method == "plain", 1)
+        (f"test_it[{group}-{method}]", method == "plain", 3)
         for group in "ABCD"
         for method in ("plain", "pruned")
     ]
-
-
-def test_rounds_work_over_workers(suite: pytest.Pytester) -> None:
-    suite.makepyfile(SUITE)
-    found = run(suite, *XDIST, "-n2", "-k", "test_it", "--energy-rounds=3")
-    assert {len(case["rounds"]) for case in found["cases"]} == {3}
-    assert found == run(suite, "-k", "test_it", "--energy-rounds=3")
+    assert found == run(suite, *options)
 
 
 def test_a_crash_takes_the_case_in_flight_and_no_other(suite: pytest.Pytester) -> None:

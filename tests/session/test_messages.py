@@ -69,14 +69,16 @@ IN_A_TEST = {
 }
 
 
-@pytest.mark.parametrize(("line", "said"), IN_A_TEST.items(), ids=IN_A_TEST)
-def test_a_mistake_in_a_test_shows_the_line_and_one_sentence(
-    suite: pytest.Pytester, line: str, said: str
-) -> None:
-    suite.makepyfile(f"{SETUP}\ndef test_x(energy):\n    {line}")
+def test_a_mistake_in_a_test_shows_the_line_and_one_sentence(suite: pytest.Pytester) -> None:
+    tests = [f"def test_{n}(energy):\n    {line}\n" for n, line in enumerate(IN_A_TEST)]
+    suite.makepyfile(SETUP + "\n".join(tests))
     result = suite.runpytest()
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines([f">*{line.rpartition(': ')[2].partition('(')[0]}*", f"E {said}"])
+    result.assert_outcomes(failed=len(IN_A_TEST))
+    wanted = []
+    for number, (line, said) in enumerate(IN_A_TEST.items()):
+        call = line.rpartition(": ")[2].partition("(")[0]
+        wanted += [f"*_ test_{number} _*", f">*{call}*", f"E {said}"]
+    result.stdout.fnmatch_lines(wanted)
     assert_none_of_ours(result.stdout.str() + result.stderr.str())
 
 
