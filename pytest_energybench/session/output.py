@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_energybench.report.text import plural
 from pytest_energybench.results.errors import ResultsError
 from pytest_energybench.results.history import FILE, append_history, entries_of
 from pytest_energybench.results.journal import HeldError, Journal, has_begun, read_journal
@@ -126,7 +127,7 @@ class RunWriter:
         taken = self._session.taken_over
         if taken:
             self.messages.append(
-                f"energy: {_count(len(taken), 'finished case')} taken over from"
+                f"energy: {plural(len(taken), 'finished case')} taken over from"
                 f" {self._shown(self._session.options.journal)}"
             )
         if summary is None:
@@ -186,7 +187,7 @@ class RunWriter:
                 " command with --energy-resume continues from there"
             )
         elif left is None or left:
-            what = "what could not be read" if left is None else _count(len(left), "case")
+            what = "what could not be read" if left is None else plural(len(left), "case")
             self.messages.append(
                 f"energy: {what} of {self._shown(journal)}, not asked for this time, stays"
                 " there; --energy-resume takes it over, and deleting the file gives it up"
@@ -225,7 +226,7 @@ class RunWriter:
             self.messages.append(f"energy run not stored as {name!r}: it has no good figure")
             return False
         return self._try(
-            f"stored energy run of {_count(len(good), 'case')}",
+            f"stored energy run of {plural(len(good), 'case')}",
             storage.path(name),
             lambda: storage.save(name, run, overwrite=options.overwrite),
         )
@@ -256,7 +257,3 @@ def _stems() -> Iterator[str]:
     """Names for the files of sessions that run at the same time."""
     yield STEM
     yield from (f"{STEM}-{number}" for number in count(2))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -50,10 +50,10 @@ class Began:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A unit's answer, and how many are still to come."""
+    """A unit's result, and how many are still to come."""
 
     unit: Unit
-    answer: TaskResult
+    result: TaskResult
     left: int
 
 
@@ -168,8 +168,8 @@ def wish(unit: Unit) -> str:
     return f"num_cpus={unit.num_cpus:g} and num_gpus={unit.num_gpus:g} beside {HOST}"
 
 
-def run(units: Sequence[Unit], jobs: Sequence[TaskSpec]) -> Generator[Began | Ended]:
-    """Run each unit's job on some host; an `Ended` for each, in the order they end.
+def run(units: Sequence[Unit], tasks: Sequence[TaskSpec]) -> Generator[Began | Ended]:
+    """Run each unit's task on some host; an `Ended` for each, in the order they end.
 
     Ray repeats what was lost with its host. When this is closed early, what runs is ended.
     """
@@ -177,11 +177,11 @@ def run(units: Sequence[Unit], jobs: Sequence[TaskSpec]) -> Generator[Began | En
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-    board = ray.remote(num_cpus=0)(ProgressActor).options(scheduling_strategy=here).remote()
-    task = ray.remote(run_unit)
+    progress = ray.remote(num_cpus=0)(ProgressActor).options(scheduling_strategy=here).remote()
+    remote = ray.remote(run_unit)
     pending: dict[Any, int] = {}
-    for number, (unit, job) in enumerate(zip(units, jobs, strict=True)):
-        options = task.options(
+    for number, (unit, task) in enumerate(zip(units, tasks, strict=True)):
+        options = remote.options(
             name=unit.label,
             num_cpus=unit.num_cpus,
             num_gpus=unit.num_gpus,
@@ -189,18 +189,18 @@ def run(units: Sequence[Unit], jobs: Sequence[TaskSpec]) -> Generator[Began | En
             max_retries=RETRIES,
             retry_exceptions=False,
         )
-        pending[options.remote(job, number, board)] = number
+        pending[options.remote(task, number, progress)] = number
     places: dict[int, str] = {}
     homeless: dict[Any, float] = {}
     try:
         while pending:
             ended, _ = ray.wait(list(pending), num_returns=1, timeout=1.0)
-            for number, host in _news(board, places).items():
+            for number, host in _news(progress, places).items():
                 if number in pending.values():
                     yield Began(units[number], host)
             for task_id in ended:
                 unit = units[pending.pop(task_id)]
-                yield Ended(unit, _answer(task_id), len(pending))
+                yield Ended(unit, _result(task_id), len(pending))
             for task_id in [] if ended else _stranded(pending, units, homeless):
                 ray.cancel(task_id)
                 unit = units[pending.pop(task_id)]
@@ -210,12 +210,12 @@ def run(units: Sequence[Unit], jobs: Sequence[TaskSpec]) -> Generator[Began | En
         _cancel(list(pending))
 
 
-def _news(board: Any, known: dict[int, str]) -> dict[int, str]:
+def _news(progress: Any, known: dict[int, str]) -> dict[int, str]:
     """Units that began somewhere since the last look; `known` is brought up to date."""
     import ray
 
     try:
-        places: dict[int, str] = ray.get(board.read.remote(), timeout=2.0)
+        places: dict[int, str] = ray.get(progress.read.remote(), timeout=2.0)
     except ray.exceptions.RayError:
         return {}  # only progress is lost
     new = {number: host for number, host in places.items() if known.get(number) != host}
@@ -223,17 +223,17 @@ def _news(board: Any, known: dict[int, str]) -> dict[int, str]:
     return new
 
 
-def _answer(task_id: Any) -> TaskResult:
+def _result(task_id: Any) -> TaskResult:
     import ray
 
     try:
-        answer: TaskResult = ray.get(task_id)
+        result: TaskResult = ray.get(task_id)
     except ray.exceptions.RayTaskError as error:
         return TaskResult("", trouble=str(error).strip().splitlines()[-1])
     except ray.exceptions.RayError as error:
         lost = f"its host or Ray's process on it was lost, {RETRIES + 1} times in a row"
         return TaskResult("", trouble=f"{lost} ({type(error).__name__})")
-    return answer
+    return result
 
 
 def _stranded(

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_energybench.parallel.ray import cluster as engine
-from pytest_energybench.parallel.ray.merge import why_missing
-from pytest_energybench.parallel.ray.results import Figures
+from pytest_energybench.parallel.ray import cluster
+from pytest_energybench.parallel.ray.results import UnitResults
 from pytest_energybench.parallel.ray.task import TaskSpec
 from pytest_energybench.parallel.ray.work_units import Unit, units_of
-from pytest_energybench.parallel.ray.worker_log import Executed, read_log
+from pytest_energybench.parallel.ray.worker_log import Executed, read_log, why_missing
+from pytest_energybench.report.text import plural
 from pytest_energybench.session.collection import is_metered, nodeid_of
 from pytest_energybench.session.config import EnergyConfig
 from pytest_energybench.session.role import Role
@@ -61,15 +61,15 @@ class Driver(Role):
         address = EnergyConfig.of(self._config).ray
         assert address is not None
         try:
-            engine.connect(address)
-        except engine.ClusterError as error:
+            cluster.connect(address)
+        except cluster.ClusterError as error:
             raise pytest.UsageError(f"--energy-ray={address}: {error}") from None
         self._connected = True
 
     def pytest_unconfigure(self) -> None:
         if self._connected:
             self._connected = False
-            engine.disconnect()
+            cluster.disconnect()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
@@ -79,21 +79,21 @@ class Driver(Role):
         self._items = {nodeid_of(item): item for item in session.items}
         # A run that is resumed has hosts already, and none of them is known to be one of ours.
         self._first_number = len(self._energy().hosts) + 1
-        there = engine.hosts()
+        there = cluster.hosts()
         units = units_of(session.items, len(there))
         for unit in units:
-            if not engine.fits(unit, there):
+            if not cluster.fits(unit, there):
                 raise pytest.UsageError(
-                    f"--energy-ray: {unit.label} asks for {engine.wish(unit)}, and no host of the"
+                    f"--energy-ray: {unit.label} asks for {cluster.wish(unit)}, and no host of the"
                     " cluster has that"
                 )
         if not units:
             return True
-        jobs = [self._job(unit, number) for number, unit in enumerate(units)]
-        self._tell(f"{_count(len(units), 'task')} for {_count(len(there), 'host')}")
-        with closing(engine.run(units, jobs)) as events:
+        tasks = [self._task(unit, number) for number, unit in enumerate(units)]
+        self._tell(f"{plural(len(units), 'task')} for {plural(len(there), 'host')}")
+        with closing(cluster.run(units, tasks)) as events:
             for event in events:
-                if isinstance(event, engine.Began):
+                if isinstance(event, cluster.Began):
                     self._tell(f"{event.unit.label} runs on {self._host(event.host)}")
                     continue
                 self._ended(session, event)
@@ -103,7 +103,7 @@ class Driver(Role):
                     raise session.Interrupted(session.shouldstop)
         return True
 
-    def _job(self, unit: Unit, number: int) -> TaskSpec:
+    def _task(self, unit: Unit, number: int) -> TaskSpec:
         environment = {name: os.environ.get(name) for name in ENVIRONMENT}
         if "num_cpus" not in unit.asked:
             environment[THREADS] = os.environ.get(THREADS)
@@ -118,28 +118,28 @@ class Driver(Role):
             basetemp=f"energy-{number}",
         )
 
-    def _ended(self, session: pytest.Session, event: engine.Ended) -> None:
+    def _ended(self, session: pytest.Session, event: cluster.Ended) -> None:
         """Report a unit's tests: those that ran, and an error for each that did not."""
-        unit, answer = event.unit, event.answer
-        host = self._host(answer.host)
+        unit, result = event.unit, event.result
+        host = self._host(result.host)
         where = f" on {host}" if host else ""
         self._tell(
-            f"{unit.label} did not run{where}: {answer.trouble}"
-            if answer.trouble
-            else f"{unit.label} ended{where} after {answer.seconds:.0f} s, {event.left} left"
+            f"{unit.label} did not run{where}: {result.trouble}"
+            if result.trouble
+            else f"{unit.label} ended{where} after {result.seconds:.0f} s, {event.left} left"
         )
-        if answer.niceness > 0 and host not in self._told_nice:
+        if result.niceness > 0 and host not in self._told_nice:
             self._told_nice.add(host)
             self._tell(
-                f"{host} runs its tasks at niceness {answer.niceness}, behind all else that runs"
-                f" there: start it with {engine.START_NODE}"
+                f"{host} runs its tasks at niceness {result.niceness}, behind all else that runs"
+                f" there: start it with {cluster.START_NODE}"
             )
-        figures = Figures(self._config, self._energy(), answer.journal, host)
-        account = read_log(answer.log)
-        for warning in account.warnings:
+        found = UnitResults(self._config, self._energy(), result.journal, host)
+        log = read_log(result.log)
+        for warning in log.warnings:
             self._config.hook.pytest_warning_recorded.call_historic(kwargs=warning)
         left = Counter(unit.nodeids)
-        for executed in account.finished:
+        for executed in log.finished:
             if not left[executed.nodeid]:
                 self._energy().errors.append(
                     f"{executed.nodeid} ran{where} and is no test here: the files differ"
@@ -147,14 +147,14 @@ class Driver(Role):
                 continue
             left[executed.nodeid] -= 1
             if not left[executed.nodeid]:
-                figures.take(executed.nodeid)
+                found.take(executed.nodeid)
             self._report(executed)
             if session.shouldfail or session.shouldstop:
                 return
         for nodeid in +left:
-            why = why_missing(nodeid, answer, account, where)
+            why = why_missing(nodeid, result, log, where)
             if is_metered(self._items[nodeid]):
-                figures.book_missing(self._items[nodeid], why.partition("\n")[0])
+                found.book_missing(self._items[nodeid], why.partition("\n")[0])
             self._report(_missing(nodeid, self._items[nodeid], why))
             if session.shouldfail or session.shouldstop:
                 return
@@ -182,10 +182,6 @@ class Driver(Role):
     def _tell(self, line: str) -> None:
         if self._config.getoption("verbose", 0) >= 0:
             self._energy().tell(f"energy: {line}")
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def _missing(nodeid: str, item: pytest.Item, why: str) -> Executed:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_energybench.session.state import EnergySession
 
 
-class Figures:
+class UnitResults:
     """The cases of one journal, taken over as their tests are reported."""
 
     def __init__(

@@ -68,34 +68,34 @@ class TaskResult:
     trouble: str = ""
 
 
-def run_unit(job: TaskSpec, number: int, board: Any = None) -> TaskResult:
+def run_unit(task: TaskSpec, number: int, progress: Any = None) -> TaskResult:
     """Run a unit here; for `ray.remote`.
 
     Args:
         number: the unit's.
-        board: actor that is told where the unit runs.
+        progress: actor that is told where the unit runs.
     """
     import ray
 
     host = ray.get_runtime_context().get_node_id()
-    if board is not None:
-        board.began.remote(number, host)
-    return run_job(job, host)
+    if progress is not None:
+        progress.began.remote(number, host)
+    return run_task(task, host)
 
 
-def run_job(job: TaskSpec, host: str) -> TaskResult:
-    """Run pytest for the job and wait for it; it is ended when this is interrupted or dies."""
-    if not os.path.isdir(job.folder):
+def run_task(task: TaskSpec, host: str) -> TaskResult:
+    """Run pytest for the task and wait for it; it is ended when this is interrupted or dies."""
+    if not os.path.isdir(task.folder):
         return TaskResult(
             host,
-            trouble=f"there is no folder {job.folder} on this host: the project must lie at the"
+            trouble=f"there is no folder {task.folder} on this host: the project must lie at the"
             " same path on all hosts",
         )
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="energybench-") as name:
         folder = Path(name)
-        (folder / "job.json").write_text(json.dumps(asdict(job)))
-        status = _run(job, folder)
+        (folder / "task.json").write_text(json.dumps(asdict(task)))
+        status = _run(task, folder)
         return TaskResult(
             host,
             status=status,
@@ -107,7 +107,7 @@ def run_job(job: TaskSpec, host: str) -> TaskResult:
         )
 
 
-def _run(job: TaskSpec, folder: Path) -> int:
+def _run(task: TaskSpec, folder: Path) -> int:
     # The child reads from the pipe and ends when nobody holds the other end any more.
     theirs, ours = os.pipe()
     child = Path(__file__).with_name("worker.py")
@@ -115,8 +115,8 @@ def _run(job: TaskSpec, folder: Path) -> int:
         with (folder / "printed").open("wb") as printed:
             process = subprocess.Popen(
                 [sys.executable, "-P", str(child), str(folder), str(theirs)],
-                cwd=job.folder,
-                env=_environment(job),
+                cwd=task.folder,
+                env=_environment(task),
                 stdin=subprocess.DEVNULL,
                 stdout=printed,
                 stderr=subprocess.STDOUT,
@@ -157,9 +157,9 @@ def _niceness() -> int:
     return own - above
 
 
-def _environment(job: TaskSpec) -> dict[str, str]:
-    found = {name: value for name, value in os.environ.items() if name not in job.environment}
-    found |= {name: value for name, value in job.environment.items() if value is not None}
+def _environment(task: TaskSpec) -> dict[str, str]:
+    found = {name: value for name, value in os.environ.items() if name not in task.environment}
+    found |= {name: value for name, value in task.environment.items() if value is not None}
     found.pop("PYTEST_CURRENT_TEST", None)
     return found
 

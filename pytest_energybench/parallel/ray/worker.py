@@ -1,7 +1,7 @@
-"""A unit's own pytest: the user's arguments, the unit's tests only, and an account of them.
+"""A unit's own pytest: the user's arguments, the unit's tests only, and a log of them.
 
 `python -P worker.py FOLDER FD`: a script, and nothing of the package is imported until pytest has
-loaded the plugin, as in any start of pytest. In FOLDER it finds `job.json`. It writes
+loaded the plugin, as in any start of pytest. In FOLDER it finds `task.json`. It writes
 `journal` (the figures, as `results.journal` has them) and `log`, one JSON object a line:
 `{"start": NODEID}`, `{"report": {...}}` in pytest's own serial form without the figures,
 `{"finish": NODEID}`, and `{"warning": {...}}` for what a test warned of. What stands there survives
@@ -58,7 +58,7 @@ class Child:
     """The plugin that makes a pytest a unit's."""
 
     def __init__(self, folder: Path) -> None:
-        self._job = json.loads((folder / "job.json").read_text())
+        self._task = json.loads((folder / "task.json").read_text())
         self._log = (folder / "log").open("w", encoding="utf-8")
         self._journal_path = folder / "journal"
         self._journal: Journal | None = None
@@ -67,12 +67,12 @@ class Child:
     @property
     def arguments(self) -> list[str]:
         """pytest's arguments."""
-        return list(self._job["arguments"])
+        return list(self._task["arguments"])
 
     @property
     def safe_path(self) -> bool:
         """Whether pytest was started without its folder on the module path."""
-        return bool(self._job["safe_path"])
+        return bool(self._task["safe_path"])
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> Generator[None, object, object]:
@@ -81,9 +81,9 @@ class Child:
             if hasattr(config.option, name):
                 setattr(config.option, name, value)
         if getattr(config.option, "basetemp", None) is not None:
-            config.option.basetemp = Path(config.option.basetemp) / self._job["basetemp"]
+            config.option.basetemp = Path(config.option.basetemp) / self._task["basetemp"]
             config.option.basetemp.parent.mkdir(parents=True, exist_ok=True)
-        config.args = self._job["files"]
+        config.args = self._task["files"]
         return (yield)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -92,7 +92,7 @@ class Child:
     ) -> Generator[None]:
         # Baselines that are not among these come back after this, as they did for the driver.
         yield
-        mine = set(self._job["nodeids"])
+        mine = set(self._task["nodeids"])
         others = [item for item in items if item.nodeid not in mine]
         if others:
             items[:] = [item for item in items if item.nodeid in mine]

@@ -1,12 +1,18 @@
-"""Reads what a unit's pytest reported of its tests."""
+"""Reads what a unit's pytest reported of its tests, and why of some it reported nothing."""
 
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import warnings
 from dataclasses import dataclass, field
 from typing import Any
+
+from pytest_energybench.parallel.ray.task import TaskResult
+
+LAST_LINES = 20
+"""Of what pytest printed, shown for a test without an outcome."""
 
 
 @dataclass(slots=True)
@@ -18,8 +24,8 @@ class Executed:
 
 
 @dataclass(slots=True)
-class Account:
-    """All of them.
+class WorkerLog:
+    """What all tests of a unit came to.
 
     Attributes:
         finished: tests that ran to their end, in order.
@@ -32,9 +38,9 @@ class Account:
     in_flight: str | None = None
 
 
-def read_log(content: bytes) -> Account:
-    """The account in a log of `worker.py`; a last line that was cut short is left out."""
-    account = Account()
+def read_log(content: bytes) -> WorkerLog:
+    """What `worker.py` wrote; a last line that was cut short is left out."""
+    log = WorkerLog()
     current: Executed | None = None
     for line in content.split(b"\n")[:-1]:
         ((kind, value),) = json.loads(line).items()
@@ -44,15 +50,15 @@ def read_log(content: bytes) -> Account:
             current = current or Executed(value["nodeid"])
             current.reports.append(_as_it_was(value))
         elif kind == "warning":
-            account.warnings.append(_warning(value))
+            log.warnings.append(_warning(value))
         elif current is not None:
-            account.finished.append(current)
+            log.finished.append(current)
             current = None
     if current is not None and any(report["when"] == "teardown" for report in current.reports):
-        account.finished.append(current)
+        log.finished.append(current)
     elif current is not None:
-        account.in_flight = current.nodeid
-    return account
+        log.in_flight = current.nodeid
+    return log
 
 
 def _warning(plain: dict[str, Any]) -> dict[str, Any]:
@@ -84,3 +90,34 @@ def _as_it_was(report: dict[str, Any]) -> dict[str, Any]:
     for name in ("sections", "user_properties"):
         report[name] = [tuple(each) for each in report.get(name, ())]
     return report
+
+
+def why_missing(nodeid: str, result: TaskResult, log: WorkerLog, where: str) -> str:
+    """What happened, in one line; then the end of what pytest printed.
+
+    Args:
+        where: ` on host 1`, or nothing.
+    """
+    if result.trouble:
+        return f"did not run{where}: {result.trouble}"
+    printed = result.printed.strip().splitlines()[-LAST_LINES:]
+    if nodeid == log.in_flight:
+        first = f"pytest{where} {_end(result.status)} while this test ran"
+    elif log.in_flight is not None:
+        first = f"did not run: pytest{where} {_end(result.status)} during {log.in_flight}"
+    else:
+        first = f"did not run: pytest{where} {_end(result.status)} without it"
+    return "\n".join([first, *printed])
+
+
+def _end(status: int | None) -> str:
+    if status is not None and status < 0:
+        return f"was ended by {_signal(-status)}"
+    return f"ended with status {status}"
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -12,10 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pytest_energybench.parallel.ray.merge import why_missing
-from pytest_energybench.parallel.ray.task import TaskResult, TaskSpec, run_job
+from pytest_energybench.parallel.ray.task import TaskResult, TaskSpec, run_task
 from pytest_energybench.parallel.ray.work_units import units_of
-from pytest_energybench.parallel.ray.worker_log import read_log
+from pytest_energybench.parallel.ray.worker_log import read_log, why_missing
 from pytest_energybench.results.journal import parse_journal
 
 GROUP = """
@@ -70,7 +69,7 @@ def test_the_tests_of_the_unit_run_and_no_other(suite: pytest.Pytester) -> None:
     )
     collected, _ = suite.inline_genitems("test_odd.py")
     nodeids = [item.nodeid for item in collected if "test_other" not in item.nodeid]
-    answer = run_job(job(*nodeids), "node")
+    answer = run_task(job(*nodeids), "node")
     assert answer.status == 0, answer.printed
     assert ran(answer) == nodeids
     cases = parse_journal("journal", answer.journal).run.cases
@@ -80,7 +79,7 @@ def test_the_tests_of_the_unit_run_and_no_other(suite: pytest.Pytester) -> None:
 def test_a_crash_ends_the_unit_and_what_was_finished_stays(suite: pytest.Pytester) -> None:
     suite.makepyfile(test_it=GROUP)
     plain, crash, slim = (f"test_it.py::test_it[{name}]" for name in ("plain", "crash", "slim"))
-    answer = run_job(job(plain, crash, slim), "node")
+    answer = run_task(job(plain, crash, slim), "node")
     assert answer.status == -signal.SIGKILL
     account = read_log(answer.log)
     assert (ran(answer), account.in_flight) == ([plain], crash)
@@ -95,7 +94,7 @@ def test_a_crash_ends_the_unit_and_what_was_finished_stays(suite: pytest.Pyteste
 def test_a_baseline_that_was_deselected_comes_back_in_the_unit(suite: pytest.Pytester) -> None:
     suite.makepyfile(test_it=GROUP)
     plain, slim = "test_it.py::test_it[plain]", "test_it.py::test_it[slim]"
-    answer = run_job(job(plain, slim, arguments=("-k", "slim", "--energy-rounds=2")), "node")
+    answer = run_task(job(plain, slim, arguments=("-k", "slim", "--energy-rounds=2")), "node")
     assert ran(answer) == [slim, plain, plain, slim]
     cases = parse_journal("journal", answer.journal).run.cases
     assert [(case.name, case.implicit, len(case.rounds)) for case in cases] == [
@@ -115,13 +114,13 @@ def test_what_the_driver_does_is_left_to_it(
     )
     name = "test_what_the_driver_does_is_left_to_it.py::test_a"
     own = ("--energy-json=run.json", "--junitxml=junit.xml", "--energy-overwrite")
-    answer = run_job(job(name, arguments=own), "node")
+    answer = run_task(job(name, arguments=own), "node")
     assert (answer.status, ran(answer)) == (0, [name]), answer.printed
     assert not {"run.json", "junit.xml", "reports", ".energy"} & set(os.listdir())
 
 
 def test_a_host_without_the_project_says_so(tmp_path: Path) -> None:
-    answer = run_job(job("test_a.py::test_a", folder=tmp_path / "absent"), "node")
+    answer = run_task(job("test_a.py::test_a", folder=tmp_path / "absent"), "node")
     assert answer.trouble.startswith(f"there is no folder {tmp_path / 'absent'} on this host")
 
 
@@ -140,7 +139,7 @@ def test_a_host_with_other_files_tells_why_nothing_ran(
     suite.makepyfile(test_it=GROUP)
     assert callable(change)
     change()
-    answer = run_job(job("test_it.py::test_it[plain]"), "node")
+    answer = run_task(job("test_it.py::test_it[plain]"), "node")
     assert ran(answer) == []
     why = why_missing("test_it.py::test_it[plain]", answer, read_log(answer.log), " on host 1")
     assert why.startswith(f"did not run: pytest on host 1 ended with status {answer.status}")
@@ -157,7 +156,7 @@ def test_what_a_unit_leaves_running_ends_with_it(suite: pytest.Pytester) -> None
             open("left", "w").write(str(left.pid))
         """
     )
-    assert run_job(job("test_it.py::test_it"), "node").status == 0
+    assert run_task(job("test_it.py::test_it"), "node").status == 0
     pid = int(Path("left").read_text())
     waited_for(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie")
 
@@ -174,8 +173,8 @@ def test_a_unit_ends_with_the_process_that_waits_for_it(suite: pytest.Pytester) 
         """
     )
     script = (
-        "from pytest_energybench.parallel.ray.task import TaskSpec, run_job;"
-        f"from pathlib import Path; run_job({job('test_it.py::test_it')!r}, 'node')"
+        "from pytest_energybench.parallel.ray.task import TaskSpec, run_task;"
+        f"from pathlib import Path; run_task({job('test_it.py::test_it')!r}, 'node')"
     )
     waiter = subprocess.Popen([sys.executable, "-c", script])
     waited_for(lambda: Path("pid").exists())
