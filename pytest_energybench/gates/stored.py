@@ -132,10 +132,10 @@ def compare_stored(
             among=among.get(nodeid),
             fails=fails,
         )
-    told = tuple(dict.fromkeys(each for found in unlike.values() for each in found))
-    summary = _summary(name, told, run, references, collected)
+    obstacles = tuple(dict.fromkeys(each for found in unlike.values() for each in found))
+    summary = _summary(name, obstacles, run, references, collected)
     noise = _below_noise(run, judged, floors)
-    told_of = StoredRun(
+    compared_with = StoredRun(
         name=shown,
         created=stored.created,
         commit=stored.commit,
@@ -143,7 +143,7 @@ def compare_stored(
         stale=list(summary.stale),
         not_run=list(summary.not_run),
     )
-    compared = msgspec.structs.replace(_with(run, judged), compared_with=told_of)
+    compared = msgspec.structs.replace(_with(run, judged), compared_with=compared_with)
     return compared, replace(summary, noise=noise, allowed=allow_mismatch)
 
 

@@ -272,18 +272,18 @@ def _searches(case: Case, last: Search, estimated: bool) -> tuple[SearchView, ..
 
     def text(search: Search) -> str:
         counted = plural(search.evaluations, "evaluation")
-        said = f"{counted}, {plural(search.images, 'image')}{cost(search)}"
+        words = f"{counted}, {plural(search.images, 'image')}{cost(search)}"
         if search is last and last.earlier:
-            said += f"; all searches {quantities.energy(spent, estimated=estimated).text}"
+            words += f"; all searches {quantities.energy(spent, estimated=estimated).text}"
         scan = search.reference_evaluations
         if scan is not None and search.evaluations:
             times = scan / search.evaluations
             images = plural(round(times * search.images), "image")
-            said += f". The paper's scan: {plural(scan, 'evaluation')}"
+            words += f". The paper's scan: {plural(scan, 'evaluation')}"
             # What breaks off sees fewer images, and the scan breaks nothing off.
             least = "at least " if search.at_most else ""
-            said += f", at this rate {least}{images}{cost(search, times)}"
-        return said
+            words += f", at this rate {least}{images}{cost(search, times)}"
+        return words
 
     known = spent is not None and case.total_j is not None
     return (

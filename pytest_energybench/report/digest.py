@@ -15,6 +15,7 @@ from pytest_energybench.gates import quantities
 from pytest_energybench.gates.results import broke_off
 from pytest_energybench.report import answers, figures
 from pytest_energybench.report.entries import Entry, entries, named
+from pytest_energybench.report.provenance import stored_name
 from pytest_energybench.report.text import listed, plural
 from pytest_energybench.report.view import CaseView, Kind, RunView
 from pytest_energybench.results.model import (
@@ -174,7 +175,7 @@ def digest(view: RunView) -> Digest:
     kinds = Counter(case.kind for case in view.cases)
     kind, word = _result(found, kinds)
     stored = run.compared_with
-    name = _stored_name(stored) if stored is not None else ""
+    name = stored_name(stored) if stored is not None else ""
     judged = _judged(run)
     return Digest(
         kind=kind,
@@ -307,13 +308,6 @@ def _commit(run: Run) -> str:
     branch = f"{run.commit.branch} " if run.commit.branch else ""
     dirty = " with uncommitted changes" if run.commit.dirty else ""
     return sanitize(f"{branch}{run.commit.id[:7]}{dirty}")
-
-
-def _stored_name(stored: StoredRun) -> str:
-    """`main (a1b2c3d, 2026-11-25)`"""
-    parts = [stored.commit.id[:7] if stored.commit else "", stored.created[:10]]
-    inside = ", ".join(filter(None, parts))
-    return sanitize(f"{stored.name} ({inside})" if inside else stored.name)
 
 
 def _references(run: Run) -> str:

@@ -84,9 +84,11 @@ def named(labels: Sequence[str]) -> str:
 def entries(view: RunView) -> list[Entry]:
     """What failed, then what nothing decides; equal ones as one, so that they hide no other."""
     failures = view.source.failures
-    told = {line.partition(": ")[0] for line in failures}
+    failed = {line.partition(": ")[0] for line in failures}
     found = [
-        entry for case in view.cases for entry in _of_case(case, is_told=case.source.nodeid in told)
+        entry
+        for case in view.cases
+        for entry in _of_case(case, is_told=case.source.nodeid in failed)
     ]
     found += _of_run(failures, view.cases, found)
     return list(_alike(sorted(found, key=_urgency)))

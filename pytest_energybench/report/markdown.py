@@ -117,9 +117,7 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def _origin(view: RunView) -> str:
-    words = ", ".join(
-        f"{meter.domain} {meter.source} ({meter.provenance})" for meter in view.meters
-    )
+    words = ", ".join(meter.text for meter in view.meters)
     commit = view.source.commit
     parts = [f"Meters: {words or 'none'}"]
     if view.without:

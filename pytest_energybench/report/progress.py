@@ -51,7 +51,7 @@ class Roll:
         nodeid: str,
         seconds: float,
         *,
-        said: Sequence[str] = (),
+        words: Sequence[str] = (),
         joules: float | None = None,
         estimated: bool = False,
     ) -> str:
@@ -59,10 +59,10 @@ class Roll:
 
         Args:
             seconds: since the test began.
-            said: what is being done, from the large to the small.
+            words: what is being done, from the large to the small.
             joules: of the window that is open.
         """
-        parts = [*(sanitize(each) for each in said if each), _waited(seconds)]
+        parts = [*(sanitize(each) for each in words if each), _waited(seconds)]
         if joules is not None:
             parts.append(quantities.energy(joules, estimated=estimated).text)
         return f"{self._named(nodeid)}: {', '.join(parts)}"

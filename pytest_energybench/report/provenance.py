@@ -46,7 +46,7 @@ def _machine(machine: Machine) -> list[tuple[str, str]]:
 def host_view(host: Host) -> HostView:
     """One of several machines in words: a row of their table."""
     machine = [value for _, value in _machine(host.machine) if value]
-    meters = [f"{meter.domain} {meter.source} ({meter.provenance})" for meter in host.meters]
+    meters = [meter_view(meter).text for meter in host.meters]
     return HostView(
         name=sanitize(host.name),
         machine=sanitize(", ".join(machine)),
@@ -69,17 +69,19 @@ def _compared_with(run: Run) -> list[str]:
     references = {each.reference for case in run.cases for each in case.comparisons}
     names = {
         "group": "each group's reference of this run",
-        "stored": stored_run(run.compared_with) if run.compared_with else "a stored run",
+        "stored": f"the stored run {stored_name(run.compared_with)}"
+        if run.compared_with
+        else "a stored run",
         "budget": "stated budgets",
     }
     return [text for reference, text in names.items() if reference in references]
 
 
-def stored_run(stored: StoredRun) -> str:
-    """`the stored run main (2026-11-25, commit 0123456789ab)`"""
-    told = [stored.created[:10], f"commit {stored.commit.id[:12]}" if stored.commit else ""]
-    words = ", ".join(filter(None, told))
-    return f"the stored run {stored.name}" + (f" ({words})" if words else "")
+def stored_name(stored: StoredRun) -> str:
+    """`main (a1b2c3d, 2026-11-25)`"""
+    parts = [stored.commit.id[:7] if stored.commit else "", stored.created[:10]]
+    inside = ", ".join(filter(None, parts))
+    return sanitize(f"{stored.name} ({inside})" if inside else stored.name)
 
 
 def meter_view(meter: MeterInfo) -> MeterView:

@@ -272,11 +272,7 @@ def _details(view: RunView, width: int) -> Iterator[str]:
 
 def _origin(view: RunView, run: Run, width: int, verbosity: int) -> Iterator[str]:
     """What measured it, what it took, and what went wrong outside of any case."""
-    meters = ", ".join(
-        f"{meter.domain} {meter.source} ({meter.provenance}"
-        + (f" {meter.error})" if meter.error.startswith("±") else ")")
-        for meter in view.meters
-    )
+    meters = ", ".join(meter.text for meter in view.meters)
     pue = f"; PUE {view.pue:g}" if view.pue != 1 else ""
     yield from _wrapped(f"meters: {meters or 'none'}{pue}", width)
     if verbosity > 0:

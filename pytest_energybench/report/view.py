@@ -166,6 +166,12 @@ class MeterView:
     period: str
     note: str
 
+    @property
+    def text(self) -> str:
+        """`cpu:0 rapl (measured ±2 %)`"""
+        error = f" {self.error}" if self.error.startswith("±") else ""
+        return f"{self.domain} {self.source} ({self.provenance}{error})"
+
 
 @dataclass(frozen=True, slots=True)
 class HostView:

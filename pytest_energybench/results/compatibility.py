@@ -59,13 +59,13 @@ def _machines(here: Machine, there: Machine) -> Iterable[str]:
         yield "the processor has no name here or there, so the machines can't be told apart"
     if here.fingerprint == there.fingerprint:
         return
-    told = False
+    is_explained = False
     for field in ("cpu", "cores", "memory_bytes", "gpus", "os", "python"):
         ours, theirs = getattr(here, field), getattr(there, field)
         if ours != theirs:
-            told = True
+            is_explained = True
             yield f"{field} is {_shown(ours)} here and {_shown(theirs)} there"
-    if not told:
+    if not is_explained:
         yield f"machine is {here.fingerprint} here and {there.fingerprint} there"
 
 

@@ -129,11 +129,11 @@ class RuntestMeter:
                 case = self._session.finished(
                     execution.draft, outcome, execution.energy.windows.missing
                 )
-                told = self._unheard[case.nodeid] = self._session.join(
+                sent = self._unheard[case.nodeid] = self._session.join(
                     self._unheard.get(case.nodeid), case
                 )
                 case = self._session.add(case)
-                setattr(report, CASE_ATTRIBUTE, msgspec.to_builtins(told))
+                setattr(report, CASE_ATTRIBUTE, msgspec.to_builtins(sent))
                 # A round that fails is its test's last.
                 last = execution.last or outcome in ("failed", "error")
                 setattr(report, LAST_ATTRIBUTE, last)
@@ -156,10 +156,10 @@ def missed_a_failure(report: pytest.TestReport, call: pytest.CallInfo[None]) -> 
         return False
     if call.excinfo is None:
         return str(report.longrepr).startswith("[XPASS(strict)]")
-    said = str(call.excinfo.value)
+    message = str(call.excinfo.value)
     if call.excinfo.errisinstance(pytest.fail.Exception):
-        return said.startswith(("DID NOT RAISE", "Unexpected success"))
-    return call.excinfo.errisinstance(AssertionError) and said.endswith("not raised")
+        return message.startswith(("DID NOT RAISE", "Unexpected success"))
+    return call.excinfo.errisinstance(AssertionError) and message.endswith("not raised")
 
 
 def outcome_after(report: pytest.TestReport, before: Outcome) -> Outcome:

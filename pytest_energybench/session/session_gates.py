@@ -209,10 +209,10 @@ class SessionGates:
         if collected is None:  # no worker lived to tell: what was not run may be a test or not
             summary = dataclasses.replace(summary, stale=(), not_run=summary.stale)
             if judged.compared_with is not None:
-                told = msgspec.structs.replace(
+                unknown = msgspec.structs.replace(
                     judged.compared_with, stale=[], not_run=list(summary.not_run)
                 )
-                judged = msgspec.structs.replace(judged, compared_with=told)
+                judged = msgspec.structs.replace(judged, compared_with=unknown)
             if "stale" in self.options.fail_on:
                 lines.append("which tests there are is not known, so no entry can be called stale")
         beside = [*run.failures, *lines, *beside_cases(summary, self.options.fail_on)]

@@ -353,12 +353,12 @@ class EnergySession:
         """Say in the run file that tests are missing which were to run, if there are any."""
         missing = sum(nodeid not in self.cases for nodeid in self.order)
         if missing:
-            told = (
+            line = (
                 f"the run was cut short: {missing} of its {len(self.order)} metered tests have no"
                 " figures"
             )
-            self.errors.append(told)
-            self.failures.append(told)
+            self.errors.append(line)
+            self.failures.append(line)
         return missing > 0
 
     def run(self) -> Run:

@@ -176,7 +176,7 @@ class Status:
         doing = progress_of(self._config).doing
         return self._roll.running(
             *next(iter(running.items())),
-            said=(doing.phase, doing.words),
+            words=(doing.phase, doing.words),
             joules=doing.joules,
             estimated=doing.estimated,
         )

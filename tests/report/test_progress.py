@@ -56,17 +56,17 @@ class TestLabels:
 class TestRunning:
     def test_says_case_phase_words_time_and_joules(self) -> None:
         line = Roll(PAPER).running(
-            PAPER[1], 38.9, said=("train", "epoch 3 of at most 6"), joules=900.0, estimated=True
+            PAPER[1], 38.9, words=("train", "epoch 3 of at most 6"), joules=900.0, estimated=True
         )
         assert line == "[2/2] resnet18-amp: train, epoch 3 of at most 6, 38 s, ~900 J"
 
     def test_leaves_out_what_is_not_known(self) -> None:
-        assert Roll(PAPER).running(PAPER[0], 90.0, said=("", "")) == (
+        assert Roll(PAPER).running(PAPER[0], 90.0, words=("", "")) == (
             "[1/2] resnet18-baseline: 1:30"
         )
 
     def test_words_hold_nothing_that_a_terminal_would_obey(self) -> None:
-        line = Roll(PAPER).running(PAPER[0], 1.0, said=("\x1b[2J", "a\nb"))
+        line = Roll(PAPER).running(PAPER[0], 1.0, words=("\x1b[2J", "a\nb"))
         assert line == "[1/2] resnet18-baseline: \\x1b[2J, a b, 1 s"
 
     def test_of_many_processes_three_are_named(self) -> None:

@@ -119,9 +119,9 @@ Entry = tuple[CaseView, float, float]
 
 
 def _absolute(entries: Sequence[Entry], number: int, shape_of: Mapping[str, int]) -> Plane:
-    told = f"{len(entries):,} of {plural(number, 'case')} have both figures."
+    text = f"{len(entries):,} of {plural(number, 'case')} have both figures."
     if len({case.source.group for case, _, _ in entries}) == 1:
-        told += f" {_front(entries)}"
+        text += f" {_front(entries)}"
         shown, left_out = _most(entries)
         ranks = {entry[0].key: rank for rank, entry in enumerate(pareto(shown), 1)}
     else:
@@ -140,7 +140,7 @@ def _absolute(entries: Sequence[Entry], number: int, shape_of: Mapping[str, int]
         x_ticks=x.ticks(lambda value: quantities.energy(value, uncertainty=value).text, 4),
         y_ticks=_down(y, lambda value: f"{value:.3g}"),
         here=None,
-        finding=told,
+        finding=text,
         left_out=left_out,
         time_ratio=False,
     )

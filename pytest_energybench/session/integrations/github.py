@@ -61,10 +61,10 @@ def github_annotations(
 
     workspace = Path(os.path.realpath(environ.get("GITHUB_WORKSPACE") or "."))
     lines: list[str] = []
-    told: set[str] = set()
+    of_cases: set[str] = set()
     for case in run.cases:
         result = case.result
-        told |= {line for line in failures if line.startswith(f"{case.nodeid}: ")}
+        of_cases |= {line for line in failures if line.startswith(f"{case.nodeid}: ")}
         if result is None or not result.reason or result.kind == "xfail":
             continue
         if result.kind != "fail" and result.reason == NOT_JUDGED:
@@ -80,7 +80,7 @@ def github_annotations(
             f"{name}={_escaped(text, in_property=True)}" for name, text in properties.items()
         )
         lines.append(f"::{level} {shown}::{_escaped(f'{case.name}: {result.text}')}")
-    rest = [line for line in failures if line not in told]
+    rest = [line for line in failures if line not in of_cases]
     return [*lines, *(f"::error title=energy gate::{_escaped(line)}" for line in rest)]
 
 
