@@ -159,9 +159,10 @@ def _check_overlap(domains: Sequence[Domain]) -> None:
     for whole in domains:
         for part in domains if len(whole.parts) > 1 else ():
             if part is not whole and set(part.parts) & set(whole.parts):
+                name = whole.name if whole.source == "custom" else whole.source
                 raise MeterError(
                     f"{whole.name} of {whole.source} has in it what {part.name} of {part.source}"
-                    " counts, so it would be counted twice: name one of them in the selection"
+                    f" counts, and would count it twice; leave one out: --energy-meters={name}"
                 )
 
 

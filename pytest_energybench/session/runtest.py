@@ -55,7 +55,7 @@ class RuntestMeter:
             try:
                 self._session.prepare()
             except pytest.UsageError as error:
-                pytest.fail(str(error), pytrace=False)
+                raise pytest.fail.Exception(str(error), pytrace=False) from None
         if is_metered_whole(item):
             self._session.execution_of(item)
 
