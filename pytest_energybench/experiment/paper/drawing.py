@@ -6,6 +6,7 @@ import importlib.util
 import io
 from typing import Any
 
+from pytest_energybench.experiment.paper.canvas import FONT, WIDTHS_MM
 from pytest_energybench.experiment.paper.figures import PaperFigure
 from pytest_energybench.experiment.paper.matrix import Matrix
 
@@ -14,19 +15,28 @@ INSTALL = "pip install 'pytest-energybench[bench]'"
 _SETTINGS: dict[Any, Any] = {
     "svg.hashsalt": "pytest-energybench",
     "svg.fonttype": "none",
-    "hatch.linewidth": 0.5,
     "font.family": "sans-serif",
+    "font.size": FONT,
+    "axes.linewidth": 0.6,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
 }
 """Text stays text, which is small and can be searched; ids come from a fixed salt."""
 
-_DOTS_PER_INCH = 130
+_DOTS_PER_INCH = 300
 
 
 def can_draw() -> bool:
     """Whether matplotlib is there; it is not imported to find out."""
     return importlib.util.find_spec("matplotlib") is not None
+
+
+ENDINGS = tuple(
+    f"{'' if width == WIDTHS_MM[0] else f'_{width}mm'}{kind}"
+    for width in WIDTHS_MM
+    for kind in (".svg", ".png")
+)
+"""What follows the stem in the names of a figure's files: the widest first, without its width."""
 
 
 def drawn(figure: PaperFigure, matrix: Matrix) -> dict[str, bytes] | None:
@@ -36,11 +46,13 @@ def drawn(figure: PaperFigure, matrix: Matrix) -> dict[str, bytes] | None:
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_SETTINGS)
-        drawing = figure.draw(matrix)
-        if drawing is None:
-            return None
-        svg, png = io.BytesIO(), io.BytesIO()
-        drawing.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-        drawing.set_layout_engine("none")  # laid out once, for both: it is half of drawing
-        drawing.savefig(png, format="png", dpi=_DOTS_PER_INCH, metadata={"Software": None})
-    return {".svg": svg.getvalue(), ".png": png.getvalue()}
+        contents = []
+        for width in WIDTHS_MM:
+            drawing = figure.draw(matrix, width)
+            if drawing is None:
+                return None
+            svg, png = io.BytesIO(), io.BytesIO()
+            drawing.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+            drawing.savefig(png, format="png", dpi=_DOTS_PER_INCH, metadata={"Software": None})
+            contents += [svg.getvalue(), png.getvalue()]
+    return dict(zip(ENDINGS, contents, strict=True))

@@ -137,6 +137,15 @@ class Matrix:
         found = self.relative(model, method, figure)
         return None if found is None else found.value
 
+    def stored(self, model: str, method: str) -> Range | None:
+        """Share of the bytes of the baseline's compressed weights that are not stored, 0 to 1: one
+        denominator for all methods."""
+        found = self.relative(model, method, metric("weight_bytes"))
+        if found is None:
+            return None
+        ends = None if found.bounds is None else (1 - found.bounds[1], 1 - found.bounds[0])
+        return Range(1 - found.value, ends, found.n)
+
     def differences(self, model: str, method: str, figure: Figure) -> tuple[float, ...]:
         """A figure less that of the model's baseline, of each pair."""
         return tuple(ours - theirs for ours, theirs in self.pairs(model, method, figure))

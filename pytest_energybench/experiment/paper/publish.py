@@ -6,20 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_energybench.experiment.paper.claims_page import claims_markdown, claims_table
-from pytest_energybench.experiment.paper.drawing import INSTALL, can_draw, drawn
+from pytest_energybench.experiment.paper.drawing import ENDINGS, INSTALL, can_draw, drawn
 from pytest_energybench.experiment.paper.figures import PAPER_FIGURES, PaperFigure
 from pytest_energybench.experiment.paper.headline import headline
 from pytest_energybench.experiment.paper.matrix import Matrix
 from pytest_energybench.experiment.paper.reference import reference
 from pytest_energybench.experiment.paper.render import csv_text, markdown_text, page_table
+from pytest_energybench.experiment.paper.savings_table import savings_table
 from pytest_energybench.experiment.paper.tables import paper_tables
 from pytest_energybench.experiment.paper.view_table import view_table
 from pytest_energybench.experiment.rules import PAPER_METHODS
 from pytest_energybench.report.attachments import Headline, Table
 from pytest_energybench.results.atomic import write_atomically
 from pytest_energybench.results.model import Run
-
-_ENDINGS = (".svg", ".png")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ def publish(run: Run, folder: Path) -> Published:
         return Published()
     cells = [(model, method, case) for (model, method), case in matrix.cases.items()]
     views = view_table(run, cells)
-    tables = (*paper_tables(matrix), *([views] if views.rows else []))
+    tables = (savings_table(matrix), *paper_tables(matrix), *([views] if views.rows else []))
     if not views.rows:
         for ending in (".csv", ".md"):
             (folder / "tables" / f"{views.stem}{ending}").unlink(missing_ok=True)
@@ -93,7 +92,7 @@ def _figures(matrix: Matrix, folder: Path) -> tuple[tuple[Path, ...], tuple[str,
 
 
 def _remove(figure: PaperFigure, folder: Path) -> None:
-    for ending in _ENDINGS:
+    for ending in ENDINGS:
         (folder / f"{figure.stem}{ending}").unlink(missing_ok=True)
 
 

@@ -1,7 +1,7 @@
-"""How models and methods look in every figure.
+"""How models and methods look and what they are called in every figure.
 
 Colours are Okabe and Ito's ("Color Universal Design", 2008), which stay apart in every kind of
-colour blindness; hatches and markers tell the same in grey print.
+colour blindness; markers tell the same in grey print.
 """
 
 from __future__ import annotations
@@ -15,40 +15,51 @@ GRID = "#d9d9d9"
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A colour, and the hatch (of a bar) and marker (of a point) that say the same without it."""
+    """A colour, and the marker that says the same without it."""
 
     colour: str
-    hatch: str
     marker: str
+
+    @property
+    def pale(self) -> bool:
+        """Whether a thin line of this colour can't be seen on white."""
+        return self.colour == "#f0e442"
 
 
 _METHODS = {
-    "baseline": Look("#4d4d4d", "", "o"),
-    "amp": Look("#f0e442", "", "v"),
-    "steganographic": Look("#56b4e9", "///", "s"),
-    "pruning": Look("#e69f00", "---", "^"),
-    "lowrank": Look("#009e73", "xxx", "D"),
-    "channel": Look("#cc79a7", "|||", "P"),
+    "baseline": Look("#4d4d4d", "o"),
+    "amp": Look("#f0e442", "v"),
+    "autocast": Look("#8c6d00", "<"),
+    "steganographic": Look("#56b4e9", "s"),
+    "pruning": Look("#e69f00", "^"),
+    "lowrank": Look("#009e73", "D"),
+    "channel": Look("#cc79a7", "P"),
 }
 _FURTHER = (
-    Look("#ffffff", "\\\\\\", "X"),
-    Look("#d55e00", "++", "h"),
-    Look("#0072b2", "//", "*"),
-    Look("#bdbdbd", "--", "<"),
-    Look("#a6761d", "xx", ">"),
+    Look("#bdbdbd", "X"),
+    Look("#d55e00", "h"),
+    Look("#0072b2", "*"),
+    Look("#000000", ">"),
+    Look("#a6761d", "p"),
 )
-"""Hatches of straight lines only: one of dots is 130 kB of SVG."""
+
+_NAMES = {
+    "amp": "mixed precision",
+    "lowrank": "low rank",
+    "channel": "channels",
+    "naive-truncation": "naive truncation",
+}
 
 MODEL_LOOKS = (
-    Look("#000000", "", "o"),
-    Look("#e69f00", "", "s"),
-    Look("#56b4e9", "", "^"),
-    Look("#009e73", "", "v"),
-    Look("#8c6d00", "", "D"),
-    Look("#0072b2", "", "P"),
-    Look("#d55e00", "", "X"),
-    Look("#cc79a7", "", "*"),
-    Look("#7f7f7f", "", "h"),
+    Look("#000000", "o"),
+    Look("#e69f00", "s"),
+    Look("#56b4e9", "^"),
+    Look("#009e73", "v"),
+    Look("#8c6d00", "D"),
+    Look("#0072b2", "P"),
+    Look("#d55e00", "X"),
+    Look("#cc79a7", "*"),
+    Look("#7f7f7f", "h"),
 )
 
 
@@ -66,3 +77,8 @@ def method_looks(methods: Sequence[str]) -> dict[str, Look]:
 def model_looks(models: Sequence[str]) -> dict[str, Look]:
     """A look for each model, in their order."""
     return {model: MODEL_LOOKS[i % len(MODEL_LOOKS)] for i, model in enumerate(models)}
+
+
+def method_name(method: str) -> str:
+    """`steganographic+channel` is called `steganographic + channels`."""
+    return " + ".join(_NAMES.get(part, part) for part in method.split("+"))

@@ -124,12 +124,6 @@ def with_search(figure: Figure) -> Figure:
     return both
 
 
-def stored_rate(trial: Trial) -> float | None:
-    """Share of the bytes of the baseline's compressed weights that are not stored, 0 to 1: one
-    denominator for all methods."""
-    return 0.0 if trial.method == BASELINE else metric("realised_rate")(trial)
-
-
 def compression(trial: Trial) -> float | None:
     """The method's own headline rate, 0 to 1, as in the paper's tables."""
     if trial.method == BASELINE:

@@ -1,21 +1,24 @@
 """What the figures hold, as matplotlib has it before it draws."""
 
-import dataclasses
-import math
 from functools import cache
 
 import pytest
 from msgspec.structs import replace
 
 from pytest_energybench.experiment.paper import figures
+from pytest_energybench.experiment.paper.canvas import WIDTHS_MM
+from pytest_energybench.experiment.paper.figures import PAPER, SEARCHED
 from pytest_energybench.experiment.paper.matrix import Matrix
 from pytest_energybench.experiment.paper.reference import reference
-from pytest_energybench.experiment.paper.trials import energy_j
+from pytest_energybench.experiment.paper.style import method_name
+from pytest_energybench.experiment.paper.trials import energy_j, epochs, with_search
 from tests.experiment.paper import samples
 
 pytest.importorskip("matplotlib")
 
+WIDE, NARROW = WIDTHS_MM
 NAMES = [model.paper_name for model in reference().models]
+METHODS = [method_name(method) for method in samples.METHODS[1:]]
 PAIRS = (
     figures.energy_and_accuracy,
     figures.time_and_compression,
@@ -27,7 +30,7 @@ PAIRS = (
 @pytest.fixture(scope="module")
 def drawn(matrix):
     """A figure of the whole matrix, drawn once."""
-    return cache(lambda draw: draw(matrix))
+    return cache(lambda draw: draw(matrix, WIDE))
 
 
 @pytest.fixture(scope="module")
@@ -41,113 +44,135 @@ def legend(drawing):
     return [text.get_text() for text in only.get_texts()]
 
 
-def heights(axes):
-    """Method after method, the heights of its bars."""
-    return [[bar.get_height() for bar in container] for container in axes.containers]
+def plotted(axes, *, hollow=False):
+    """Marker by marker, the points of a panel."""
+    return [
+        list(zip(*line.get_data(), strict=True))
+        for line in axes.lines
+        if line.get_linestyle() == "None"
+        and line.get_marker() not in "|_"
+        and (line.get_markerfacecolor() == "none") == hollow
+        and len(line.get_xdata())
+    ]
+
+
+def foot(drawing):
+    return drawing.texts[-1].get_text().replace("\n", " ")
 
 
 @pytest.mark.parametrize("draw", PAIRS)
-def test_all_models_and_methods_are_in_it(drawn, draw):
+def test_a_model_is_a_row_and_a_method_a_marker(drawn, draw):
     drawing = drawn(draw)
-    assert [label.get_text() for label in drawing.axes[-1].get_xticklabels()] == NAMES
-    assert legend(drawing) == list(samples.METHODS)
+    assert [label.get_text() for label in drawing.axes[0].get_yticklabels()] == NAMES
+    assert [name for name in METHODS if name not in legend(drawing)] == []
+    for axes in drawing.axes:
+        assert axes.get_xlabel()
+        assert all(len(points) == 9 for points in plotted(axes))
 
 
-@pytest.mark.parametrize("draw", PAIRS)
-def test_bars_start_at_zero_and_axes_have_units(drawn, draw):
-    for axes in drawn(draw).axes:
-        assert axes.get_ylabel()
-        if axes.containers:
-            assert axes.get_ylim()[0] == 0
-            assert len(axes.containers) == 5
-            assert all(len(container) == 9 for container in axes.containers)
+@pytest.mark.parametrize("draw", [figure.draw for figure in figures.PAPER_FIGURES])
+def test_a_figure_is_as_wide_as_a_page_s_column_and_its_print_fits(drawn, part, draw):
+    for drawing, width in ((drawn(draw), WIDE), (draw(Matrix.of(part), NARROW), NARROW)):
+        assert drawing.get_figwidth() * 25.4 == pytest.approx(width)
+        (only,) = drawing.legends
+        frame = drawing.bbox
+        lowest = min(axes.get_tightbbox().y0 for axes in drawing.axes)
+        for printed in (only, *drawing.texts):
+            box = printed.get_window_extent()
+            assert frame.x0 <= box.x0
+            assert box.x1 <= frame.x1
+        assert drawing.texts[-1].get_window_extent().y1 <= lowest
+        assert foot(drawing).endswith(
+            "Run: digits, Intel Xeon Platinum 8488C, 1 seed; energy from cpu-time (estimated) and"
+            " ram-size (estimated). One seed has no bounds."
+        )
 
 
 def test_figure_1_has_the_probed_points_of_every_model(matrix, drawn):
     drawing = drawn(figures.bits_and_accuracy)
     assert [axes.get_title() for axes in drawing.axes] == NAMES
     for axes, model in zip(drawing.axes, matrix.models, strict=True):
-        curve, found, paper = axes.lines
         search = matrix.cases[model, "steganographic"].search
-        assert list(zip(*curve.get_data(), strict=True)) == sorted(search.curve)
+        assert plotted(axes) == [sorted(search.curve)]
+        found, paper = axes.lines[-2:]
         assert found.get_xdata()[0] == samples.BITS[model]
         published = {each.name: each.table6.zeroed_bits for each in reference().models}
         assert paper.get_xdata()[0] == published[model]
-    assert legend(drawing) == ["probed", "capacity found", "capacity in the paper"]
 
 
-def test_figure_1_marks_what_was_broken_off_at_the_most_it_can_be(matrix):
-    case = matrix.cases["alexnet", "steganographic"]
-    search = replace(case.search, at_most=[(28.0, 0.9), (30.0, 0.88)])
-    broken_off = {**matrix.cases, ("alexnet", "steganographic"): replace(case, search=search)}
-    drawing = figures.bits_and_accuracy(dataclasses.replace(matrix, cases=broken_off))
-    marked = [axes for axes in drawing.axes if axes.collections]
-    assert [axes.get_title() for axes in marked] == ["AlexNet"]
-    (points,) = marked[0].collections
-    assert points.get_offsets().tolist() == [[28.0, 0.9], [30.0, 0.88]]
+def test_figure_1_marks_what_was_broken_off_at_the_most_it_can_be(part):
+    search = next(c.search for c in part.cases if c.params["method"] == "steganographic")
+    cases = [
+        replace(c, search=replace(search, at_most=[(28.0, 0.9), (30.0, 0.88)]))
+        if c.params["method"] == "steganographic"
+        else c
+        for c in part.cases
+    ]
+    drawing = figures.bits_and_accuracy(Matrix.of(replace(part, cases=cases)), WIDE)
+    assert plotted(drawing.axes[0], hollow=True) == [[(28.0, 0.9), (30.0, 0.88)]]
     assert "broken off: at most" in legend(drawing)
 
 
-def test_figure_2_shows_the_data_centre_s_watt_hours(matrix, drawn):
-    upper, lower = drawn(figures.energy_and_accuracy).axes
-    baseline = heights(upper)[0]
-    case = matrix.cases["alexnet", "baseline"]
-    assert baseline[0] == pytest.approx(1.58 * case.total_j / 3600)
-    assert "(Wh)" in upper.get_ylabel()
-    assert len(lower.collections) == 5
-
-
-def test_figure_3_shows_time_and_compression(matrix, drawn):
-    upper, lower = drawn(figures.time_and_compression).axes
-    assert heights(upper)[0][0] == pytest.approx(
-        matrix.cases["alexnet", "baseline"].duration_s / 60
+def test_figure_2_shows_ratios_with_the_search_beside_and_the_paper_s_points_hollow(matrix, drawn):
+    left, right = drawn(figures.energy_and_accuracy).axes
+    assert left.get_xscale() == "log"
+    ours = [x for points in plotted(left) for x, _ in points]
+    assert ours == pytest.approx(
+        [matrix.ratio(model, m, energy_j) for m in matrix.methods[1:] for model in matrix.models]
     )
-    assert "(min)" in upper.get_ylabel()
-    assert heights(lower)[2][0] == pytest.approx(100 * 22 / 32)
-    assert heights(lower)[0] == [0] * 9
+    ends = [x for line in left.lines if line.get_marker() == "|" for x in line.get_xdata()]
+    assert ends == pytest.approx(
+        [
+            matrix.ratio(model, method, with_search(energy_j))
+            for method in ("steganographic", "pruning", "lowrank")
+            for model in matrix.models
+        ]
+    )
+    hollow = plotted(right, hollow=True)
+    vgg16 = reference().models[matrix.models.index("vgg16")]
+    change = vgg16.table7.accuracy - vgg16.table6.baseline_accuracy
+    assert len(hollow) == 3
+    assert hollow[1][matrix.models.index("vgg16")][0] == pytest.approx(100 * change)
+    assert legend(drawn(figures.energy_and_accuracy))[-2:] == [SEARCHED, PAPER]
 
 
-def test_figure_4_has_a_panel_a_method_and_a_marker_a_model(matrix, drawn):
+def test_figures_3_and_4_have_stored_bytes_over_the_baseline_s(matrix, drawn):
+    _, right = drawn(figures.time_and_compression).axes
+    assert [points[0][0] for points in plotted(right)] == pytest.approx([0, 50, 50, 0, 20])
     drawing = drawn(figures.energy_against_compression)
-    assert [axes.get_title() for axes in drawing.axes] == list(samples.METHODS[1:])
+    assert [axes.get_title() for axes in drawing.axes] == METHODS
     assert legend(drawing) == NAMES
     for axes, method in zip(drawing.axes, samples.METHODS[1:], strict=True):
-        points = [tuple(each.get_offsets()[0]) for each in axes.collections]
-        assert [y for _, y in points] == pytest.approx(
+        assert [points[0][1] for points in plotted(axes)] == pytest.approx(
             [matrix.ratio(model, method, energy_j) for model in matrix.models]
         )
-        assert axes.get_ylim()[0] == 0
-        assert axes.get_ylim()[1] > max(y for _, y in points)
+        assert len(plotted(axes, hollow=True)) == (0 if method == "amp" else 9)
 
 
-def test_figure_6_is_energy_by_epoch(matrix, drawn):
-    upper, lower = drawn(figures.energy_per_epoch_and_epochs).axes
-    case = matrix.cases["vgg16", "baseline"]
-    place = matrix.models.index("vgg16")
-    epochs = case.metrics["epochs"]
-    assert heights(lower)[0][place] == epochs
-    assert heights(upper)[0][place] == pytest.approx(case.facility_j / 3600 / epochs)
+def test_figure_6_parts_the_ratio_of_figure_2_into_two(matrix, drawn):
+    each, counted = drawn(figures.energy_per_epoch_and_epochs).axes
+    place, method = matrix.models.index("vgg16"), samples.METHODS.index("pruning") - 1
+    factors = [plotted(axes)[method][place][0] for axes in (each, counted)]
+    assert factors[1] == pytest.approx(matrix.ratio("vgg16", "pruning", epochs))
+    assert factors[0] * factors[1] == pytest.approx(matrix.ratio("vgg16", "pruning", energy_j))
 
 
-@pytest.mark.parametrize("draw", [figures.energy_and_accuracy, figures.energy_per_epoch_and_epochs])
-def test_an_estimate_is_named_on_its_axis(part, draw):
-    estimated = draw(Matrix.of(part)).axes[0].get_ylabel()
-    assert "estimated" in estimated
-    assert "estimated" not in draw(Matrix.of(samples.metered(part))).axes[0].get_ylabel()
+def test_several_seeds_have_bars(part):
+    many = samples.seeded(part, 3, energy=lambda _, method, seed: 1 + seed * len(method) / 100)
+    drawing = figures.energy_and_accuracy(Matrix.of(many), NARROW)
+    ranges = [line.get_segments() for line in drawing.axes[0].collections]
+    bounds = Matrix.of(many).relative("convnext_base", "pruning", energy_j).bounds
+    drawn_bars = [tuple(segment[:, 0]) for segments in ranges for segment in segments]
+    assert any(found == pytest.approx(bounds) for found in drawn_bars)
+    assert "Bars: one-sided 95 % t bounds over seeds" in foot(drawing)
 
 
-def test_an_estimated_ratio_is_named_on_its_axis(part):
-    words = [
-        figures.energy_against_compression(Matrix.of(each))._supylabel.get_text()
-        for each in (part, samples.metered(part))
-    ]
-    assert ["estimated" in word for word in words] == [True, False]
-
-
-def test_a_figure_that_is_not_known_leaves_a_gap(part):
-    cases = [replace(part.cases[0], total_j=None, facility_j=None), *part.cases[1:]]
-    upper, _ = figures.energy_and_accuracy(Matrix.of(replace(part, cases=cases))).axes
-    assert math.isnan(heights(upper)[0][0])
+def test_an_estimate_is_named_as_a_time_ratio_on_its_axis(part):
+    for draw in (figures.energy_and_accuracy, figures.energy_per_epoch_and_epochs):
+        estimated = draw(Matrix.of(part), WIDE).axes[0].get_xlabel()
+        assert estimated.startswith("energy (estimated: a time ratio)")
+    measured = figures.energy_and_accuracy(Matrix.of(samples.metered(part)), WIDE)
+    assert measured.axes[0].get_xlabel() == "energy, over the baseline's"
 
 
 @pytest.mark.parametrize(
@@ -155,25 +180,15 @@ def test_a_figure_that_is_not_known_leaves_a_gap(part):
     [
         (figures.bits_and_accuracy, ("baseline", "pruning")),
         (figures.energy_against_compression, ("baseline",)),
-        (figures.energy_against_compression, ("pruning", "lowrank")),
+        (figures.energy_and_accuracy, ("pruning", "lowrank")),
     ],
 )
-def test_nothing_to_show_is_no_figure(run, draw, methods):
-    assert draw(Matrix.of(samples.only(run, methods=methods))) is None
+def test_nothing_to_show_is_no_figure(part, draw, methods):
+    assert draw(Matrix.of(samples.only(part, methods=methods)), WIDE) is None
 
 
 def test_without_energies_the_figures_of_energy_are_left_out(part):
     bare = replace(part, cases=[replace(c, total_j=None, facility_j=None) for c in part.cases])
-    assert figures.energy_and_accuracy(Matrix.of(bare)) is None
-    assert figures.energy_per_epoch_and_epochs(Matrix.of(bare)) is None
-    assert figures.time_and_compression(Matrix.of(bare)) is not None
-
-
-@pytest.mark.parametrize("draw", [figure.draw for figure in figures.PAPER_FIGURES])
-def test_the_legend_fits_into_the_figure(drawn, part, draw):
-    for drawing in (drawn(draw), draw(Matrix.of(part))):
-        drawing.draw_without_rendering()
-        (only,) = drawing.legends
-        box, frame = only.get_window_extent(), drawing.bbox
-        assert box.x0 >= frame.x0
-        assert box.x1 <= frame.x1
+    assert figures.energy_and_accuracy(Matrix.of(bare), WIDE) is None
+    assert figures.energy_per_epoch_and_epochs(Matrix.of(bare), WIDE) is None
+    assert figures.time_and_compression(Matrix.of(bare), WIDE) is not None

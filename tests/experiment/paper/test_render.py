@@ -3,12 +3,13 @@
 import pytest
 
 from pytest_energybench.experiment.paper.render import csv_text, escape, markdown_text, page_table
+from pytest_energybench.experiment.paper.savings_table import savings_table
 from pytest_energybench.experiment.paper.tables import Column, PaperTable, paper_tables
 
 
-@pytest.fixture(scope="module", params=range(4))
+@pytest.fixture(scope="module", params=range(5))
 def table(request, matrix):
-    return paper_tables(matrix)[request.param]
+    return (*paper_tables(matrix), savings_table(matrix))[request.param]
 
 
 def test_golden_files(table, golden):
