@@ -23,8 +23,9 @@ for each further gigabyte of DDR4 and 0.4 to 0.6 W of DDR3; work adds to it, sup
 DDR5 and LPDDR follow their makers' lower voltages and larger modules."""
 
 MOST_OF_CPU = 0.25
-"""Memory is charged no more than this part of what the processor draws with all our threads busy. A
-bound, chosen so that beside busy threads it is never most of a total, however many gigabytes."""
+"""Memory is charged no more than this part of what the processor draws with all our threads busy: a
+choice, so that it is at most a fifth of a total then, however many gigabytes there are. Beside one
+thread of many it can be more, and the report says how much."""
 
 ERROR = 0.7
 """Modules differ by their size, ranks and load: of DDR4, 0.03 to 0.13 W/GB."""
