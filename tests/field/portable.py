@@ -2,7 +2,8 @@
 
     python tests/field/portable.py
 
-ends with status 0 where it works, and at the line that doesn't where it doesn't.
+ends with status 0 where it works, and at the line that doesn't where it doesn't. `--minute` leaves
+out all that takes a session of pytest.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from pathlib import Path
 
 import pytest
 
+from pytest_energybench import measure
 from pytest_energybench.cli import main
 from pytest_energybench.metering.errors import LockTimeoutError
 from pytest_energybench.metering.locks import MachineLock, Patience
 from pytest_energybench.results.atomic import write_atomically
 from pytest_energybench.results.errors import WriteError
+from pytest_energybench.results.journal import HeldError, Journal
 
 ALONE = ("-p", "no:cacheprovider", "-p", "pytest_energybench.plugin", "--capture=sys")
 SUITE = """
@@ -47,6 +50,25 @@ MachineLock().enter()
 print("held", flush=True)
 sys.stdin.readline()
 """
+
+
+def minute() -> None:
+    """What all else stands on: a window, a file, a journal."""
+    with measure() as window:
+        sum(range(2_000_000))
+    assert window.total_j > 0, window
+    assert not window.errors, window.errors
+    for content in b"1\n", b"2\n":
+        write_atomically("folder/file", content, overwrite=True)
+    assert Path("folder/file").read_bytes() == b"2\n"
+    with pytest.raises(WriteError, match="is there already"):
+        write_atomically("folder/file", b"3", overwrite=False)
+    journal = Journal.claim("energy.journal")
+    with pytest.raises(HeldError):
+        Journal.claim("energy.journal")
+    journal.move_aside(Path("left"))
+    Journal.claim("energy.journal").discard()
+    assert sorted(os.listdir()) == ["folder", "left", "locks"]
 
 
 def day() -> None:
@@ -150,8 +172,10 @@ if __name__ == "__main__":
         before = os.getcwd()
         os.chdir(folder)
         try:
-            journal_of_a_crash()
-            day()
-            windows_exclude_each_other()
+            minute()
+            if "--minute" not in sys.argv:
+                journal_of_a_crash()
+                day()
+                windows_exclude_each_other()
         finally:
             os.chdir(before)

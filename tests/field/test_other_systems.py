@@ -27,11 +27,20 @@ from tests.field.elsewhere.windows import Kernel32
 HERE = Path(__file__).parent
 
 
-@pytest.mark.parametrize("system", ["win32", pytest.param("darwin", marks=pytest.mark.slow)])
-def test_a_day_on_another_system(system: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "day",
+    [
+        ["win32", "--minute"],
+        pytest.param(["win32"], marks=pytest.mark.slow),
+        pytest.param(["darwin"], marks=pytest.mark.slow),
+    ],
+    ids=" ".join,
+)
+def test_a_day_on_another_system(day: list[str], tmp_path: Path) -> None:
+    system, *options = day
     path = os.pathsep.join([str(HERE.parents[1]), str(HERE / "elsewhere")])
     done = subprocess.run(
-        [sys.executable, str(HERE / "portable.py")],
+        [sys.executable, str(HERE / "portable.py"), *options],
         env={**os.environ, "ELSEWHERE": system, "PYTHONPATH": path, "TMPDIR": str(tmp_path)},
         capture_output=True,
         text=True,
