@@ -64,9 +64,10 @@ def _rendered(run: Run, form: str) -> str:
     if form == "html":
         return _page(run)
     if form == "markdown":
+        from pytest_energybench.report.build import run_view
         from pytest_energybench.report.markdown import render_markdown
 
-        return render_markdown(run)
+        return render_markdown(run_view(run))
     from pytest_energybench.report.table_csv import render_csv
 
     return render_csv(run)
@@ -76,13 +77,14 @@ def _page(run: Run) -> str:
     """The page, with the paper's tables and figures where the cases are the paper's."""
     from pytest_energybench.base.text import sanitize
     from pytest_energybench.experiment.paper.publish import is_the_papers, publish
+    from pytest_energybench.report.build import run_view
     from pytest_energybench.report.html import render_html
 
     if not is_the_papers(run):
-        return render_html(run)
+        return render_html(run_view(run))
     with TemporaryDirectory(prefix="energybench-") as folder:
         published = publish(run, Path(folder))
         for line in published.left_out:
             print(sanitize(line))
         found = [] if published.headline is None else [published.headline]
-        return render_html(run, [*found, *published.figures, *published.tables])
+        return render_html(run_view(run), [*found, *published.figures, *published.tables])

@@ -17,7 +17,6 @@ from markupsafe import Markup, escape
 from pytest_energybench import __version__
 from pytest_energybench.base.text import sanitize
 from pytest_energybench.report.attachments import Attachment, Headline, Table, embedded
-from pytest_energybench.report.build import run_view
 from pytest_energybench.report.charts.forest import forests
 from pytest_energybench.report.charts.plane import planes, series
 from pytest_energybench.report.columns import columns
@@ -27,7 +26,6 @@ from pytest_energybench.report.entries import MOST_NAMED, MOST_OF_EACH, shown_of
 from pytest_energybench.report.text import parts_of_id
 from pytest_energybench.report.view import GLYPHS, RunView
 from pytest_energybench.results.atomic import write_atomically
-from pytest_energybench.results.model import Run
 
 _LONG_WORD = re.compile(r"([^\W_]{16})(?=[^\W_])")
 """A part of an id that is longer than this breaks all the same."""
@@ -41,13 +39,12 @@ third of opening a page of 2,000 cases (median of 7, Chromium), but a packed pan
 the browser's own search."""
 
 
-def render_html(run: Run, attachments: Sequence[Attachment] = ()) -> str:
+def render_html(view: RunView, attachments: Sequence[Attachment] = ()) -> str:
     """The page as a string.
 
     Args:
         attachments: files of figures, embedded in the order given; tables; a headline.
     """
-    view = run_view(run)
     found = digest(view)
     entries, left_out = shown_of_each(found.entries, MOST_OF_EACH)
     drawn = forests(
@@ -79,7 +76,9 @@ def render_html(run: Run, attachments: Sequence[Attachment] = ()) -> str:
             packed=len(view.cases) >= PACKED_FROM,
             figures=figures,
             tables=[each for each in attachments if isinstance(each, Table)],
-            run_errors=[sanitize(each) for each in run.errors if each not in run.failures],
+            run_errors=[
+                sanitize(each) for each in view.source.errors if each not in view.source.failures
+            ],
             glyphs=GLYPHS,
             style=style,
             script=script,
@@ -91,10 +90,10 @@ def render_html(run: Run, attachments: Sequence[Attachment] = ()) -> str:
 
 
 def write_html(
-    run: Run, path: str | os.PathLike[str], attachments: Sequence[Attachment] = ()
+    view: RunView, path: str | os.PathLike[str], attachments: Sequence[Attachment] = ()
 ) -> None:
     """Write the page to `path`, whole or not at all; a page that was there is replaced."""
-    page = render_html(run, attachments)
+    page = render_html(view, attachments)
     write_atomically(path, page.encode("utf-8", "replace"), overwrite=True)
 
 

@@ -7,13 +7,11 @@ from collections.abc import Iterable, Sequence
 
 from pytest_energybench.base.text import sanitize
 from pytest_energybench.gates.quantities import ESTIMATE_MARK
-from pytest_energybench.report.build import run_view
 from pytest_energybench.report.columns import columns
 from pytest_energybench.report.digest import digest
 from pytest_energybench.report.entries import Entry, shown_of_each
 from pytest_energybench.report.text import LONGEST_NAME, plural, shorten
 from pytest_energybench.report.view import GLYPHS, RunView
-from pytest_energybench.results.model import Run
 
 LONGEST_COMMENT = 65_536
 """What GitHub takes as a comment."""
@@ -26,9 +24,8 @@ _LONGEST_NOTE = 160
 _MARKUP = re.compile(r"([\\`*_{}\[\]#|~<>&$])")
 
 
-def render_markdown(run: Run, *, most: int = LONGEST_COMMENT) -> str:
+def render_markdown(view: RunView, *, most: int = LONGEST_COMMENT) -> str:
     """The run in at most `most` bytes; a line says what that leaves out."""
-    view = run_view(run)
     found = digest(view)
     head = f"**{_escape(found.head)}** {_escape(view.cost)}" if view.cases else _escape(found.head)
     parts = [head, ""]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from pytest_energybench.base.text import sanitize
 from pytest_energybench.gates import quantities
-from pytest_energybench.report.build import run_view
 from pytest_energybench.report.columns import Column, columns
 from pytest_energybench.report.digest import Digest, digest
 from pytest_energybench.report.entries import MOST_OF_EACH, Entry, shown_of_each
@@ -16,7 +15,6 @@ from pytest_energybench.report.figures import idle_share_j, memory_share
 from pytest_energybench.report.sections import sections
 from pytest_energybench.report.text import display_width, pad, parts_of_id, plural, shorten
 from pytest_energybench.report.view import CaseView, RunView
-from pytest_energybench.results.model import Run
 
 MOST_ROWS = 40
 """Rows that are shown unasked."""
@@ -29,7 +27,7 @@ _COLOURS |= {"FAILED": "31;1", "UNKNOWN": "33", "UNDECIDED": "33", "PASSED": "32
 
 
 def terminal_report(
-    run: Run,
+    view: RunView,
     *,
     width: int = 100,
     verbosity: int = 0,
@@ -42,12 +40,11 @@ def terminal_report(
             reasons and the energy by domain.
         color: results in colour; only for a terminal that shows it.
     """
-    view = run_view(run)
     found = digest(view)
     blocks = [_gate(view, found, width, verbosity, color)]
     if verbosity >= 0:
         blocks.insert(0, _rows(view, width, verbosity, color))
-        blocks.append(_origin(view, run, width, verbosity))
+        blocks.append(_origin(view, width, verbosity))
     if verbosity > 0:
         blocks.insert(1, _details(view, width))
     return "\n".join(line for block in blocks for line in block)
@@ -270,14 +267,14 @@ def _details(view: RunView, width: int) -> Iterator[str]:
     yield ""
 
 
-def _origin(view: RunView, run: Run, width: int, verbosity: int) -> Iterator[str]:
+def _origin(view: RunView, width: int, verbosity: int) -> Iterator[str]:
     """What measured it, what it took, and what went wrong outside of any case."""
     meters = ", ".join(meter.text for meter in view.meters)
     pue = f"; PUE {view.pue:g}" if view.pue != 1 else ""
     yield from _wrapped(f"meters: {meters or 'none'}{pue}", width)
     if verbosity > 0:
         yield from _wrapped(view.cost, width)
-    for error in dict.fromkeys(run.errors):
+    for error in dict.fromkeys(view.source.errors):
         yield from _wrapped(f"note: {sanitize(error)}", width)
 
 

@@ -19,6 +19,7 @@ from pytest_energybench.session.integrations.github import github_summary
 
 if TYPE_CHECKING:
     from pytest_energybench.gates.stored import StoredSummary
+    from pytest_energybench.report.view import RunView
     from pytest_energybench.session.state import EnergySession
 
 
@@ -144,10 +145,11 @@ class RunWriter:
                 " (--energy-allow-mismatch compares all the same)"
             )
 
-    def write(self, run: Run, *, complete: bool) -> bool:
+    def write(self, run: Run, view: Callable[[], RunView], *, complete: bool) -> bool:
         """Write what was asked for; False if any of it failed, which is said.
 
         Args:
+            view: makes the view of the run that its page and summary share.
             complete: every test ran that was to run: only such a run is stored.
         """
         options = self._session.options
@@ -159,7 +161,7 @@ class RunWriter:
             done &= self._try(
                 "energy report",
                 options.report_dir / f"{self._stem}.html",
-                lambda: self._report(run),
+                lambda: self._report(run, view()),
             )
         if options.save is not None and not complete:
             self.messages.append(f"energy run not stored as {options.save!r}: it was cut short")
@@ -167,7 +169,7 @@ class RunWriter:
             done &= self._save(run, options.save)
         if options.history and complete:
             done &= self._add_to_history(run)
-        trouble = github_summary(run)
+        trouble = github_summary(view)
         if trouble is not None:
             self.messages.append(f"energy: {trouble}")
         self._let_go_of_journal(run, complete=complete)
@@ -206,17 +208,13 @@ class RunWriter:
         except ResultsError:
             return None
 
-    def _report(self, run: Run) -> None:
+    def _report(self, run: Run, view: RunView) -> None:
         from pytest_energybench.report.html import write_html
 
         folder = self._session.options.report_dir
         write_run(run, folder / f"{self._stem}.json")
         attached = self._session.attachments(run, folder)
-        write_html(
-            run,
-            folder / f"{self._stem}.html",
-            attached,
-        )
+        write_html(view, folder / f"{self._stem}.html", attached)
 
     def _save(self, run: Run, name: str) -> bool:
         options = self._session.options

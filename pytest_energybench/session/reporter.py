@@ -5,11 +5,13 @@ from __future__ import annotations
 import html
 import os
 from collections.abc import Generator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from pytest_energybench.report.view import RunView
     from pytest_energybench.results.model import Run
     from pytest_energybench.session.integrations.github import Place
     from pytest_energybench.session.output import RunWriter
@@ -43,6 +45,7 @@ class EnergyReporter:
         self._config = config
         self._writer: RunWriter | None = None
         self._run: Run | None = None
+        self._viewed: RunView | None = None
         self._failures: list[str] = []
         self._looped = self._ran = self._broken_off = False
         self._warnings: list[str] = []
@@ -103,7 +106,9 @@ class EnergyReporter:
         if self._run is None or session.exitstatus == pytest.ExitCode.USAGE_ERROR:
             self.writer().release()
             return
-        written = self.writer().write(self._run, complete=not stopped)
+        written = self.writer().write(
+            self._run, partial(self._view, self._run), complete=not stopped
+        )
         if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self._session().taken_over:
             session.exitstatus = pytest.ExitCode.OK  # an earlier run had finished them all
         told = self._tell_trackers(self._run)
@@ -147,7 +152,7 @@ class EnergyReporter:
             terminalreporter.ensure_newline()
             terminalreporter.section("energy")
             table = terminal_report(
-                self._run,
+                self._view(self._run),
                 width=min(WIDEST, columns),
                 verbosity=self._config.option.verbose,
                 color=writer.hasmarkup,
@@ -184,6 +189,14 @@ class EnergyReporter:
         from pytest_energybench.session.state import EnergySession
 
         return EnergySession.of(self._config)
+
+    def _view(self, run: Run) -> RunView:
+        """What the page, the terminal and the summary lay out, made once."""
+        if self._viewed is None:
+            from pytest_energybench.report.build import run_view
+
+            self._viewed = run_view(run)
+        return self._viewed
 
     def writer(self) -> RunWriter:
         """Writes the files of this session."""

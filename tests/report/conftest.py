@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_energybench.report.attachments import Headline, Table
+from pytest_energybench.report.build import run_view
 from pytest_energybench.report.html import write_html
 from pytest_energybench.results.model import Run
 from tests.report import samples
@@ -68,7 +69,7 @@ def pages(
     runs |= {"empty": samples.empty_run(), "wordy": samples.wordy_run()}
     runs |= {"passing": samples.passing_run()}
     for name, run in runs.items():
-        write_html(run, folder / f"{name}.html")
+        write_html(run_view(run), folder / f"{name}.html")
     figure = folder / "figure_4_energy.svg"
     figure.write_text(
         "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 600 300' width='600' height='300'>"
@@ -79,7 +80,7 @@ def pages(
     found = Headline("It took 0.28 to 0.68 of the time.", ["Digits."], "figure_4_energy", "Claims")
     claims = Table("Claims", ["claim", "verdict"], [["It takes less.", "reproduced"]], prose=True)
     runs["finding"] = paper
-    write_html(paper, folder / "finding.html", [found, figure, claims, wide])
+    write_html(run_view(paper), folder / "finding.html", [found, figure, claims, wide])
     return {name: (folder / f"{name}.html").as_uri() for name in runs}
 
 

@@ -3,15 +3,16 @@
 import msgspec
 
 from pytest_energybench.report.attachments import Headline, Table
+from pytest_energybench.report.build import run_view
 from pytest_energybench.report.html import render_html
 from tests.report import samples
 from tests.report.outline import Outline, outline
 
 
 def test_the_title_is_short_and_says_the_result(ci, paper):
-    assert "<title>Failed: energy report</title>" in render_html(ci)
-    assert "<title>Passed: energy report</title>" in render_html(samples.passing_run())
-    assert "<title>energy report</title>" in render_html(paper, [Headline("Found.")])
+    assert "<title>Failed: energy report</title>" in render_html(run_view(ci))
+    assert "<title>Passed: energy report</title>" in render_html(run_view(samples.passing_run()))
+    assert "<title>energy report</title>" in render_html(run_view(paper), [Headline("Found.")])
 
 
 def first_screen(page):
@@ -27,7 +28,7 @@ def outline_of(part):
 
 
 def test_a_failing_page_answers_what_how_much_against_what_and_how_sure(ci):
-    said = first_screen(render_html(ci))
+    said = first_screen(render_html(run_view(ci)))
     for answer in (
         "FAILED 1 case uses more than main, 1 could not be measured, 1 undecided",
         "faster-webp 0123456 against main (fedcba9, 2026-02-27)",
@@ -46,7 +47,7 @@ def test_a_failing_page_answers_what_how_much_against_what_and_how_sure(ci):
 
 
 def test_a_passing_page_names_the_case_nearest_to_its_limit():
-    said = first_screen(render_html(samples.passing_run()))
+    said = first_screen(render_html(run_view(samples.passing_run())))
     assert "PASSED 5 of 6 cases, 1 not judged" in said
     assert (
         "Nearest to its limit: test_encode[png], +1.0 % (−0.8 to +2.8 %) against main, 5 % allowed"
@@ -55,7 +56,7 @@ def test_a_passing_page_names_the_case_nearest_to_its_limit():
 
 def test_what_fails_beside_the_cases_fails_the_page():
     run = msgspec.structs.replace(samples.passing_run(), failures=["test_x: missing from main"])
-    said = first_screen(render_html(run))
+    said = first_screen(render_html(run_view(run)))
     assert "FAILED 1 fault of the run beside its cases" in said
     assert "test_x: missing from main" in said
 
@@ -64,7 +65,7 @@ def test_an_experiment_opens_with_its_finding_and_not_with_a_gate(paper, tmp_pat
     for stem in ("figure_4_x", "figure_5_y"):
         (tmp_path / f"{stem}.svg").write_bytes(b"<svg xmlns='http://www.w3.org/2000/svg'/>")
     page = render_html(
-        paper,
+        run_view(paper),
         [
             Headline("It took less.", ["On digits."], figure="figure_4_x", table="Claims"),
             *sorted(tmp_path.iterdir()),
@@ -83,7 +84,7 @@ def test_an_expected_failure_is_grey_says_why_and_counts_with_what_passes(paper)
     case = next(each for each in paper.cases if each.outcome == "xfailed")
     told = msgspec.structs.replace(case, expected="paper, Section 3.3")
     cases = [told if each is case else each for each in paper.cases]
-    page = render_html(msgspec.structs.replace(paper, cases=cases))
+    page = render_html(run_view(msgspec.structs.replace(paper, cases=cases)))
     assert "expected: more than baseline, paper, Section 3.3" in page
     assert '<span class="v xfail">' in page
     assert "27 of 36 cases, 8 of them expected failures" in first_screen(page)
@@ -91,6 +92,6 @@ def test_an_expected_failure_is_grey_says_why_and_counts_with_what_passes(paper)
 
 
 def test_the_rounds_of_the_reference_are_drawn_beneath(ci):
-    page = render_html(ci)
+    page = render_html(run_view(ci))
     assert page.count('class="dot was"') == 5 * 7
     assert "beneath, hollow, main: 5 rounds from" in page

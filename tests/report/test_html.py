@@ -11,6 +11,7 @@ import pytest
 
 from pytest_energybench.report import html
 from pytest_energybench.report.attachments import Table
+from pytest_energybench.report.build import run_view
 from pytest_energybench.report.html import render_html, write_html
 from pytest_energybench.results.model import (
     Case,
@@ -175,7 +176,7 @@ def test_nothing_from_outside_becomes_markup():
     table = Table(title=f"title{EVIL}", header=[f"head{EVIL}"], rows=[[f"cell{EVIL}"]], note=EVIL)
     said = ""
     for run in (paper, msgspec.structs.replace(paper, cases=cases)):
-        page = outline(render_html(run, [table]))
+        page = outline(render_html(run_view(run), [table]))
         assert page.tags.count("script") == 1
         assert page.tags.count("style") == 1
         assert "img" not in page.tags
@@ -188,16 +189,16 @@ def test_nothing_from_outside_becomes_markup():
 def test_a_packed_panel_is_the_same_panel(make, monkeypatch):
     """A browser that runs scripts reads what is packed up to its end as text, and parses it once
     it is opened: the same markup, and nothing in it that would end it sooner."""
-    plain = render_html(make())
+    plain = render_html(run_view(make()))
     monkeypatch.setattr(html, "PACKED_FROM", 1)
-    packed = render_html(make())
+    packed = render_html(run_view(make()))
     assert packed.count("<noscript>") == packed.count("</noscript") == len(make().cases)
     assert packed.replace("<noscript>", "").replace("</noscript>", "") == plain
 
 
 @pytest.mark.parametrize("make", [samples.paper_run, samples.ci_run, samples.empty_run])
 def test_policy_allows_exactly_the_pages_own_style_and_script(make):
-    page = render_html(make())
+    page = render_html(run_view(make()))
     policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page)[1]
     assert "unsafe" not in policy
     assert policy.startswith("default-src 'none';")
@@ -213,7 +214,7 @@ def test_policy_allows_exactly_the_pages_own_style_and_script(make):
 
 @pytest.mark.parametrize("make", [samples.paper_run, samples.ci_run, evil_run])
 def test_ids_are_unique_and_links_arrive(make):
-    attributes = outline(render_html(make())).attributes
+    attributes = outline(render_html(run_view(make()))).attributes
     ids = [value for _, name, value in attributes if name == "id"]
     assert len(ids) == len(set(ids))
     links = {value[1:] for _, name, value in attributes if name == "href"}
@@ -222,7 +223,7 @@ def test_ids_are_unique_and_links_arrive(make):
 
 
 def test_parts_come_in_the_order_of_deciding_and_are_folded(paper):
-    page = render_html(paper)
+    page = render_html(run_view(paper))
     parts = re.findall(r'<details class="part" id="([\w-]+)"( open)?>', page)
     names = ["cases", "baseline", "accuracy", "provenance", "reading"]
     assert parts == [(name, "") for name in names]
@@ -230,32 +231,32 @@ def test_parts_come_in_the_order_of_deciding_and_are_folded(paper):
 
 
 def test_every_ratio_of_an_estimate_is_called_a_time_ratio(paper, ci):
-    page = render_html(paper)
+    page = render_html(run_view(paper))
     assert "Energy is estimated from CPU time here: every energy ratio is a time ratio" in page
     table = page[page.index('<table id="table"') :]
     assert "vs baseline (time ratio)" in table
     panels = re.findall(r"<b>[^<]*%</b>(?: \([^)]*\))?(, a time ratio)?", table)
     assert len(panels) == 27
     assert all(panels)
-    without_legend = render_html(ci).split('id="reading"')[0]
+    without_legend = render_html(run_view(ci)).split('id="reading"')[0]
     assert "time ratio" not in without_legend
 
 
 def test_a_search_shows_when_it_has_paid(paper):
-    page = render_html(paper)
+    page = render_html(run_view(paper))
     assert "pays after 1 training (0.62)" in page
     assert "never pays: training saves nothing" in page
 
 
 def test_a_flagged_case_says_so_in_its_row(ci):
-    assert render_html(ci).count("⚑ flagged") == 1
+    assert render_html(run_view(ci)).count("⚑ flagged") == 1
 
 
 def test_figures_and_tables_are_taken_in(paper, tmp_path):
     figure = tmp_path / "figure_2_energy.svg"
     figure.write_bytes(b"<svg xmlns='http://www.w3.org/2000/svg'/>")
     table = Table("Table 6", ["Model", "Paper", "Ours"], [["AlexNet", "0.511", "0.958"]])
-    page = render_html(paper, [figure, table])
+    page = render_html(run_view(paper), [figure, table])
     assert '<img src="data:image/svg+xml;base64,' in page
     assert 'alt="Figure 2: energy"' in page
     assert "<summary><h2>Table 6</h2></summary>" in page
@@ -273,7 +274,7 @@ def test_figures_and_tables_are_taken_in(paper, tmp_path):
 )
 def test_odd_cases_make_a_whole_page(case, tmp_path):
     path = tmp_path / "report.html"
-    write_html(Run(machine=samples.MACHINE, cases=[case]), path)
+    write_html(run_view(Run(machine=samples.MACHINE, cases=[case])), path)
     outline(path.read_text("utf-8"))
 
 
@@ -287,7 +288,7 @@ def test_each_case_says_on_which_of_several_hosts_it_ran(ci):
         for number, name in ((1, None), (2, "rack-7"))
     ]
     cases = [msgspec.structs.replace(case, host="host 2") for case in ci.cases]
-    page = render_html(msgspec.structs.replace(ci, cases=cases, hosts=hosts))
+    page = render_html(run_view(msgspec.structs.replace(ci, cases=cases, hosts=hosts)))
     assert page.count("· on host 2") == len(cases)
     assert "CPU 1, " in page
     assert "rack-7, CPU 2, " in page
@@ -295,7 +296,7 @@ def test_each_case_says_on_which_of_several_hosts_it_ran(ci):
 
 
 def test_nothing_metered_says_how_to():
-    page = render_html(samples.empty_run())
+    page = render_html(run_view(samples.empty_run()))
     assert "No case was metered in this run." in page
     assert "<code>energy</code> fixture" in page
     assert "<table id" not in page
@@ -303,8 +304,8 @@ def test_nothing_metered_says_how_to():
 
 def test_a_page_is_replaced_as_a_whole(ci, tmp_path):
     path = tmp_path / "deep" / "report.html"
-    write_html(ci, path)
-    write_html(ci, path)
+    write_html(run_view(ci), path)
+    write_html(run_view(ci), path)
     assert [entry.name for entry in path.parent.iterdir()] == ["report.html"]
 
 
@@ -313,13 +314,14 @@ def test_the_papers_run_stays_small(paper):
         *paper.cases,
         *(msgspec.structs.replace(c, nodeid=f"{c.nodeid}2") for c in paper.cases[:9]),
     ]
-    page = render_html(msgspec.structs.replace(paper, cases=cases))
+    page = render_html(run_view(msgspec.structs.replace(paper, cases=cases)))
     assert len(page.encode()) <= 1_500_000
 
 
 LARGE = """
 import sys, time
 from pathlib import Path
+from pytest_energybench.report.build import run_view
 from pytest_energybench.report.html import write_html
 from pytest_energybench.results.run_file import write_run
 from tests.processes import peak_bytes
@@ -328,7 +330,7 @@ from msgspec.structs import replace
 def seconds(run):
     start = time.process_time()
     write_run(run, Path(sys.argv[1]) / "run.json")
-    write_html(run, Path(sys.argv[1]) / "run.html")
+    write_html(run_view(run), Path(sys.argv[1]) / "run.html")
     return time.process_time() - start
 run = big_run()
 seconds(replace(run, cases=run.cases[:10]))  # what is loaded and compiled once
@@ -369,5 +371,5 @@ def test_importing_a_report_pulls_in_nothing_heavy(pytestconfig):
 
 def test_cells_of_words_are_set_as_words_and_figures_as_figures(paper):
     for prose, expected in ((True, "<td>0.5</td>"), (False, '<td class="n">0.5</td>')):
-        page = render_html(paper, [Table("T", ["a", "b"], [["x", "0.5"]], prose=prose)])
+        page = render_html(run_view(paper), [Table("T", ["a", "b"], [["x", "0.5"]], prose=prose)])
         assert expected in page

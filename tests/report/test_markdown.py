@@ -6,22 +6,23 @@ import msgspec
 import pytest
 
 from pytest_energybench.gates.results import judged
+from pytest_energybench.report.build import run_view
 from pytest_energybench.report.markdown import LONGEST_COMMENT, render_markdown
 from pytest_energybench.results.model import Case, Run
 from tests.report.samples import MACHINE, empty_run
 
 
 def test_paper(paper, golden):
-    golden("paper.md", render_markdown(paper))
+    golden("paper.md", render_markdown(run_view(paper)))
 
 
 def test_ci(ci, golden):
-    golden("ci.md", render_markdown(ci))
+    golden("ci.md", render_markdown(run_view(ci)))
 
 
 def test_nothing_metered():
-    assert "0 cases" not in render_markdown(empty_run())
-    assert "<details>" not in render_markdown(empty_run())
+    assert "0 cases" not in render_markdown(run_view(empty_run()))
+    assert "<details>" not in render_markdown(run_view(empty_run()))
 
 
 def before_the_fold(text):
@@ -29,7 +30,7 @@ def before_the_fold(text):
 
 
 def test_only_what_needs_a_look_or_changed_stands_before_the_fold(ci):
-    text = render_markdown(ci)
+    text = render_markdown(run_view(ci))
     rows = [line for line in before_the_fold(text).splitlines() if line.startswith("| ")]
     words = [row.split("|")[1].split()[-1] for row in rows[2:]]
     assert words == ["FAIL", "FAIL", "UNKNOWN", "less", "less", "new"]
@@ -49,7 +50,7 @@ def long(big):
 
 @pytest.mark.parametrize("most", [10_000, LONGEST_COMMENT, 3 * LONGEST_COMMENT])
 def test_it_is_never_longer_than_its_place_holds_and_says_what_is_left_out(long, most):
-    text = render_markdown(long, most=most)
+    text = render_markdown(run_view(long), most=most)
     assert len(text.encode()) <= most
     (left_out,) = re.findall(r"^([\d,]+) further cases left out", text, re.MULTILINE)
     shown = len([line for line in text.partition("<details>")[2].splitlines() if "`" in line])
@@ -58,7 +59,11 @@ def test_it_is_never_longer_than_its_place_holds_and_says_what_is_left_out(long,
 
 def test_the_failures_of_a_session_are_told_before_the_cases(ci):
     text = render_markdown(
-        msgspec.structs.replace(ci, failures=["energy-budgets.toml: budget 'x' matches no case"])
+        run_view(
+            msgspec.structs.replace(
+                ci, failures=["energy-budgets.toml: budget 'x' matches no case"]
+            )
+        )
     )
     assert "budget 'x' matches no case" in before_the_fold(text)
 
@@ -68,7 +73,7 @@ def test_the_failures_of_a_session_are_told_before_the_cases(ci):
 )
 def test_a_name_is_only_ever_code_in_its_own_cell(name):
     run = Run(machine=MACHINE, cases=[judged(Case(nodeid=name, name=name, errors=[name]))])
-    lines = render_markdown(run).splitlines()
+    lines = render_markdown(run_view(run)).splitlines()
     row = next(line for line in lines if line.startswith("| `"))
     assert len(re.findall(r"(?<!\\)\|", row)) == 5
     reason = next(line for line in lines if line.startswith("| ? UNKNOWN |"))

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from pytest_energybench.gates.results import judged
+from pytest_energybench.report.build import run_view
 from pytest_energybench.report.terminal import MOST_ROWS, terminal_report
 from pytest_energybench.report.text import ELLIPSIS, display_width
 from pytest_energybench.results.model import Case, Commit, Run, StoredRun
@@ -15,22 +16,22 @@ from tests.report.samples import MACHINE, ci_run, empty_run
 
 
 def test_paper(paper, golden):
-    golden("paper.txt", terminal_report(paper) + "\n")
+    golden("paper.txt", terminal_report(run_view(paper)) + "\n")
 
 
 def test_ci(ci, golden):
-    golden("ci.txt", terminal_report(ci) + "\n")
+    golden("ci.txt", terminal_report(run_view(ci)) + "\n")
 
 
 def test_ci_in_detail(ci, golden):
-    golden("ci-verbose.txt", terminal_report(ci, verbosity=1) + "\n")
+    golden("ci-verbose.txt", terminal_report(run_view(ci), verbosity=1) + "\n")
 
 
 def test_quiet_shows_what_needs_a_look_and_else_one_line(ci, paper):
-    quiet = terminal_report(ci, verbosity=-1)
+    quiet = terminal_report(run_view(ci), verbosity=-1)
     assert "FAIL     not measured    test_stream" in quiet
     assert "meters: " not in quiet
-    assert terminal_report(paper, verbosity=-1).splitlines() == [
+    assert terminal_report(run_view(paper), verbosity=-1).splitlines() == [
         "PASSED: 19 lower, 9 references, 8 failed as expected, worst −3.2 %"
     ]
 
@@ -41,7 +42,7 @@ def test_a_passing_gate_is_one_line_with_its_worst_case(ci):
         name="main", created="2026-11-25T01:00", commit=Commit(id="a1b2c3d" + "0" * 33)
     )
     run = msgspec.structs.replace(ci, cases=cases, compared_with=stored)
-    (line,) = terminal_report(run, width=200, verbosity=-1).splitlines()
+    (line,) = terminal_report(run_view(run), width=200, verbosity=-1).splitlines()
     assert line == (
         "PASSED against main (a1b2c3d, 2026-11-25): 3 unchanged, "
         "2 less: test_thumbnail −31.0 %, test_encode[webp] −22.0 %, "
@@ -50,16 +51,20 @@ def test_a_passing_gate_is_one_line_with_its_worst_case(ci):
 
 
 def test_nothing_metered():
-    assert terminal_report(empty_run()).splitlines()[0].startswith("No test asked for energy")
+    assert (
+        terminal_report(run_view(empty_run()))
+        .splitlines()[0]
+        .startswith("No test asked for energy")
+    )
 
 
 def test_a_first_run_shows_rows_up_to_a_number_and_counts_the_rest():
     cases = [judged(Case(nodeid=f"t.py::t{n}", name=f"t{n}", total_j=1.0)) for n in range(2_000)]
-    lines = terminal_report(Run(machine=MACHINE, cases=cases)).splitlines()
+    lines = terminal_report(run_view(Run(machine=MACHINE, cases=cases))).splitlines()
     assert len([line for line in lines if "1.00 J" in line]) == MOST_ROWS
     assert "... and 1,960 more cases: -v shows all" in lines
     assert "2,000 cases metered; no limit or stored run to judge them by" in lines
-    every = terminal_report(Run(machine=MACHINE, cases=cases), verbosity=1).splitlines()
+    every = terminal_report(run_view(Run(machine=MACHINE, cases=cases)), verbosity=1).splitlines()
     assert len([line for line in every if line.startswith("  t") and "1.00 J" in line]) == 2_000
 
 
@@ -68,7 +73,7 @@ def test_no_reason_of_many_hides_another(big):
         judged(Case(nodeid=f"l.py::l{n}", name=f"l{n}", errors=["dram:0 lost"])) for n in range(100)
     ]
     run = msgspec.structs.replace(big, cases=[*lost, *big.cases])
-    lines = terminal_report(run).splitlines()
+    lines = terminal_report(run_view(run)).splitlines()
     assert len(lines) <= 50
     text = " ".join(" ".join(lines).split())
     assert "100 cases: l0, l1, l2 and 97 more dram:0 lost" in text
@@ -78,11 +83,11 @@ def test_no_reason_of_many_hides_another(big):
 
 @pytest.mark.parametrize("width", [60, 80, 100])
 def test_no_id_is_cut(paper, width):
-    text = terminal_report(paper, width=width, verbosity=1)
+    text = terminal_report(run_view(paper), width=width, verbosity=1)
     assert ELLIPSIS not in text.replace("-…]", "")
     long = "n" * 200
     case = Case(nodeid=f"t.py::{long}", name=long, total_j=1.0)
-    shown = terminal_report(Run(machine=MACHINE, cases=[case]), width=width)
+    shown = terminal_report(run_view(Run(machine=MACHINE, cases=[case])), width=width)
     assert long in "".join(shown.split())
 
 
@@ -91,7 +96,7 @@ def test_a_long_id_ends_its_lines_where_a_part_of_it_ends():
     made = judged(Case(nodeid=f"t.py::{long}", name=long, errors=["dram:0 lost"]))
     for verbosity in (0, 1):
         lines = terminal_report(
-            Run(machine=MACHINE, cases=[made]), width=60, verbosity=verbosity
+            run_view(Run(machine=MACHINE, cases=[made])), width=60, verbosity=verbosity
         ).splitlines()
         broken = [line for line in lines if "efficientnet" in line or "bfloat16" in line]
         assert broken
@@ -107,71 +112,71 @@ def test_no_line_is_wider_than_asked(paper, width, verbosity):
         for name in names
     ]
     for run in (paper, Run(machine=MACHINE, cases=cases)):
-        lines = terminal_report(run, width=width, verbosity=verbosity).splitlines()
+        lines = terminal_report(run_view(run), width=width, verbosity=verbosity).splitlines()
         assert max(map(display_width, lines)) <= width
 
 
 def test_a_narrow_terminal_loses_the_least_telling_columns_first(paper):
-    header = terminal_report(paper, width=80).splitlines()[0]
+    header = terminal_report(run_view(paper), width=80).splitlines()[0]
     assert "facility" not in header
     assert "vs baseline" in header
 
 
 def test_wide_characters_push_no_figure_out_of_line():
     cases = [Case(nodeid=n, name=n, total_j=12.3) for n in ("日本語", "latin")]
-    lines = terminal_report(Run(machine=MACHINE, cases=cases)).splitlines()
+    lines = terminal_report(run_view(Run(machine=MACHINE, cases=cases))).splitlines()
     places = {display_width(line[: line.index("12.3")]) for line in lines if "12.3" in line}
     assert len(places) == 1
 
 
 def test_a_column_has_one_unit_and_one_precision(paper):
-    rows = [line for line in terminal_report(paper).splitlines() if " kJ " in line]
+    rows = [line for line in terminal_report(run_view(paper)).splitlines() if " kJ " in line]
     assert len(rows) == 36
     assert len({line.index(" kJ ") - line.index(".") for line in rows}) == 1
 
 
 def test_estimates_are_marked_once_in_the_head_or_each_where_only_some_are(paper, ci):
-    text = terminal_report(paper)
+    text = terminal_report(run_view(paper))
     assert "energy*" in text.splitlines()[0]
     assert "* estimated, not read from a counter" in text
     assert "~" not in text
-    assert "*" not in terminal_report(ci)
+    assert "*" not in terminal_report(run_view(ci))
     mixed = msgspec.structs.replace(paper, cases=[*paper.cases[:2], *ci.cases[:1]])
-    rows = terminal_report(mixed, verbosity=1).splitlines()
+    rows = terminal_report(run_view(mixed), verbosity=1).splitlines()
     assert "energy*" not in rows[0]
     assert len([row for row in rows if " kJ* " in row]) == 2
 
 
 def test_colour_only_when_asked(ci):
-    assert "\x1b" not in terminal_report(ci)
-    coloured = terminal_report(ci, color=True)
+    assert "\x1b" not in terminal_report(run_view(ci))
+    coloured = terminal_report(run_view(ci), color=True)
     assert "\x1b[31;1mFAIL\x1b[0m" in coloured
-    assert re.sub(r"\x1b\[[\d;]*m", "", coloured) == terminal_report(ci)
+    assert re.sub(r"\x1b\[[\d;]*m", "", coloured) == terminal_report(run_view(ci))
 
 
 def test_a_name_cannot_speak_to_the_terminal():
     case = Case(nodeid="a", name="evil\x1b]0;title\x07", total_j=1.0, errors=["\x1b[2J"])
-    assert "\x1b" not in terminal_report(Run(machine=MACHINE, cases=[case]), verbosity=1)
+    assert "\x1b" not in terminal_report(run_view(Run(machine=MACHINE, cases=[case])), verbosity=1)
 
 
 def test_an_estimate_says_what_its_ratios_mean(paper, ci):
-    text = " ".join(terminal_report(paper, width=120).split())
+    text = " ".join(terminal_report(run_view(paper), width=120).split())
     assert "ram is 13 % of the energy; a ratio of two estimates is a ratio of times" in text
-    assert "ratio of times" not in terminal_report(ci)
+    assert "ratio of times" not in terminal_report(run_view(ci))
 
 
 def test_what_could_not_be_metered_is_named():
     missing = "RAPL: /sys/class/powercap/intel-rapl:0/energy_uj can't be read; run as root"
     run = msgspec.structs.replace(ci_run(), errors=[missing])
-    assert f"note: {missing}" in terminal_report(run).replace("\n", " ")
-    assert "note:" not in terminal_report(run, verbosity=-1)
+    assert f"note: {missing}" in terminal_report(run_view(run)).replace("\n", " ")
+    assert "note:" not in terminal_report(run_view(run), verbosity=-1)
 
 
 def test_twice_the_rows_are_not_four_times_the_work(big):
     def calls(number):
         run = msgspec.structs.replace(big, cases=big.cases[:number])
         profile = cProfile.Profile()
-        profile.runcall(terminal_report, run, verbosity=1)
+        profile.runcall(lambda: terminal_report(run_view(run), verbosity=1))
         return pstats.Stats(profile).total_calls
 
     assert calls(400) < 2.5 * calls(200)

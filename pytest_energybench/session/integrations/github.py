@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pytest_energybench.report.view import RunView
     from pytest_energybench.results.model import Run
 
 
-def github_summary(run: Run, environ: Mapping[str, str] = os.environ) -> str | None:
+def github_summary(
+    view: Callable[[], RunView], environ: Mapping[str, str] = os.environ
+) -> str | None:
     """Append the run's Markdown to the step's summary on GitHub.
 
     Returns:
@@ -26,7 +29,7 @@ def github_summary(run: Run, environ: Mapping[str, str] = os.environ) -> str | N
     try:
         with open(path, "a", encoding="utf-8", errors="backslashreplace") as summary:
             room = LONGEST_SUMMARY - summary.tell() - 1  # others write into it, too
-            summary.write(render_markdown(run, most=room) + "\n")
+            summary.write(render_markdown(view(), most=room) + "\n")
     except OSError as error:
         return f"step summary not written: {error}"
     return None

@@ -14,6 +14,7 @@ from pytest_energybench.experiment.paper.figures import PAPER_FIGURES
 from pytest_energybench.experiment.paper.matrix import Matrix
 from pytest_energybench.experiment.paper.publish import is_the_papers, publish
 from pytest_energybench.experiment.paper.style import method_name
+from pytest_energybench.report.build import run_view
 from pytest_energybench.report.html import write_html
 from pytest_energybench.results.run_file import write_run
 from tests.experiment.paper import samples
@@ -88,7 +89,7 @@ def test_names_can_be_searched_in_the_svg(published):
 
 def test_the_page_has_each_figure_and_table_once(few, published, folder):
     page = folder / "energy.html"
-    write_html(few, page, [published.headline, *published.figures, *published.tables])
+    write_html(run_view(few), page, [published.headline, *published.figures, *published.tables])
     text = page.read_text("utf-8")
     assert text.count("data:image/svg+xml;base64,") == 6
     for title in ("Claims of the paper", "Savings without and with", "Table 2:", "Table 8:"):
