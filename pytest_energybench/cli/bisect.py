@@ -178,7 +178,9 @@ def _git(folder: Path, *arguments: str, allowed: tuple[int, ...] = (0,)) -> str:
 
 
 def _named(tree: Path, commit: str) -> str:
-    return _git(tree, "show", "--no-patch", "--format=%h %s", commit)
+    from pytest_energybench.base.text import sanitize
+
+    return sanitize(_git(tree, "show", "--no-patch", "--format=%h %s", commit))
 
 
 def _say(tree: Path, commit: str, step: _Step) -> None:

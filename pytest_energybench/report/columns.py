@@ -4,7 +4,7 @@ of runs only lay them out."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from pytest_energybench.gates import quantities
@@ -80,20 +80,22 @@ def _per_unit(_: RunView, cases: Sequence[CaseView]) -> Column | None:
     if not units:
         return None
     only = next(iter(units)) if len(units) == 1 else ""
-    column = _of_joules(
-        cases,
-        [each[1] if each is not None else None for each in found],
-        ("unit", f"Per {only or 'unit'}", "IT energy per functional unit, median of the rounds"),
-    )
+    values = [each[1] if each is not None else None for each in found]
+    note = "IT energy per functional unit, median of the rounds"
     if only:
-        return column
-    names = [each[0] if each is not None and each[1] is not None else "" for each in found]
-    return replace(
-        column,
-        figures=tuple(map(quantities.per, column.figures, names)),
-        cells=tuple(
-            replace(cell, text=quantities.per(cell.text, name))
-            for cell, name in zip(column.cells, names, strict=True)
+        return _of_joules(cases, values, ("unit", f"Per {only}", note))
+    texts = tuple(  # figures of different units share no scale
+        quantities.per(quantities.energy(value).text, each[0] if each and value is not None else "")
+        for each, value in zip(found, values, strict=True)
+    )
+    return Column(
+        "unit",
+        "Per unit",
+        note,
+        figures=texts,
+        cells=tuple(map(Cell, texts, values)),
+        estimated=tuple(
+            case.estimated and value is not None for case, value in zip(cases, values, strict=True)
         ),
     )
 

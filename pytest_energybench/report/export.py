@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from statistics import median
 
+from pytest_energybench.base.text import sanitize
 from pytest_energybench.gates.figures import Figures
 from pytest_energybench.report.export_boamps import boamps
 from pytest_energybench.report.figures import accuracy_of, finite
@@ -160,11 +161,11 @@ FORMATS: Mapping[str, Callable[[Run], str]] = {
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(value, indent=2) + "\n"
 
 
 def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return sanitize(value).replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _shortened(name: str) -> str:

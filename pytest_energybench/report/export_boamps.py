@@ -53,7 +53,7 @@ def boamps(run: Run) -> str:
         "software": {"language": "python", "version": run.machine.python},
         "infrastructure": {"infraType": "other", "components": list(_components(run.machine))},
     }
-    return json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(report, indent=2) + "\n"
 
 
 def _task(run: Run, case: Case) -> dict[str, object]:

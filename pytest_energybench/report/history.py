@@ -87,7 +87,7 @@ def rows_of_one(trend: Trend) -> list[list[str]]:
     column = quantities.energy_column([(value, None, False) for value in trend.values])
     return [
         [
-            entry.created[:10],
+            sanitize(entry.created[:10]),
             f"{commit_of(entry)} {sanitize(entry.commit.subject)[:50]}" if entry.commit else "",
             quantities.per(column[number].text, sanitize(trend.unit)),
             quantities.percent(value / trend.values[number - 1] - 1) if number else "",
@@ -110,4 +110,4 @@ def sparkline(values: Sequence[float]) -> str:
 
 def commit_of(entry: Entry) -> str:
     """Seven digits of its commit, or its date where it has none."""
-    return entry.commit.id[:7] if entry.commit is not None else entry.created[:10]
+    return sanitize(entry.commit.id[:7] if entry.commit is not None else entry.created[:10])

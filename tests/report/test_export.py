@@ -199,6 +199,15 @@ def test_numbers_are_what_is_known():
     assert numbers(lost) == {"duration_s": 0.1}
 
 
+def test_no_escape_sequence_gets_through():
+    odd = msgspec.structs.replace(
+        make_case("odd", 5.0), nodeid="a\x1b[2J\x9bm\u202e", group="\x1b", params={"x": "\x1b"}
+    )
+    for write in FORMATS.values():
+        written = write(make_run(odd, commits=[Commit(id="\x1b")]))
+        assert all(char.isprintable() or char == "\n" for char in written)
+
+
 def test_a_run_without_cases_can_be_exported():
     for name, write in FORMATS.items():
         if name != "boamps":
