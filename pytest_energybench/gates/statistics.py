@@ -178,10 +178,10 @@ def prediction(candidate: Sequence[float], runs: Sequence[float]) -> Estimate:
     state: the bounds are those that a run which changed nothing would keep.
 
     The error is s * sqrt(1 + 1/k) of the mean of k runs (Hahn & Meeker, Statistical Intervals,
-    chapter 4). s^2 is half the mean square of successive differences, so that a slow rise does not pass
-    for noise; its degrees of freedom are 2 (k-1)^2 / (3k-4), from its variance under no rise (von
-    Neumann et al., "The mean square successive difference", Annals of Mathematical Statistics 12,
-    1941).
+    chapter 4). s^2 is half the mean square of successive differences, so that a slow rise does not
+    pass for noise; its degrees of freedom are 2 (k-1)^2 / (3k-4), from its variance under no rise
+    (von Neumann et al., "The mean square successive difference", Annals of Mathematical Statistics
+    12, 1941).
 
     Args:
         candidate: joules of the further run's rounds, above 0; as many as each earlier run has.

@@ -1,5 +1,7 @@
 """The history file: lines that are only added, and what of them a run is compared with."""
 
+import errno
+
 import msgspec
 import pytest
 
@@ -54,6 +56,19 @@ def test_what_is_no_line_is_told_with_its_number(tmp_path):
             read_history(tmp_path)
     with pytest.raises(WriteError, match="cannot be written"):
         append_history(tmp_path / FILE, entries_of(run_of(1, 1.0)))
+
+
+def test_lines_that_cant_be_written_whole_are_not_there_at_all(tmp_path, monkeypatch):
+    append_history(tmp_path, entries_of(run_of(1, 1.0)))
+    before = (tmp_path / FILE).read_bytes()
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("pytest_energybench.results.history.os.fsync", full)
+    with pytest.raises(WriteError, match="No space left"):
+        append_history(tmp_path, entries_of(run_of(2, 2.0)))
+    assert (tmp_path / FILE).read_bytes() == before
 
 
 def test_only_good_cases_are_kept_with_why_their_rounds_decide_nothing():

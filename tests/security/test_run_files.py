@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from pytest_energybench.cli import main
+from pytest_energybench.cli.export import FORMATS
 from tests.session.conftest import (  # noqa: F401  # fixtures, found by their names
     locks_of_its_own,
     only_this_plugin,
@@ -209,6 +210,10 @@ COMMANDS: dict[str, Callable[[str, str], list[str]]] = {
     "merge what differs": lambda file, base: [
         *("merge", file, base, "-o", "out.json", "--overwrite", "--allow-mismatch")
     ],
+    **{
+        f"export to {name}": lambda file, _, name=name: ["export", file, f"--format={name}"]
+        for name in FORMATS
+    },
 }
 
 
