@@ -11,8 +11,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
-from pytest_energybench.base.system import LINUX, WINDOWS
-
 _UPTIME: int | None = getattr(time, "CLOCK_UPTIME_RAW", None)
 """On macOS, which has it in place of CLOCK_MONOTONIC, and that in place of CLOCK_BOOTTIME."""
 _BOOTTIME: int | None = getattr(
@@ -53,7 +51,7 @@ def _worked() -> Callable[[], float]:
 
 
 def _wall() -> Callable[[], float]:
-    if LINUX:
+    if _BOOTTIME is not None and _UPTIME is None:  # Linux
         return partial(time.clock_gettime, _REALTIME_COARSE)
     return time.time
 
@@ -76,16 +74,18 @@ class SystemClock:
 
     def asleep(self) -> float:
         """Seconds of suspension since the machine was started; 0.0 if no clock tells them."""
-        if WINDOWS:
+        if self._boottime is None:
             return _windows_asleep()
-        return 0.0 if self._boottime is None else self._boottime() - self.monotonic()
+        return self._boottime() - self.monotonic()
 
 
 def _windows_asleep() -> float:
     """All time since the start, in milliseconds, without the time that the machine was awake, in
-    units of 100 ns (Win32 API, GetTickCount64 and QueryUnbiasedInterruptTime)."""
+    units of 100 ns (Win32 API, GetTickCount64 and QueryUnbiasedInterruptTime); 0.0 elsewhere."""
     import ctypes
 
+    if not hasattr(ctypes, "WinDLL"):
+        return 0.0
     kernel32: Any = ctypes.WinDLL("kernel32")  # type: ignore[attr-defined,unused-ignore]
     kernel32.GetTickCount64.restype = ctypes.c_uint64
     awake = ctypes.c_uint64()

@@ -14,7 +14,7 @@ import pytest
 
 from pytest_energybench.base.plain_file import read_plain
 from pytest_energybench.metering import diagnosis, discovery, powercap
-from pytest_energybench.metering.clock import SYSTEM_CLOCK
+from pytest_energybench.metering.clock import SYSTEM_CLOCK, SystemClock
 from pytest_energybench.metering.custom import CounterSource
 from pytest_energybench.metering.discovery import discover, parse_selection
 from pytest_energybench.metering.errors import MeterError, Problem
@@ -219,7 +219,7 @@ def test_windows_energy_meters(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_windows_tells_how_long_it_was_suspended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctypes, "WinDLL", windows.library, raising=False)
-    monkeypatch.setattr("pytest_energybench.metering.clock.WINDOWS", True)
+    monkeypatch.setattr(SystemClock, "_boottime", None)
     assert SYSTEM_CLOCK.asleep() == pytest.approx(windows.ASLEEP_S, abs=0.5)
 
 
