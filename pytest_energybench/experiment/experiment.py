@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from pytest_energybench.experiment.compression import registry
-from pytest_energybench.experiment.compression.plan import CompressionPlan, Task
+from pytest_energybench.experiment.compression.plan import CompressionPlan, Method, Task
 from pytest_energybench.experiment.compression.run import Prepared, prepare, warm_up
 from pytest_energybench.experiment.compression.sizes import size
 from pytest_energybench.experiment.judging import assert_saves_energy
@@ -25,7 +25,8 @@ from pytest_energybench.experiment.records import (
     record_level,
     recorded_by_baseline,
 )
-from pytest_energybench.experiment.rules import BASELINE
+from pytest_energybench.experiment.rules import BASELINE, rule
+from pytest_energybench.experiment.training.chance import check_knows_classes
 from pytest_energybench.experiment.training.datasets.data import Splits
 from pytest_energybench.experiment.training.datasets.own import Images, splits_of
 from pytest_energybench.experiment.training.errors import TrainingError
@@ -138,9 +139,15 @@ class Experiment:
         dense_bytes = size(plan.model).compressed_bytes
         reached = None
         if method != BASELINE:
+            chosen = registry.method(method)
+            if not rule(method).reported_only:
+                with energy.heavy_work("starting accuracy"):
+                    check_knows_classes(
+                        plan.model, self.data.validation, self.train_settings.evaluation_batch
+                    )
             reached = self._reached_by_baseline(energy, rules)
             with energy.measure("search", counted=False):
-                plan = self._compress(plan, method, rules.seed, reached, progress)
+                plan = self._compress(plan, chosen, rules.seed, reached, progress)
         with energy.heavy_work("warm-up"):
             prepared = self._prepare(plan, method, rules)
 
@@ -179,7 +186,7 @@ class Experiment:
     def _compress(
         self,
         plan: CompressionPlan,
-        method: str,
+        method: Method,
         seed: int,
         reached: Reached,
         progress: Progress,
@@ -198,7 +205,7 @@ class Experiment:
             whole_curve=self.whole_curves,
             progress=progress,
         )
-        return registry.method(method)(plan, task)
+        return method(plan, task)
 
     def _prepare(self, plan: CompressionPlan, method: str, rules: TrainSettings) -> Prepared:
         """Put the model into the type it trains in, after a warm-up on a copy of it.

@@ -22,10 +22,10 @@ CLASSES = {"n01440764": "tench", "n01443537": "goldfish"}
 
 @pytest.fixture
 def imagenet(tmp_path: Path) -> Path:
-    """ImageNet's layout with two classes: 8 images of each to train, 4 held out, as JPEG files."""
+    """ImageNet's layout with two classes: 8 images of each to train, 8 held out, as JPEG files."""
     folder = tmp_path / "imagenet"
     random = np.random.default_rng(0)
-    for split, count in (("train", 8), ("val", 4)):
+    for split, count in (("train", 8), ("val", 8)):
         for level, wnid in enumerate(CLASSES):
             for number in range(count):
                 file = folder / split / wnid / f"{number}.JPEG"
@@ -33,7 +33,7 @@ def imagenet(tmp_path: Path) -> Path:
                 pixels = random.integers(0, 100, (240, 260, 3)) + 100 * level
                 Image.fromarray(pixels.astype(np.uint8)).save(file)
     words = {wnid: (name,) for wnid, name in CLASSES.items()}
-    torch.save((words, [wnid for wnid in CLASSES for _ in range(4)]), folder / "meta.bin")
+    torch.save((words, [wnid for wnid in CLASSES for _ in range(8)]), folder / "meta.bin")
     return folder
 
 
@@ -74,6 +74,6 @@ def test_the_paper_s_preset_trains_on_imagenet_from_published_weights(
     metrics = {case["params"]["method"]: case["metrics"] for case in run["cases"]}
     assert set(metrics) == {"baseline", "amp", "steganographic"}, done.stdout + done.stderr
     for figures in metrics.values():
-        assert figures["total"] == 4, done.stdout
+        assert figures["total"] == 8, done.stdout
         assert figures["images_trained"] == 16 * figures["epochs"]
     assert metrics["steganographic"]["zeroed_bits"] > 0

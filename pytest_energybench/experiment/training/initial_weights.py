@@ -11,6 +11,7 @@ from torch import nn
 from pytest_energybench.experiment.training import cache
 from pytest_energybench.experiment.training.datasets.data import Data
 from pytest_energybench.experiment.training.distributed import current
+from pytest_energybench.experiment.training.head import fit_head
 from pytest_energybench.experiment.training.model_names import check_model
 from pytest_energybench.experiment.training.models import build, uses_aux_head
 from pytest_energybench.experiment.training.pretraining import warm_state
@@ -41,7 +42,8 @@ def starting_model(
 
     The warm start is cached in `folder`, by default the user's cache; of several ranks one a host
     makes it, and all start with the first one's weights. A head whose classes differ from the
-    weights' is random, from `seed`. Raises SettingError or WeightsError.
+    weights' is fitted to `data` (`fit_head`), an auxiliary one is random, from `seed`. Raises
+    SettingError or WeightsError.
     """
     check_model(name)
     check_weights(weights)
@@ -55,12 +57,17 @@ def starting_model(
             state, found = warm_state(
                 name, data, seed, device, folder or cache.default_folder(), progress
             )
-        notes += [*found, *adopt(model, name, state, "the warm start")]
+        adopted = adopt(model, name, state, "the warm start")
+        notes += found
     elif weights == "imagenet":
-        notes += adopt(model, name, imagenet_state(name), "torchvision")
+        adopted = adopt(model, name, imagenet_state(name), "torchvision")
     else:
         directory = Path(weights).expanduser()
-        notes += adopt(model, name, folder_state(directory, name), str(directory))
+        adopted = adopt(model, name, folder_state(directory, name), str(directory))
+    notes += adopted.notes
     model = model.to(device)
+    if adopted.heads:
+        fitted = fit_head(model, adopted.heads, data.train, seed)
+        notes.append(f"the new head was fitted to {fitted:,} training images, the rest as it came")
     current().equalise(model.state_dict().values())
     return Start(model, tuple(dict.fromkeys(notes)))

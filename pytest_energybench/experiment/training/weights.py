@@ -7,6 +7,7 @@ import pickle
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 from urllib.error import URLError
 
 import torch
@@ -101,11 +102,19 @@ def _nested(state: object) -> str:
     return f"its weights are under {inner[0]!r}; take them out and " if inner else ""
 
 
-def adopt(model: nn.Module, name: str, state: State, origin: str) -> list[str]:
+class Adopted(NamedTuple):
+    """What was done with a state dict: notes on what was left out, for the report, and the paths of
+    the heads that are still random, since their classes differ."""
+
+    notes: list[str]
+    heads: tuple[str, ...]
+
+
+def adopt(model: nn.Module, name: str, state: State, origin: str) -> Adopted:
     """Load `state` into `model`, leaving the head random where the classes differ.
 
-    Returns notes on what was left out, for the report. Raises WeightsError when anything else does
-    not fit; `origin` says in it where the weights come from.
+    Raises WeightsError when anything else does not fit; `origin` says in it where the weights come
+    from.
     """
     own = model.state_dict()
     state = {key: _plain(value) for key, value in state.items()}
@@ -142,7 +151,7 @@ def adopt(model: nn.Module, name: str, state: State, origin: str) -> list[str]:
                 f" {key} are NaN or infinite, as after a training that diverged"
             )
     model.load_state_dict(kept, strict=False)
-    return notes
+    return Adopted(notes, tuple(dict.fromkeys(key.rpartition(".")[0] for key in replaced)))
 
 
 def _plain(value: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torchvision.models import ResNet18_Weights
 
+from pytest_energybench.experiment.training import head
 from pytest_energybench.experiment.training.datasets.data import Data
 from pytest_energybench.experiment.training.datasets.embedded import digits
 from pytest_energybench.experiment.training.errors import SettingError, WeightsError
@@ -35,8 +36,9 @@ def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_torchvision_s_cached_weights_are_used_and_the_head_replaced(
-    cached: Path, data: Data
+    cached: Path, data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(head, "MOST_IMAGES", 20)
     torch.manual_seed(5)
     published = build("resnet18", 1000, 32).state_dict()
     torch.save(published, cached)
@@ -98,8 +100,9 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path, data: Data) -> No
 def test_inception_s_auxiliary_head_is_left_out_of_small_inputs() -> None:
     small = build("inception_v3", 10, 75)
     large = build("inception_v3", 10, 299).state_dict()
-    notes = adopt(small, "inception_v3", large, "a test")
-    assert notes == ["auxiliary head left out: the images are too small for it"]
+    adopted = adopt(small, "inception_v3", large, "a test")
+    assert adopted.heads == ()
+    assert adopted.notes == ["auxiliary head left out: the images are too small for it"]
     assert torch.equal(small.state_dict()["fc.weight"], large["fc.weight"])
 
 
