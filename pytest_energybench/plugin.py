@@ -35,6 +35,8 @@ MARKERS = (
 
 
 _started_key = pytest.StashKey[float]()
+BUDGET = "energy_budget"
+_budget_key = pytest.StashKey[bool]()
 _collected_key = pytest.StashKey[list[pytest.Item]]()
 
 
@@ -179,16 +181,30 @@ def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
     yield
-    if "energy_budget" in item.keywords and not _options(item.config).disable:
-        from pytest_energybench.session.state import execution_key
+    item.stash[_budget_key] = BUDGET in item.keywords
+    _refuse_late_budget(item)
 
-        if execution_key not in item.stash:
-            pytest.fail(
-                "the energy_budget of this test was added after its collection, so its energy"
-                " was not metered: add it in pytest_collection_modifyitems, or ask for the"
-                " fixture `energy`",
-                pytrace=False,
-            )
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
+    yield
+    if not item.stash.get(_budget_key, True):  # it ran, and had none then
+        _refuse_late_budget(item)
+
+
+def _refuse_late_budget(item: pytest.Item) -> None:
+    """Fail a test that got its budget too late to be metered."""
+    if BUDGET not in item.keywords or _options(item.config).disable:
+        return
+    from pytest_energybench.session.state import execution_key
+
+    if execution_key not in item.stash:
+        pytest.fail(
+            "the energy_budget of this test was added after its collection, so its energy"
+            " was not metered: add it in pytest_collection_modifyitems, or ask for the"
+            " fixture `energy`",
+            pytrace=False,
+        )
 
 
 def _options(config: pytest.Config) -> EnergyConfig:

@@ -180,7 +180,7 @@ def digest(view: RunView) -> Digest:
     return Digest(
         kind=kind,
         word=word,
-        sentence=_failed(view, found) if kind == "fail" else _held(view, kinds),
+        sentence=_failed(view, found) if kind == "fail" else _held(view, found, kinds),
         entries=tuple(found),
         commit=_commit(run),
         against=name or _references(run),
@@ -200,7 +200,7 @@ def _result(found: Sequence[Entry], kinds: Mapping[Kind, int]) -> tuple[Kind, st
         return "fail", "FAILED"
     if kinds["pass"] or kinds["xfail"]:
         return "pass", "PASSED"
-    return ("unknown", "UNDECIDED") if kinds["unknown"] else ("unjudged", "NOT JUDGED")
+    return ("unknown", "UNDECIDED") if found or kinds["unknown"] else ("unjudged", "NOT JUDGED")
 
 
 def _failed(view: RunView, found: Sequence[Entry]) -> str:
@@ -237,15 +237,18 @@ def _more_than(case: CaseView) -> str:
     return reason.removeprefix(MORE_THAN) if reason.startswith(MORE_THAN) else ""
 
 
-def _held(view: RunView, kinds: Mapping[Kind, int]) -> str:
+def _held(view: RunView, found: Sequence[Entry], kinds: Mapping[Kind, int]) -> str:
     total, holds = len(view.cases), kinds["pass"] + kinds["xfail"]
     if not total:
         return "No case was metered in this run."
-    if not (holds or kinds["unknown"]):
+    if not (holds or kinds["unknown"] or found):
         return f"{plural(total, 'case')} measured, with no limit or reference to judge them by."
     parts = [f"{holds:,} of {plural(total, 'case')}"]
     if kinds["xfail"]:
         parts.append(f"{kinds['xfail']:,} of them expected failures")
+    let_pass = sum(_is_let_pass(case) for case in view.cases)
+    if let_pass:
+        parts.append(f"{let_pass:,} of them over a limit, which the test let pass")
     if kinds["unknown"]:
         reasons = dict.fromkeys(_reason(case) for case in view.cases if case.kind == "unknown")
         parts.append(f"{kinds['unknown']:,} undecided ({listed(list(map(sanitize, reasons)))})")
@@ -254,6 +257,12 @@ def _held(view: RunView, kinds: Mapping[Kind, int]) -> str:
         references = " (references)" * all(case.source.baseline for case in rest)
         parts.append(f"{kinds['unjudged']:,} not judged{references}")
     return ", ".join(parts)
+
+
+def _is_let_pass(case: CaseView) -> bool:
+    """Whether a limit of the test's own didn't hold, and the test passed all the same."""
+    judged = (each.judged for each in case.source.comparisons if each.reference == "budget")
+    return case.kind == "pass" and any(each and each.reason for each in judged)
 
 
 def _judged(run: Run) -> list[Comparison]:
@@ -386,6 +395,8 @@ def _like(case: CaseView, *, has_stored: bool) -> tuple[str, str]:
     """What a case that needs no look counts as, and its figure."""
     if case.kind == "xfail":
         return "failed as expected", ""
+    if _is_let_pass(case):
+        return "over a limit, which the test let pass", ""
     stored = any(each.reference == "stored" for each in case.source.comparisons)
     if has_stored and not stored:
         return ("new", case.energy.text) if case.source.rounds else ("not judged", "")

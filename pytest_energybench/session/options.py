@@ -328,6 +328,8 @@ def value(config: pytest.Config, option: Option) -> Any:
     """
     place = f"--energy-{option.name}"
     text = config.getoption(option.dest)
+    if text == "":  # a variable that is not set must not be a gate that is off
+        raise pytest.UsageError(f"{place}=: nothing stands behind it (a variable that isn't set?)")
     if text is None:
         place = f"ini option {option.dest}"
         text = _ini(config, option.dest)

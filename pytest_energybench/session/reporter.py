@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -25,6 +26,28 @@ WIDEST = 100
 
 
 GATE = "energy gate: "
+
+
+@contextmanager
+def seen_exit(tell: Callable[[str], None]) -> Iterator[None]:
+    """`os._exit(0)` in a test ends the session before its gates, with the status of one that holds.
+
+    Meanwhile it tells so and gives 1. Forked children and other statuses are left alone.
+    """
+    real, process = os._exit, os.getpid()
+
+    def ending(status: int) -> NoReturn:
+        if status == 0 and os.getpid() == process:
+            tell(f"{GATE}os._exit(0) ended the session before its gates were judged")
+            status = 1
+        real(status)
+
+    os._exit = ending
+    try:
+        yield
+    finally:
+        if os._exit is ending:
+            os._exit = real
 
 
 class EnergyReporter:
@@ -47,13 +70,15 @@ class EnergyReporter:
         self._run: Run | None = None
         self._viewed: RunView | None = None
         self._failures: list[str] = []
-        self._looped = self._ran = self._broken_off = False
+        self._looped = self._ran = self._broken_off = self._concluded = False
+        self._heard_of: set[str] = set()
         self._warnings: list[str] = []
         self._places: dict[str, Place] = {}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._ran |= report.when == "call" or report.failed
+        self._heard_of.add(report.nodeid)
         if report.when not in PHASES and report.nodeid in self._session().order:
             from pytest_energybench.results.model import Case
 
@@ -68,7 +93,7 @@ class EnergyReporter:
             if hasattr(report, "node") or report.energy_process != os.getpid():
                 case = self._session().add(case)
             self._places[case.nodeid] = self._place(report)
-            if report.energy_last:
+            if report.energy_last and case.outcome != "skipped":  # it is to run when resumed
                 self.writer().take(self._session().cases[case.nodeid])
 
     @pytest.hookimpl(wrapper=True)
@@ -78,10 +103,13 @@ class EnergyReporter:
         if self._looped and self._session().order:
             self.writer().claim()
         try:
-            result = yield
+            with seen_exit(self._session().tell) if self._looped else nullcontext():
+                result = yield
         except BaseException:
             self._broken_off = self._looped
             raise
+        if self._looped:
+            self._session().tell_unheard(self._heard_of)
         self._conclude()
         if self._failures and not session.testsfailed:
             session.testsfailed = 1  # the exit status of a failed run, whatever else is counted
@@ -103,7 +131,8 @@ class EnergyReporter:
         if stopped and self._session().tell_cut_short() and not session.exitstatus:
             session.exitstatus = pytest.ExitCode.INTERRUPTED  # `pytest.exit(returncode=0)`
         self._conclude()
-        if self._run is None or session.exitstatus == pytest.ExitCode.USAGE_ERROR:
+        usage_error = session.exitstatus == pytest.ExitCode.USAGE_ERROR
+        if self._run is None or not self._has_run() or usage_error:
             self.writer().release()
             return
         written = self.writer().write(
@@ -132,7 +161,7 @@ class EnergyReporter:
         return True
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        if self._run is None:
+        if not self._concluded:
             return
         from pytest_energybench.base.text import sanitize
         from pytest_energybench.report.encoding import fitting
@@ -147,8 +176,9 @@ class EnergyReporter:
 
         # Where there is no terminal, pytest assumes 80 columns; a log file is wider than that.
         columns = writer.fullwidth if terminalreporter.isatty else WIDEST
-        shows = bool(self._run.cases or self._failures) and not self._config.option.no_summary
-        if shows:
+        shows = bool(self._run and (self._run.cases or self._failures))
+        shows &= not self._config.option.no_summary
+        if self._run is not None and shows:
             terminalreporter.ensure_newline()
             terminalreporter.section("energy")
             table = terminal_report(
@@ -160,7 +190,8 @@ class EnergyReporter:
             for line in table.split("\n"):
                 say(line)
         # What stood in a run file or a test's name may hold what a terminal would obey.
-        annotations = github_annotations(self._run, self._failures, self._places)
+        cases = () if self._run is None else self._run.cases
+        annotations = github_annotations(cases, self._failures, self._places)
         for line in [*self.writer().messages, *annotations]:
             say(sanitize(line))
         for line in () if shows else self.gate_lines():
@@ -206,26 +237,40 @@ class EnergyReporter:
             self._writer = RunWriter(self._session(), here=self._config.invocation_params.dir)
         return self._writer
 
+    def _has_run(self) -> bool:
+        """Whether a test ran, here or before; a report of none would replace one that says more."""
+        session = self._session()
+        return bool(self._ran or session.taken_over or session.options.shard)
+
     def _conclude(self) -> None:
         """Make the run of what was gathered, once, and hold it against the session's gates."""
-        if self._run is not None or not self._looped:
+        if self._concluded or not self._looped:
             return  # pytest was asked for something else than to run tests
         session = self._session()
         session.end_untold()
-        if not (self._ran or session.taken_over or session.options.shard):
+        if session.options.disable:
             return
+        self._concluded = True
         from pytest_energybench.gates.fail_on import warnings
         from pytest_energybench.session.integrations.junit import fill_junit
         from pytest_energybench.session.session_gates import unmetered
 
-        if session.options.disable or not (session.cases or session.options.keeps):
-            return
         chosen = session.selection
         everything, plain = (chosen.everything, chosen.plain) if chosen is not None else (None, ())
-        run, summary, self._failures = session.gates.conclude(session.run(), everything, plain)
-        self._run = run
-        self.writer().tell(summary)
-        self._warnings = [*unmetered(run), *warnings(run)]
+        if session.cases or (session.options.keeps and self._has_run()):
+            run, summary, self._failures = session.gates.conclude(session.run(), everything, plain)
+            self._run = run
+            self.writer().tell(summary)
+            self._warnings = [*unmetered(run), *warnings(run)]
+            if not session.options.strict_budgets:
+                nodeids = [case.nodeid for case in run.cases]
+                self.writer().messages += session.gates.idle_budgets(nodeids, everything, plain)
+        else:
+            found = session.gates.without_cases(
+                everything,
+                plain,
+                asked=len(session.order),
+                now=self._config.getoption("energy_compare") is not None,
+            )
+            self._failures, self._warnings = [*session.failures, *found[0]], found[1]
         fill_junit(self._config, self.gate_lines())
-        if not session.options.strict_budgets:
-            self.writer().messages += session.gates.idle_budgets(run, everything, plain)

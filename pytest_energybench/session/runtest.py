@@ -36,6 +36,8 @@ PROCESS_ATTRIBUTE = "energy_process"
 
 _outcome_key = pytest.StashKey[Outcome]()
 _ran_key = pytest.StashKey[bool]()
+_raised_key = pytest.StashKey[bool]()
+_judged_on_key = pytest.StashKey[object]()
 
 
 class RuntestMeter:
@@ -51,6 +53,10 @@ class RuntestMeter:
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """After skip marks were obeyed, before the first fixture."""
+        execution = item.stash.get(execution_key, None)
+        if execution is not None:  # pytest-retry sets up again without a teardown's report
+            del item.stash[execution_key]
+            self._book(item, execution, "failed")
         if is_metered(item) and self._records:
             try:
                 self._session.prepare()
@@ -65,6 +71,7 @@ class RuntestMeter:
         if execution is None:
             yield
             return
+        item.stash[_raised_key] = False
         try:
             if is_metered_whole(item):
                 with execution.energy.measure("call"):
@@ -72,6 +79,7 @@ class RuntestMeter:
             else:
                 yield
         except BaseException:
+            item.stash[_raised_key] = True
             if not all(map(passes, execution.draft.comparisons)):
                 self._session.judge(execution, budget_of(item))  # the others are kept as well
             raise
@@ -82,16 +90,20 @@ class RuntestMeter:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None]:
-        """A fixture that meters around its `yield` closes its window now: judge what came out."""
-        execution = item.stash.get(execution_key, None)
-        postponed = execution is not None and bool(execution.energy.windows)
+        """Fixtures may meter, record and mark up to their end: judge what came after the test, and
+        a test that was not judged yet."""
         yield
-        if execution is not None and postponed and item.stash.get(_outcome_key, None) == "passed":
+        execution = item.stash.get(execution_key, None)
+        if execution is None or item.stash.get(_raised_key, False):
+            return
+        if item.stash.get(_outcome_key, None) in ("passed", "xpassed"):
             execution.energy.windows.end()
-            self._judge(item, execution)
+            if item.stash.get(_judged_on_key, None) != _judgeable(item, execution):
+                self._judge(item, execution)
 
     def _judge(self, item: pytest.Item, execution: Execution) -> None:
         __tracebackhide__ = True
+        item.stash[_judged_on_key] = _judgeable(item, execution)
         failure = self._session.judge(execution, budget_of(item))
         if failure is not None:
             pytest.fail(failure, pytrace=False)
@@ -118,22 +130,16 @@ class RuntestMeter:
                 execution.draft.case, expected=text(report.wasxfail.removeprefix("reason: "))
             )
         if report.when == "teardown":
-            del item.stash[execution_key]
             execution.energy.windows.end()
             setattr(report, SPENT_ATTRIBUTE, self._progress.taken())
             if outcome == "skipped" and self._session.has_limits(item):
                 ran = item.stash.get(_ran_key, False)
                 execution.draft.flags.append(SKIPPED if ran else SKIPPED_BY_FIXTURE)
             outcome = self._session.outcome(execution, outcome)
+            del item.stash[execution_key]
             if self._records and (outcome != "skipped" or not execution.draft.empty):
-                case = self._session.finished(
-                    execution.draft, outcome, execution.energy.windows.missing
-                )
-                sent = self._unheard[case.nodeid] = self._session.join(
-                    self._unheard.get(case.nodeid), case
-                )
-                case = self._session.add(case)
-                setattr(report, CASE_ATTRIBUTE, msgspec.to_builtins(sent))
+                case = self._book(item, execution, outcome)
+                setattr(report, CASE_ATTRIBUTE, msgspec.to_builtins(self._unheard[case.nodeid]))
                 # A round that fails is its test's last.
                 last = execution.last or outcome in ("failed", "error")
                 setattr(report, LAST_ATTRIBUTE, last)
@@ -142,11 +148,25 @@ class RuntestMeter:
                     report.user_properties.extend(properties(case))
         return report
 
+    def _book(self, item: pytest.Item, execution: Execution, outcome: Outcome) -> Case:
+        """Take an execution that has ended; the case as it stands now."""
+        item.stash[_judged_on_key] = None
+        case = self._session.finished(execution.draft, outcome, execution.energy.windows.missing)
+        self._unheard[case.nodeid] = self._session.join(self._unheard.get(case.nodeid), case)
+        return self._session.add(case)
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A report has carried all cases so far; reruns may have dropped earlier reports."""
         if hasattr(report, CASE_ATTRIBUTE):
             self._unheard.clear()
+
+
+def _judgeable(item: pytest.Item, execution: Execution) -> object:
+    """What a judgement depends on; where it changes afterwards, the test is judged again."""
+    draft = execution.draft
+    counts = len(draft.windows), draft.further, len(draft.called)
+    return counts, dict(draft.metrics), budget_of(item)
 
 
 def missed_a_failure(report: pytest.TestReport, call: pytest.CallInfo[None]) -> bool:

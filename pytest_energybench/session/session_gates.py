@@ -23,7 +23,7 @@ from pytest_energybench.gates.budgets import (
 from pytest_energybench.gates.comparisons import judge_energy, judge_group
 from pytest_energybench.gates.fail_on import beside_cases, failures
 from pytest_energybench.gates.judge import with_changes
-from pytest_energybench.gates.results import conclude
+from pytest_energybench.gates.results import conclude, key_of
 from pytest_energybench.gates.stored import StoredSummary, compare_stored
 from pytest_energybench.results.errors import ResultsError
 from pytest_energybench.results.history import (
@@ -175,7 +175,7 @@ class SessionGates:
                 f"{self.budgets.file}: no budget matches {nodeid}"
                 for nodeid in self.budgets.unmatched_cases(nodeids)
             ]
-            lines += self.idle_budgets(run, collected, plain)
+            lines += self.idle_budgets(nodeids, collected, plain)
             lines += [
                 f"{case.nodeid}: {SKIPPED_BY_FIXTURE}"
                 for case in run.cases
@@ -219,12 +219,48 @@ class SessionGates:
         judged = msgspec.structs.replace(judged, failures=beside)
         return judged, summary, lines + failures(judged, summary, self.options.fail_on)
 
+    def without_cases(
+        self, collected: Collection[str] | None, plain: Collection[str], *, asked: int, now: bool
+    ) -> tuple[list[str], list[str]]:
+        """Why a session without a case fails, and what its gates could not be held against.
+
+        Args:
+            collected, plain: as for `conclude`.
+            asked: how many tests of the run ask for energy.
+            now: the comparison was asked for on the command line, so for this very run.
+        """
+        failures: list[str] = []
+        warnings: list[str] = []
+        idle = self.idle_budgets((), collected, plain)
+        if self.options.strict_budgets:
+            failures += idle
+        else:  # a pattern over files says nothing of the tests that were asked for
+            warnings += [line for line in idle if "::" in line]
+        if self.stored is not None:
+            why = "each was skipped" if asked else "no test of this run asks for energy"
+            nothing = f"nothing was held against {self.stored_name}: {why}"
+            fails = now and not asked and key_of(NOT_MEASURED) in self.options.fail_on
+            (failures if fails else warnings).append(nothing)
+            _, summary = compare_stored(
+                Run(machine=self.stored.machine),
+                self.stored,
+                name=self.stored_name,
+                collected=collected,
+                allow_mismatch=True,
+            )
+            if collected is not None:
+                failures += beside_cases(summary, self.options.fail_on)
+        return failures, warnings
+
     def idle_budgets(
-        self, run: Run, collected: Collection[str] | None, plain: Collection[str] = ()
+        self,
+        nodeids: Collection[str],
+        collected: Collection[str] | None,
+        plain: Collection[str] = (),
     ) -> list[str]:
         """Budgets that match no test, or only tests that are not metered, as far as their file was
         collected: nothing holds such a budget."""
-        nodeids = {case.nodeid for case in run.cases}.union(set(collected or ()).difference(plain))
+        nodeids = {*nodeids}.union(set(collected or ()).difference(plain))
         in_part = {Path(each.partition("::")[0]).name for each in self.arguments if "::" in each}
         whole = {nodeid.partition("::")[0] for nodeid in nodeids.union(plain)}
         whole = {file for file in whole if Path(file).name not in in_part}

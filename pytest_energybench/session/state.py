@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,16 @@ from pytest_energybench.measurement.case_builder import CaseBuilder
 from pytest_energybench.measurement.leaked_threads import LeftThreads
 from pytest_energybench.results.compatibility import with_hosts
 from pytest_energybench.results.journal import has_begun, read_journal
-from pytest_energybench.results.model import Case, Commit, Host, Outcome, Run, Scalar, Shard
+from pytest_energybench.results.model import (
+    Case,
+    Commit,
+    Comparison,
+    Host,
+    Outcome,
+    Run,
+    Scalar,
+    Shard,
+)
 from pytest_energybench.results.redaction import without_private
 from pytest_energybench.results.storable import scalar, storable_case, storable_head, text
 from pytest_energybench.results.storage import is_good
@@ -55,12 +64,14 @@ class Execution:
     Attributes:
         last: figures are held against limits in it (it is the last of its rounds).
         repeats: it runs a round again that was run before (a rerun).
+        judged: what the session's gates came to so far.
     """
 
     draft: CaseBuilder
     energy: Energy
     last: bool
     repeats: bool
+    judged: list[Comparison] = field(default_factory=list)
 
 
 class EnergySession:
@@ -187,11 +198,12 @@ class EnergySession:
             manager.get_plugin(name) for name in ("terminalreporter", "capturemanager")
         )
         if reporter is None or capture is None:
-            print(line, file=sys.__stderr__)
+            print(line, file=sys.__stderr__, flush=True)
             return
         with capture.global_and_fixture_disabled(), aside(self.config):
             reporter.ensure_newline()
             reporter.write_line(line)
+            reporter.flush()
 
     @cached_property
     def idle(self) -> IdlePower | None:
@@ -275,7 +287,9 @@ class EnergySession:
         baseline = self.baseline(draft.case.group)
         case = draft.judged_on(baseline)
         found = self.gates.judge(case, marked, baseline, execution.energy.windows.missing)
-        draft.comparisons += found
+        outdated = set(map(id, execution.judged))
+        draft.comparisons = [each for each in draft.comparisons if id(each) not in outdated] + found
+        execution.judged[:] = found
         return "\n".join(failure_message(each) for each in found if not passes(each)) or None
 
     def has_limits(self, item: pytest.Item) -> bool:
@@ -360,6 +374,15 @@ class EnergySession:
             self.errors.append(line)
             self.failures.append(line)
         return missing > 0
+
+    def tell_unheard(self, reported: Collection[str]) -> None:
+        """Say of metered tests that were to run and never reported: a plugin kept them from it."""
+        unheard = [each for each in self.order if each not in self.cases and each not in reported]
+        if unheard:
+            more = f" and {len(unheard) - 1} more" if len(unheard) > 1 else ""
+            told = f"nothing was heard of {unheard[0]}{more}: it was to run, and has no report"
+            self.errors.append(told)
+            self.failures.append(told)
 
     def run(self) -> Run:
         """Everything of this session as it is written and shown."""

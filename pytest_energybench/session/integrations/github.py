@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pytest_energybench.report.view import RunView
-    from pytest_energybench.results.model import Run
+    from pytest_energybench.results.model import Case
 
 
 def github_summary(
@@ -27,6 +27,8 @@ def github_summary(
     from pytest_energybench.report.markdown import LONGEST_SUMMARY, render_markdown
 
     try:
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise OSError(f"{path} is no plain file")
         with open(path, "a", encoding="utf-8", errors="backslashreplace") as summary:
             room = LONGEST_SUMMARY - summary.tell() - 1  # others write into it, too
             summary.write(render_markdown(view(), most=room) + "\n")
@@ -44,7 +46,7 @@ class Place:
 
 
 def github_annotations(
-    run: Run,
+    cases: Sequence[Case],
     failures: Sequence[str] = (),
     places: Mapping[str, Place] | None = None,
     environ: Mapping[str, str] = os.environ,
@@ -65,7 +67,7 @@ def github_annotations(
     workspace = Path(os.path.realpath(environ.get("GITHUB_WORKSPACE") or "."))
     lines: list[str] = []
     of_cases: set[str] = set()
-    for case in run.cases:
+    for case in cases:
         result = case.result
         of_cases |= {line for line in failures if line.startswith(f"{case.nodeid}: ")}
         if result is None or not result.reason or result.kind == "xfail":
