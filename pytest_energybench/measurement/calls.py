@@ -28,8 +28,11 @@ _WORKERS: Sequence[tuple[str, str, Callable[[Any], bool]]] = (
     ("threading", "Thread", lambda made: made.is_alive()),
     ("multiprocessing.process", "BaseProcess", lambda made: made.is_alive()),
     ("multiprocessing.pool", "AsyncResult", lambda made: not made.ready()),
+    ("multiprocessing.pool", "IMapIterator", lambda _: True),
 )
-"""Module, class, and whether one of its objects is still at work."""
+"""Module, class, and whether one of its objects is still at work, as far as it can tell."""
+MOST_LOOKED_AT = 1000
+"""Of a list or tuple, so many entries are looked at for work that is still to be done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,9 @@ def checked(name: str, made: R, *, is_input: bool = False) -> R:
         advice = "pass what waits for its end, too"
     elif isinstance(made, Future):
         advice = f"pass what waits for it, e.g. `lambda: {name}().result()`"
+    elif not is_input and _holds_work(made):
+        what = f"{what} of work that is still to be done"
+        advice = "pass what waits for all of it, too"
     else:
         return made
     raise TypeError(f"energy: {name} returned a {what}, so its work would not be metered: {advice}")
@@ -111,7 +117,26 @@ def checked(name: str, made: R, *, is_input: bool = False) -> R:
 
 def _is_lazy(made: object) -> bool:
     """Whether it is one of Python's own iterators, which work when somebody takes from them."""
-    return isinstance(made, Iterator) and type(made).__module__ in ("builtins", "itertools")
+    return isinstance(made, Iterator) and type(made).__module__ in ("builtins", "itertools", "_csv")
+
+
+def _holds_work(made: object) -> bool:
+    """Whether it is a list or tuple of coroutines, tasks, futures, threads or processes, one of
+    which has not come to its end."""
+    if type(made) not in (list, tuple):
+        return False
+    found = [each for each in made[:MOST_LOOKED_AT] if _waits(each)]  # type: ignore[index]
+    for each in found:
+        if inspect.iscoroutine(each):
+            each.close()
+    return bool(found)
+
+
+def _waits(made: Any) -> bool:
+    if isinstance(made, Future) or inspect.isawaitable(made):
+        is_done = getattr(made, "done", None)
+        return not (callable(is_done) and is_done())
+    return _works_on(made)
 
 
 def _works_on(made: Any) -> bool:

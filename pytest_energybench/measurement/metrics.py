@@ -24,6 +24,8 @@ def checked_metrics(metrics: Mapping[str, Any]) -> dict[str, Scalar]:
     """
     checked = {name: _scalar(name, value) for name, value in metrics.items()}
     correct, total = checked.get("correct"), checked.get("total")
+    if isinstance(total, bool):
+        raise ValueError(f"energy.record(total={total}): a number of images, not a truth value")
     if isinstance(correct, int | float) and isinstance(total, int | float):
         if not 0 <= correct <= total or total <= 0:
             raise ValueError(

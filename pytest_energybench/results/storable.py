@@ -47,7 +47,8 @@ def scalar(value: object) -> Scalar:
     try:
         return _scalar(value)
     except Exception:  # a proxy may raise at any attribute, even at `isinstance`
-        return text(type(value).__name__)
+        own_name = type.__dict__["__name__"]  # a class of its class may raise at that one, too
+        return text(own_name.__get__(type(value)))
 
 
 def text(value: str) -> str:

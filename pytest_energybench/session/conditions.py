@@ -24,6 +24,7 @@ def conditions(root: Path = Path("/")) -> dict[str, Scalar]:
     found: dict[str, Scalar] = {
         "tracer": ", ".join(tracers()) or None,
         "optimize": sys.flags.optimize or None,
+        "dev_mode": sys.flags.dev_mode or None,
         "cpu_governor": _governor(root),
         "cpu_turbo": _turbo(root),
         "power_source": _power_source(root),
@@ -32,9 +33,12 @@ def conditions(root: Path = Path("/")) -> dict[str, Scalar]:
 
 
 def tracers() -> list[str]:
-    """Tools that trace every line or call of this process: coverage, profilers, debuggers."""
+    """Tools that trace every line, call or allocation of this process: coverage, profilers."""
     hooks = (sys.gettrace(), sys.getprofile(), threading.gettrace(), threading.getprofile())
     names = {_named(hook) for hook in hooks if hook is not None}
+    memory = sys.modules.get("tracemalloc")
+    if memory is not None and memory.is_tracing():
+        names.add("tracemalloc")
     monitoring = getattr(sys, "monitoring", None)
     if monitoring is not None:
         names |= {str(name) for tool in _TOOLS if (name := monitoring.get_tool(tool))}

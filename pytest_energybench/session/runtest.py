@@ -166,7 +166,7 @@ def _judgeable(item: pytest.Item, execution: Execution) -> object:
     """What a judgement depends on; where it changes afterwards, the test is judged again."""
     draft = execution.draft
     counts = len(draft.windows), draft.further, len(draft.called)
-    return counts, dict(draft.metrics), budget_of(item)
+    return counts, dict(draft.metrics), dict(draft.units), budget_of(item)
 
 
 def missed_a_failure(report: pytest.TestReport, call: pytest.CallInfo[None]) -> bool:

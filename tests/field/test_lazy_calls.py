@@ -50,7 +50,8 @@ def test_what_goes_on_working_after_the_call_is_refused_and_what_has_ended_is_me
 ) -> None:
     suite.makepyfile(
         """
-        import itertools, multiprocessing.pool, subprocess, sys, threading
+        import csv, itertools, multiprocessing.pool, subprocess, sys, threading
+        from concurrent.futures import ThreadPoolExecutor
         import pytest
 
         FOREVER = threading.Event()
@@ -74,12 +75,36 @@ def test_what_goes_on_working_after_the_call_is_refused_and_what_has_ended_is_me
         def chained():
             return itertools.chain(map(abs, [1]))
 
-        @pytest.mark.parametrize("begun", [process, thread, task, pairs, chained])
+        def mapped():
+            return POOL.imap(abs, [1])
+
+        def rows():
+            return csv.reader(map(str, [1]))
+
+        async def work():
+            pass
+
+        def several():
+            return [None, work()]
+
+        EXECUTOR = ThreadPoolExecutor(1)
+
+        def submitted(work=FOREVER.wait):
+            return None, EXECUTOR.submit(work)
+
+        @pytest.mark.parametrize(
+            "begun",
+            [process, thread, task, pairs, chained, mapped, rows, several, submitted],
+        )
         def test_refused(energy, begun):
             with pytest.raises(TypeError, match="so its work would not be metered: pass what"):
                 energy(begun, iterations=1)
             with pytest.raises(TypeError, match="so its work would not be metered: pass what"):
                 energy.compare(int, begun, rounds=1, warmup=0)
+
+        def quick():
+            with ThreadPoolExecutor(1) as executor:
+                return None, executor.submit(int)
 
         def ended(begun, wait, **kwargs):
             made = begun(**kwargs)
@@ -90,6 +115,7 @@ def test_what_goes_on_working_after_the_call_is_refused_and_what_has_ended_is_me
             (process, lambda made: made.communicate(), {"code": ""}),
             (thread, lambda made: made.join(), {"work": int}),
             (task, lambda made: made.wait(), {"work": int}),
+            (quick, lambda made: made[1].result(), {}),
         ])
         def test_metered(energy, begun, wait, kwargs):
             energy(ended, begun, wait, iterations=1, **kwargs)
@@ -104,6 +130,7 @@ def test_what_goes_on_working_after_the_call_is_refused_and_what_has_ended_is_me
             yield
             FOREVER.set()
             POOL.terminate()
+            EXECUTOR.shutdown()
         """
     )
-    suite.runpytest_subprocess().assert_outcomes(passed=9)
+    suite.runpytest_subprocess().assert_outcomes(passed=14)

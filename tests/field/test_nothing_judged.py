@@ -57,7 +57,7 @@ def test_a_comparison_without_a_metered_test_fails_or_is_told(
         assert result.ret == (kind == "gate"), arguments
     suite.makepyfile("def test_y(): pass")
     result = suite.runpytest("--energy-compare=main", "--energy-fail-on=stale")
-    result.stdout.fnmatch_lines(["energy gate: *::test_x: in main, and no test any more"])
+    result.stdout.fnmatch_lines(["energy gate: *::test_x: in main, and no longer a test"])
     assert result.ret == 1
     suite.makepyfile(METERED.replace("def", "@pytest.mark.skip\ndef"))
     result = suite.runpytest("--energy-compare=main")
@@ -82,10 +82,10 @@ def test_budgets_hold_where_no_test_is_metered(suite: pytest.Pytester) -> None: 
 def test_tests_that_a_fixture_skips_are_told_and_leave_the_last_report(
     suite: pytest.Pytester,  # noqa: F811
 ) -> None:
-    suite.makepyfile(LIMITED.replace("1 mJ", "1 kJ"))
+    suite.makepyfile(test_a=LIMITED.replace("1 mJ", "1 kJ"))
     assert suite.runpytest("--energy-report").ret == 0
     before = {path: path.read_bytes() for path in Path("reports").iterdir()}
-    suite.makepyfile(LIMITED.replace("work(1.0)", "...").replace("work", "lacking"))
+    suite.makepyfile(test_a=LIMITED.replace("work(1.0)", "...").replace("work", "lacking"))
     add_to_conftest("\n@pytest.fixture\ndef lacking():\n    pytest.skip('no GPU')\n")
     told = "its budget was not judged: a fixture skipped the test"
     result = suite.runpytest("--energy-report")
@@ -198,7 +198,7 @@ def test_a_limit_that_its_test_lets_pass_is_not_called_kept(
         """
     )
     result = suite.runpytest()
-    result.stdout.fnmatch_lines(["PASSED*1 of them over a limit, which the test let pass*"])
+    result.stdout.fnmatch_lines(["PASSED: 1 over a limit, which the test let pass"])
     assert result.ret == 0
 
 

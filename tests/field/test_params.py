@@ -23,7 +23,16 @@ class Lazy:
     def __getattr__(self, name):
         raise RuntimeError("outside of its context")
 
+class Nameless(type):
+    @property
+    def __name__(cls):
+        raise ValueError("no name")
+
+class Odd(metaclass=Nameless):
+    pass
+
 ODD = {
+    "odd": Odd(), "odd-class": Odd,
     "nan": math.nan, "inf": math.inf, "minus": -math.inf, "long": 2**64, "longer": 2**200,
     "nul": "a\\x00b", "red": "\\x1b[31mred", "lines": "line\\nbreak", "back": "C:\\\\Npcap",
     "html": "<script>alert(1)</script>", "wide": "x" * 3000, "turned": "\\u202egnp.exe",
@@ -54,11 +63,11 @@ WRITES = ("--energy-report", "--energy-save=main", "--energy-json=run.json", "--
 def test_report_json_and_stored_run_hold_every_case(suite: pytest.Pytester) -> None:  # noqa: F811
     suite.makepyfile(test_odd=ODD)
     result = suite.runpytest(*WRITES, "-p", "no:cacheprovider")
-    result.assert_outcomes(passed=21)
+    result.assert_outcomes(passed=23)
     assert result.ret == 0
     for file in ("reports/energy.json", ".energy/main.json", "run.json"):
         cases = {case["name"]: case for case in json.loads(Path(file).read_text())["cases"]}
-        assert len(cases) == 21
+        assert len(cases) == 23
         assert all(case["total_j"] == 12.0 for case in cases.values())
     params = {name[9:-1]: case["params"] for name, case in cases.items() if "odd" in name}
     assert params["nan"]["value"] == "nan"
@@ -82,7 +91,7 @@ def test_a_run_that_is_cut_short_goes_on_behind_them(
     assert first.ret in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED)
     Path("go").touch()
     again = suite.runpytest(*WRITES, "--energy-compare=reports/energy.json", *workers)
-    again.assert_outcomes(passed=22)
+    again.assert_outcomes(passed=24)
     assert "Traceback" not in again.stdout.str()
     assert "INTERNALERROR" not in first.stdout.str() + again.stdout.str()
 
@@ -94,9 +103,9 @@ def test_a_journal_with_odd_cases_is_taken_over(suite: pytest.Pytester) -> None:
     assert Path("reports/energy.journal").exists()
     Path("go").touch()
     result = suite.runpytest(*WRITES, "--energy-resume")
-    result.assert_outcomes(passed=1, deselected=21)
-    result.stdout.fnmatch_lines(["energy: 21 finished cases taken over from *"])
-    assert len(json.loads(Path("run.json").read_text())["cases"]) == 22
+    result.assert_outcomes(passed=1, deselected=23)
+    result.stdout.fnmatch_lines(["energy: 23 finished cases taken over from *"])
+    assert len(json.loads(Path("run.json").read_text())["cases"]) == 24
 
 
 def test_a_file_whose_name_is_no_utf_8(suite: pytest.Pytester) -> None:  # noqa: F811

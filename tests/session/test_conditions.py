@@ -25,7 +25,7 @@ def asked(code: str, *flags: str) -> str:
 
 
 def test_a_machine_that_tells_nothing_adds_nothing(tmp_path: Path) -> None:
-    assert conditions(tmp_path).keys() <= {"tracer", "optimize"}
+    assert conditions(tmp_path).keys() <= {"tracer", "optimize", "dev_mode"}
 
 
 @pytest.mark.parametrize(
@@ -83,6 +83,8 @@ def test_a_profiler_and_a_debugger_are_tracers() -> None:
     finally:
         profile.disable()
     assert "cProfile" not in tracers()
+    told = asked("import tracemalloc; tracemalloc.start(); print(conditions()['tracer'])")
+    assert told.strip() == "tracemalloc"
     debugger = "f = lambda *_: None; f.__module__ = 'pydevd.trace'; sys.settrace(f); "
     assert asked(f"{debugger}print(conditions()['tracer'])").strip() == "pydevd"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_energybench.results.model import Case, Machine, Result, Run
+from pytest_energybench.results.model import Case, Result
 from pytest_energybench.session.integrations.github import Place, github_annotations
 
 THREE = """
@@ -148,9 +148,8 @@ class TestGitHub:
             case("a.py::plain", "pass", "not judged"),
             case("a.py::fine", "pass"),
         ]
-        machine = Machine(fingerprint="x", cpu="x", cores=1, memory_bytes=1)
         lines = github_annotations(
-            Run(machine=machine, cases=cases),
+            cases,
             ["a.py::gated: more than main: 2 J", "b.py::gone: missing from main"],
             {"a.py::gated": Place(tmp_path / "services/api/a.py", 7)},
             {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(tmp_path)},
@@ -165,9 +164,8 @@ class TestGitHub:
         ]
 
     def test_elsewhere_there_are_none(self) -> None:
-        machine = Machine(fingerprint="x", cpu="x", cores=1, memory_bytes=1)
         case = Case(nodeid="a", name="a", result=Result(kind="fail", reason="over budget"))
-        assert github_annotations(Run(machine=machine, cases=[case]), environ={}) == []
+        assert github_annotations([case], environ={}) == []
 
 
 def test_looking_at_our_plugins_runs_none_of_our_code(pytester: pytest.Pytester) -> None:

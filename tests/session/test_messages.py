@@ -52,6 +52,7 @@ IN_A_TEST = {
     "energy.record(accuracy=97.1)": "*an accuracy is a fraction of 1: 0.971",
     "energy.record(x=[1])": "*a metric is a number*not list",
     "energy.record(correct=5, total=3)": "*0 <= correct <= total*",
+    "energy.record(correct=True, total=True)": "*a number of images*",
     "energy(work, rounds=0)": "*rounds=0*1 or more",
     "energy(3)": "*3 is no function*",
     "energy(later)": "*returned a coroutine*",
