@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
+from zlib import crc32
 
 import msgspec
 import pytest
@@ -115,7 +116,8 @@ def take_one_gpu(worker: str) -> None:
     """Where this machine has several GPUs, leave one of them visible to this worker.
 
     Args:
-        worker: xdist's name of the worker, `gw3`; it takes GPU 3, counted round.
+        worker: xdist's name of the worker, `gw3`; it takes GPU 3, counted round. One that
+            `--tx popen//id=NAME` has named takes one by its name; two on one GPU wait in turn.
     """
     from pytest_energybench.metering.nvml import driver_is_loaded, find_gpus
 
@@ -123,7 +125,9 @@ def take_one_gpu(worker: str) -> None:
         return
     uuids = [gpu.uuid for gpu in find_gpus().gpus]
     if len(uuids) > 1:
-        os.environ["CUDA_VISIBLE_DEVICES"] = uuids[int(worker.removeprefix("gw")) % len(uuids)]
+        digits = worker.removeprefix("gw")
+        number = int(digits) if digits.isdecimal() else crc32(worker.encode())
+        os.environ["CUDA_VISIBLE_DEVICES"] = uuids[number % len(uuids)]
 
 
 class Controller(Role):

@@ -157,7 +157,9 @@ def test_node_ids_lead_back_from_their_scope(pytester: pytest.Pytester) -> None:
     assert [unscoped(scoped) for scoped in found] == [a.nodeid, b.nodeid, a.nodeid, c.nodeid, None]
 
 
-@pytest.mark.parametrize(("worker", "own"), [("gw0", "GPU-a"), ("gw1", "GPU-b"), ("gw2", "GPU-a")])
+@pytest.mark.parametrize(
+    ("worker", "own"), [("gw0", "GPU-a"), ("gw1", "GPU-b"), ("gw2", "GPU-a"), ("alice", "GPU-b")]
+)
 def test_each_worker_sees_one_gpu_of_several(
     monkeypatch: pytest.MonkeyPatch, worker: str, own: str
 ) -> None:
