@@ -16,8 +16,9 @@ def methods(*names: str, group: str | None = None) -> Callable[[Test], Test]:
     """Run a test once for each method, as its argument `method`; all are one group.
 
     Args:
-        names: methods, combinations such as `"pruning+steganographic"`, and the lists `"paper"` and
-            `"beyond"`. The baseline is always among them, since the others are compared with it.
+        names: methods, combinations such as `"pruning+steganographic"`, and the lists `"paper"`,
+            `"controls"` and `"beyond"`. The baseline is always among them, since the others are
+            compared with it.
         group: the group's name; by default that of the test, with its module.
     """
 

@@ -237,12 +237,13 @@ def _no_saving(run: Run, name: str, method: str, section: str) -> Claim:
 def _shown_ratio(matrix: Matrix, model: str, method: str, figure: Figure) -> str:
     """`0.53 (0.49 to 0.58), 0.69 with its search; +0.1 points; mixed precision alone 0.54`"""
     searched = matrix.ratio(model, method, with_search(figure))
-    alone = matrix.ratio(model, "amp", figure)
+    controls = (("amp", "mixed precision alone"), ("autocast", "torch's autocast"))
+    alone = [(words, matrix.ratio(model, name, figure)) for name, words in controls]
     parts = [
         _range(matrix.relative(model, method, figure), ".2f")
         + ("" if searched is None else f", {searched:.2f} with its search"),
         f"{quantities.points(matrix.change(model, method, accuracy))} points",
-        *([] if alone is None else [f"mixed precision alone {alone:.2f}"]),
+        *(f"{words} {ratio:.2f}" for words, ratio in alone if ratio is not None),
     ]
     return "; ".join(parts)
 

@@ -30,7 +30,7 @@ def headline(run: Run, table: str) -> Headline | None:
         return None
     return Headline(
         finding=f"Steganographic training took {found}",
-        scope=tuple(filter(None, (_scope(run), _amp(matrix), _lost(matrix)))),
+        scope=tuple(filter(None, (_scope(run), _controls(matrix), _lost(matrix)))),
         figure=FIGURE,
         table=table,
     )
@@ -72,9 +72,11 @@ def _scope(run: Run) -> str:
     return f"Reproduction of {names} (arXiv:{paper.arxiv}): {', '.join(parts)}."
 
 
-def _amp(matrix: Matrix) -> str:
-    found = _took(matrix, "amp")
-    return f"Mixed precision alone took {found}." if found else ""
+def _controls(matrix: Matrix) -> str:
+    """What the number format alone gives."""
+    controls = (("amp", "Mixed precision alone"), ("autocast", "torch's autocast"))
+    took = [(words, _took(matrix, name)) for name, words in controls]
+    return " ".join(f"{words} took {found}." for words, found in took if found)
 
 
 def _lost(matrix: Matrix) -> str:
