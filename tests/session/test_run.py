@@ -271,8 +271,6 @@ def test_a_suite_without_the_fixture_imports_the_options_and_the_clock(
         def test_x():
             ours = [name for name in sys.modules if name.startswith("pytest_energybench.")]
             assert sorted(ours) == [
-                "pytest_energybench.base",
-                "pytest_energybench.base.system",
                 "pytest_energybench.metering",
                 "pytest_energybench.metering.clock",
                 "pytest_energybench.plugin",
