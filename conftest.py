@@ -97,6 +97,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "in each further round; the split never moves",
     )
     group.addoption(
+        "--bench-subset",
+        metavar="K",
+        help="of an imagefolder or imagenet only K images of each class in each split, always the "
+        "same ones (default: all)",
+    )
+    group.addoption(
         "--bench-epochs",
         metavar="N",
         help="train so many epochs, whatever the loss does; the table of views says what each rule "

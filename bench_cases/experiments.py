@@ -86,7 +86,8 @@ class Experiments:
         size = self.preset.size_of(model).image
         if size not in self._data:
             source = self.options.data(self.preset)
-            self._data[size] = load_data(source, size, self.device, self.preset.workers)
+            workers, subset = self.preset.workers, self.options.subset
+            self._data[size] = load_data(source, size, self.device, workers, subset)
         return self._data[size]
 
     def settings(self) -> dict[str, str | int | float | bool]:
@@ -105,6 +106,7 @@ class Experiments:
             **{name: rule for name, rule in rules.items() if name not in IN_SIZE},
             "torchvision": version("torchvision"),
             **({"ranks": self.world} if self.world > 1 else {}),
+            **({} if self.options.subset is None else {"subset": self.options.subset}),
             **machine_settings(self.device),
         }
 

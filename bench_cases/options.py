@@ -18,6 +18,7 @@ from pytest_energybench.experiment.rules import (
 )
 from pytest_energybench.experiment.training.errors import SettingError
 from pytest_energybench.experiment.training.settings import (
+    FOLDERS,
     PRESETS,
     Preset,
     check_weights,
@@ -33,7 +34,7 @@ NEEDED = ("torch", "torchvision", "sklearn", "mlxtend")
 @dataclass(frozen=True, slots=True)
 class BenchOptions:
     """What the user asked for. `preset_name` is None if the machine decides, `epochs` if the rule
-    does.
+    does. `subset` is a number of images of each class; None: all.
 
     `methods` begins with the baseline, which every other one is compared with.
     """
@@ -48,6 +49,7 @@ class BenchOptions:
     lowrank_layers: str
     seed: int
     epochs: int | None = None
+    subset: int | None = None
 
     @classmethod
     def from_config(cls, config: pytest.Config) -> BenchOptions:
@@ -67,6 +69,7 @@ class BenchOptions:
                 ),
                 seed=_seed(config.getoption("bench_seed")),
                 epochs=_count("epochs", config.getoption("bench_epochs")),
+                subset=_count("subset", config.getoption("bench_subset")),
             )._consistent()
         except SettingError as error:
             raise pytest.UsageError(str(error)) from None
@@ -75,6 +78,11 @@ class BenchOptions:
         if self.preset_name == "paper" and self.data_given is None:
             raise SettingError(
                 "--bench-preset=paper needs its images: give --bench-data=imagenet:PATH"
+            )
+        if self.subset is not None and (self.data_given or "").partition(":")[0] not in FOLDERS:
+            raise SettingError(
+                f"--bench-subset={self.subset} takes images of each class of a folder: give"
+                " --bench-data=imagefolder:PATH or imagenet:PATH"
             )
         return self
 

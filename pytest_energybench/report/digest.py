@@ -314,6 +314,12 @@ def _worst(held: _Held | None) -> str:
 def _commit(run: Run) -> str:
     if run.commit is None:
         return ""
+    if len(run.commits) > 1:  # no figure of such a run is of one code alone
+        ids = [f"{each.id[:7]}{' with changes' if each.dirty else ''}" for each in run.commits]
+        more = [f"{len(ids) - 5} more"] if len(ids) > 5 else []
+        return sanitize(
+            f"stitched of cases made at {len(ids)} commits: {', '.join(ids[:5] + more)}"
+        )
     branch = f"{run.commit.branch} " if run.commit.branch else ""
     dirty = " with uncommitted changes" if run.commit.dirty else ""
     return sanitize(f"{branch}{run.commit.id[:7]}{dirty}")

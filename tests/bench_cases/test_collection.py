@@ -97,6 +97,7 @@ def test_names_and_marks_select_and_the_baseline_comes_along(
         ("--bench-max-drop=much", "--bench-max-drop=much: 'much' is not a percentage"),
         ("--bench-search=greedy", "--bench-search=greedy: choose one of bisection, exhaustive"),
         ("--bench-seed=-1", "--bench-seed=-1: give a number from 0"),
+        ("--bench-subset=5", "--bench-subset=5 takes images of each class of a folder: give"),
         ("--bench-epochs=0", "--bench-epochs=0: give a number from 1"),
     ],
 )

@@ -9,7 +9,7 @@ from pytest_energybench.gates.comparisons import judge_budget, judge_duration
 from pytest_energybench.gates.results import judged
 from pytest_energybench.report.build import run_view
 from pytest_energybench.report.digest import digest
-from pytest_energybench.results.model import Case, Result, Run, StoredRun
+from pytest_energybench.results.model import Case, Commit, Result, Run, StoredRun
 from tests.report.samples import MACHINE, STORED, ci_run, passing_run
 
 
@@ -148,3 +148,12 @@ def test_a_busy_machine_is_told_with_its_rounds():
     cases = [replace(case, rounds=[*rounds, *case.rounds[2:]]), *run.cases[1:]]
     assert "machine busy in 2 of 40 rounds" in digest(run_view(replace(run, cases=cases))).meters
     assert digest(run_view(passing_run())).meters[-1] == "no round was flagged"
+
+
+def test_a_run_of_several_commits_says_so_on_the_first_screen():
+    commits = [Commit(id=letter * 40, dirty=letter == "b") for letter in "abcdefg"]
+    found = digest(run_view(replace(passing_run(), commits=commits[:2]))).scope
+    assert found.startswith("stitched of cases made at 2 commits: aaaaaaa, bbbbbbb with changes")
+    found = digest(run_view(replace(passing_run(), commits=commits))).scope
+    assert "at 7 commits: aaaaaaa, " in found
+    assert "eeeeeee, 2 more" in found

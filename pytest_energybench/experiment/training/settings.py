@@ -15,6 +15,9 @@ from typing import Final
 from pytest_energybench.experiment.training.errors import SettingError
 
 DATA_WITH_PATH: Final = ("imagefolder", "cifar10", "imagenet")
+FOLDERS: Final = ("imagefolder", "imagenet")
+"""Kinds of data of which a subset may be asked for."""
+
 EMBEDDED: Final = ("mnist", "digits")
 DATA_FORMS: Final = (*EMBEDDED, *(f"{kind}:PATH" for kind in DATA_WITH_PATH))
 

@@ -24,6 +24,7 @@ from pytest_energybench.experiment.training.datasets.images import (
     is_hidden,
     open_image,
 )
+from pytest_energybench.experiment.training.datasets.subset import some_of_each
 from pytest_energybench.experiment.training.datasets.transforms import (
     Transform,
     evaluation_transform,
@@ -50,8 +51,11 @@ class Files(Dataset[Any]):
         return self._transform(open_image(path)), label
 
 
-def image_folder(path: str, image_size: int, device: torch.device, workers: int) -> Data:
-    """The images under `path`, checked, at `image_size` pixels.
+def image_folder(
+    path: str, image_size: int, device: torch.device, workers: int, subset: int | None = None
+) -> Data:
+    """The images under `path`, checked, at `image_size` pixels; `subset` are images of each class
+    in each split, at most, None for all.
 
     Raises DataError naming the folder or file: nothing there, no train or val, a class without
     images, a class that another split has not, an image that cannot be read.
@@ -66,6 +70,10 @@ def image_folder(path: str, image_size: int, device: torch.device, workers: int)
         test = _samples(root / "test", classes)
     else:
         validation, test = _halve(root / "val", validation, classes)
+    train, validation, test = (
+        [samples[index] for index in some_of_each([label for _, label in samples], subset)]
+        for samples in (train, validation, test)
+    )
     check_images(file for file, _ in (*train, *validation, *test))
 
     def split(samples: Sequence[Sample], augmented: bool = False) -> LoadedSplit:

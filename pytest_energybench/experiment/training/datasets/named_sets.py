@@ -21,6 +21,7 @@ from torchvision import datasets  # type: ignore[import-untyped]
 from pytest_energybench.experiment.training.datasets import fingerprints
 from pytest_energybench.experiment.training.datasets.data import Data, LoadedSplit
 from pytest_energybench.experiment.training.datasets.embedded import SPLIT_SEED
+from pytest_energybench.experiment.training.datasets.subset import some_of_each
 from pytest_energybench.experiment.training.datasets.transforms import (
     evaluation_transform,
     training_transform,
@@ -60,8 +61,11 @@ def cifar10(path: str, image_size: int, device: torch.device, workers: int) -> D
     )
 
 
-def imagenet(path: str, image_size: int, device: torch.device, workers: int) -> Data:
-    """ImageNet-1K from `path`, the folder that torchvision's ImageNet data set was prepared in.
+def imagenet(
+    path: str, image_size: int, device: torch.device, workers: int, subset: int | None = None
+) -> Data:
+    """ImageNet-1K from `path`, the folder that torchvision's ImageNet data set was prepared in;
+    `subset` are images of each class in each split, at most, None for all.
 
     torchvision checks the archives' sums when it unpacks them, so the 1.3 million images are not
     read again here. Raises DataError when the folder is not there or not prepared.
@@ -76,16 +80,21 @@ def imagenet(path: str, image_size: int, device: torch.device, workers: int) -> 
     plain, held_out = part("train"), part("val")
     augmented = copy.copy(plain)  # the list of files, which takes minutes to make, is shared
     augmented.transform = training_transform(image_size)
-    validation_index, test_index = _alternate(held_out.targets)
+    train_index = some_of_each(plain.targets, subset)
+    validation_index, test_index = (
+        [half[each] for each in some_of_each([held_out.targets[index] for index in half], subset)]
+        for half in _alternate(held_out.targets)
+    )
     return Data(
         name="imagenet",
         classes=len(plain.classes),
         image_size=image_size,
-        train=_split(plain, range(len(plain)), device, workers, augmented),
+        train=_split(plain, train_index, device, workers, augmented),
         validation=_split(held_out, validation_index, device, workers),
         test=_split(held_out, test_index, device, workers),
         fingerprint=f"imagenet-{image_size}-"
-        + fingerprints.of_files(plain.root, (plain.samples, held_out.samples)),
+        + fingerprints.of_files(plain.root, (plain.samples, held_out.samples))
+        + ("" if subset is None else f"-{subset}-a-class"),
     )
 
 

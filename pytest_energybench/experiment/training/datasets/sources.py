@@ -8,8 +8,15 @@ from pytest_energybench.experiment.training.datasets.data import Data
 from pytest_energybench.experiment.training.settings import EMBEDDED, parse_source
 
 
-def load_data(spec: str, image_size: int, device: torch.device, workers: int = 0) -> Data:
-    """The data set `spec` at `image_size` pixels, checked and ready to train on.
+def load_data(
+    spec: str,
+    image_size: int,
+    device: torch.device,
+    workers: int = 0,
+    subset: int | None = None,
+) -> Data:
+    """The data set `spec` at `image_size` pixels, checked and ready to train on; of the folders in
+    `FOLDERS` only `subset` images of each class.
 
     Raises SettingError for an unknown kind, DataError for data that cannot be used.
     """
@@ -22,8 +29,9 @@ def load_data(spec: str, image_size: int, device: torch.device, workers: int = 0
     if kind == "imagefolder":
         from pytest_energybench.experiment.training.datasets.imagefolder import image_folder
 
-        return image_folder(path, image_size, device, workers)
+        return image_folder(path, image_size, device, workers, subset)
     from pytest_energybench.experiment.training.datasets import named_sets
 
-    opened = named_sets.cifar10 if kind == "cifar10" else named_sets.imagenet
-    return opened(path, image_size, device, workers)
+    if kind == "cifar10":
+        return named_sets.cifar10(path, image_size, device, workers)
+    return named_sets.imagenet(path, image_size, device, workers, subset)

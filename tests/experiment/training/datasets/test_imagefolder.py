@@ -133,3 +133,16 @@ def test_an_unreadable_image_is_named_before_training(
 def test_unknown_data_names_the_forms(spec: str) -> None:
     with pytest.raises(SettingError, match="digits, imagefolder:PATH, cifar10:PATH, imagenet:PATH"):
         parse_source(spec)
+
+
+def test_a_subset_has_some_images_of_every_class_and_always_the_same(folder: Path) -> None:
+    def subset(most: int) -> Data:
+        return load_data(f"imagefolder:{folder}", 32, CPU, subset=most)
+
+    few = subset(1)
+    assert [len(split) for split in (few.train, few.validation, few.test)] == [2, 2, 2]
+    assert few.classes == 2  # a model of these classes keeps its head
+    for split in (few.train, few.validation, few.test):
+        assert [labels.tolist() for _, labels in split.ordered(9)] == [[0, 1]]
+    assert few.fingerprint == subset(1).fingerprint != load(folder).fingerprint
+    assert subset(100).fingerprint == load(folder).fingerprint

@@ -81,6 +81,13 @@ def test_imagenet_s_validation_images_are_divided_within_each_class(imagenet: Pa
         assert [labels.tolist() for _, labels in split.ordered(8)] == [[0, 0, 1, 1]]
 
 
+def test_of_imagenet_a_subset_keeps_every_class(imagenet: Path) -> None:
+    few = load_data(f"imagenet:{imagenet}", 32, CPU, subset=1)
+    for split in (few.train, few.validation, few.test):
+        assert [labels.tolist() for _, labels in split.ordered(8)] == [[0, 1]]
+    assert few.fingerprint == f"{fingerprint('imagenet', imagenet)}-1-a-class"
+
+
 def test_an_imagenet_folder_that_was_not_prepared_is_said(tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=f"imagenet: torchvision finds no usable data in {tmp_path}"
