@@ -209,10 +209,13 @@ def _concluded(
     names = {finding.model for finding in findings}
     needs = _needs(conditions, [e.model for e in statements if _name(e.model) not in names])
     others = unlike_the_paper(matrix.run, conditions.of_energy)
+    spoiled = _spoiled(conditions, [each.model for each in statements])
     verdict: Verdict = "undecided"
     why = ""
     if conditions.lacks or needs:
         verdict, why = "not testable here", conditions.lacks or f"needs {needs}"
+    elif spoiled and answer != "open":
+        why = f"{spoiled} in some rounds"
     elif answer == "yes":
         verdict = "reproduced"
     elif answer == "no" and not others:
@@ -240,6 +243,14 @@ def _needs(conditions: Conditions, models: Iterable[str]) -> str:
         absent = [m for m in conditions.methods if (model, m) not in conditions.matrix.cases]
         needed.setdefault(listed(absent) or "all figures", []).append(_name(model))
     return "; ".join(f"{methods} for {listed(names)}" for methods, names in needed.items())
+
+
+def _spoiled(conditions: Conditions, models: Iterable[str]) -> str:
+    """Why energies and times here decide nothing; empty where nothing speaks against them."""
+    if not conditions.of_energy:
+        return ""
+    places = [(model, method) for model in models for method in conditions.methods]
+    return next((why for place in places if (why := conditions.matrix.spoiled(*place))), "")
 
 
 def scope(matrix: Matrix) -> str:

@@ -12,6 +12,7 @@ from functools import cached_property
 from statistics import fmean
 from typing import Literal
 
+from pytest_energybench.base.flags import spoils
 from pytest_energybench.experiment.paper.reference import reference
 from pytest_energybench.experiment.paper.trials import Figure, Trial, accuracy, metric, trials
 from pytest_energybench.experiment.rules import BASELINE, CONTROLS, MATRIX_METHODS
@@ -163,6 +164,12 @@ class Matrix:
         if saved is None or search is None:
             return None
         return search / -saved if saved < 0 else math.inf
+
+    def spoiled(self, model: str, method: str) -> str | None:
+        """Why rounds of a cell decide nothing about energy: `machine busy`, `too short` or None."""
+        case = self.cases.get((model, method))
+        flags = [] if case is None else [flag for each in case.rounds for flag in each.flags]
+        return next((why for why in map(spoils, flags) if why is not None), None)
 
     @property
     def energy_kind(self) -> EnergyKind:

@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 from msgspec.structs import replace
 
+from pytest_energybench.base.flags import BACKGROUND_LOAD
 from pytest_energybench.experiment.paper import claims as of
 from pytest_energybench.experiment.paper.claim import (
     Conditions,
@@ -69,6 +70,18 @@ def test_what_other_conditions_do_not_show_contradicts_nothing(run, claim, holds
         f"{start}undecided (digits, this CPU, 3 seeds): not seen here, under other conditions than"
         f" the paper's (digits images, unknown weights and no GPU){end}"
     )
+
+
+def test_rounds_on_a_busy_machine_decide_nothing_about_energy(like_paper):
+    run = with_seeds(samples.relative(like_paper, "steganographic", 0.4))
+    last = next(c for c in run.cases if c.params == {"model": "vgg16", "method": "steganographic"})
+    busy = replace(last.rounds[0], flags=[f"{BACKGROUND_LOAD}: other processes used 3 CPU-s"])
+    cases = [replace(c, rounds=[busy, *c.rounds[1:]]) if c is last else c for c in run.cases]
+    disturbed = replace(run, cases=cases)
+    assert of.steganographic_halves_energy(disturbed).words == (
+        "undecided (ImageNet, this GPU, 3 seeds): machine busy in some rounds"
+    )
+    assert of.idle_bits(disturbed).verdict == "reproduced"
 
 
 def test_models_that_a_claim_is_not_about_do_not_matter(like_paper):
