@@ -38,6 +38,10 @@ HEADROOM = 2.0
 """Bursts of milliseconds go beyond the limits that a zone states: those are for averages."""
 
 
+UNNAMED = ("package?", "dram?")
+"""What a zone with a counter is taken for if its name can't be read, and one inside a package."""
+
+
 class Zone(NamedTuple):
     """One powercap zone.
 
@@ -236,8 +240,11 @@ def _zone(folder: Path) -> Zone | None:
     energy = folder / "energy_uj"
     try:
         name = sanitize(read_plain(folder / "name").decode(errors="backslashreplace").strip())
-    except OSError:  # the driver's own directory
-        return None
+    except OSError:
+        if not os.path.lexists(energy):
+            return None  # the driver's own directory
+        # It counts nobody knows what. Its name, read as a counter, has no figure: it is lost.
+        name, energy = UNNAMED[folder.name.count(":") > 1], folder / "name"
     try:
         range_uj = int(read_plain(folder / "max_energy_range_uj"))
     except (OSError, ValueError):
@@ -248,8 +255,8 @@ def _zone(folder: Path) -> Zone | None:
 def _kind(name: str) -> str | None:
     """Drivers differ in the case of their zones' names."""
     name = name.lower()
-    if name == "dram":
-        return name
+    if name in ("dram", UNNAMED[1]):
+        return "dram"
     return next((kind for kind in ("package", "psys") if name.startswith(kind)), None)
 
 

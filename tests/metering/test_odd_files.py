@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -86,3 +87,22 @@ def test_a_counter_that_becomes_one_is_lost(
         make(path)
     assert window.errors[0].startswith("cpu:0: lost ")
     assert "energy_uj" in window.errors[0]
+
+
+def missing(path: Path) -> None:
+    """Nothing is made."""
+
+
+@pytest.mark.parametrize("make", [missing, *(ODD if hasattr(os, "mkfifo") else [])])
+def test_a_counter_whose_name_cannot_be_read_is_lost(
+    two_packages: Tree, make: Callable[[Path], None]
+) -> None:
+    names = [two_packages.root / zone / "name" for zone in ("intel-rapl:0", "intel-rapl:1:0")]
+    for name in names:
+        name.unlink()
+        make(name)
+    with discover("rapl").measure() as window:
+        two_packages.grow("intel-rapl:1", 1.0)
+    assert [error.partition(": lost ")[0] for error in window.errors] == ["cpu:0", "dram:1"]
+    assert all(str(name) in error for name, error in zip(names, window.errors, strict=True))
+    assert math.isnan(window.total_j)
