@@ -328,6 +328,8 @@ def value(config: pytest.Config, option: Option) -> Any:
     """
     place = f"--energy-{option.name}"
     text = config.getoption(option.dest)
+    if text is False:  # set by a process that runs the tests of another's session
+        return option.default
     if text == "":  # a variable that is not set must not be a gate that is off
         raise pytest.UsageError(f"{place}=: nothing stands behind it (a variable that isn't set?)")
     if text is None:

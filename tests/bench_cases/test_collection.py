@@ -145,7 +145,7 @@ def test_with_ray_in_the_ini_file_the_hosts_that_train_say_the_settings(
         @pytest.hookimpl(tryfirst=True)
         def pytest_configure(self, config: pytest.Config) -> None:
             if on_a_host:
-                config.option.energy_ray = ""  # as the plugin does in each of them
+                config.option.energy_ray = False  # as the plugin does in each of them
 
     class Asking:
         def pytest_collection_finish(self, session: pytest.Session) -> None:

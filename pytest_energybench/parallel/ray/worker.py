@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from pytest_energybench.results.journal import Journal
 
 DRIVERS_OWN: Mapping[str, Any] = {
-    "energy_ray": "",
-    "energy_shard": "",
-    "energy_json": "",
-    "energy_save": "",
-    "energy_compare": "",
+    "energy_ray": False,
+    "energy_shard": False,
+    "energy_json": False,
+    "energy_save": False,
+    "energy_compare": False,
     "energy_history": False,
     "energy_fail_on": None,
     "energy_report": False,
@@ -51,7 +51,7 @@ DRIVERS_OWN: Mapping[str, Any] = {
     "cacheclear": False,
 }
 """Option -> its value here, since the driver does what it asks for: it selects, judges the whole,
-reports and writes. Empty text is an option that was not given."""
+reports and writes. False is an option that is off, whatever the ini file says."""
 
 
 class Child:
