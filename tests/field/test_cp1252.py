@@ -55,25 +55,21 @@ def test_the_table_stays_a_table(suite: pytest.Pytester, encoding: str) -> None:
     assert "\\u2212" not in "".join(lines)
 
 
+COMMANDS = {
+    "doctor --quick": "ram",
+    "compare run.json run.json": "test_m[plain]",
+    "report \u732b.json -o x.html": "cannot be read: No such file or directory",
+}
+
+
 @pytest.mark.parametrize("encoding", ENCODINGS)
-@pytest.mark.parametrize(
-    ("command", "told"),
-    [
-        ("doctor --quick", "ram"),
-        ("compare run.json run.json", "test_m[plain]"),
-        ("report \u732b.json -o x.html", "cannot be read: No such file or directory"),
-    ],
-)
-def test_the_commands_too(
-    suite: pytest.Pytester,  # noqa: F811
-    encoding: str,
-    command: str,
-    told: str,
-) -> None:
+def test_the_commands_too(suite: pytest.Pytester, encoding: str) -> None:  # noqa: F811
     suite.makepyfile(test_m=TEST)
     suite.runpytest_inprocess("--energy-json=run.json")
     run = "import sys; from pytest_energybench.cli import main; sys.exit(main(sys.argv[1:]))"
-    assert told in "\n".join(said([sys.executable, "-c", run, *command.split()], encoding))
+    for command, told in COMMANDS.items():
+        lines = said([sys.executable, "-c", run, *command.split()], encoding)
+        assert told in "\n".join(lines), command
 
 
 def test_one_character_takes_the_place_of_one_in_a_table() -> None:

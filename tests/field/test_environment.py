@@ -29,7 +29,7 @@ def test_a_size_of_the_world_that_is_no_number_costs_a_project_without_ranks_not
     for name in OUR_VARIABLES:
         monkeypatch.setenv(name, "")
     suite.makepyfile(SUITE)
-    run = suite.runpytest_subprocess("--energy-json=run.json")
+    run = suite.runpytest("--energy-json=run.json")
     run.assert_outcomes(passed=1)
     assert cases("run.json")["test_work"]["total_j"] == 12.0
 
@@ -47,7 +47,7 @@ def test_and_is_told_in_a_line_where_there_are_ranks(
     suite.makepyfile(SUITE)
     conftest = suite.path / "conftest.py"
     conftest.write_text(conftest.read_text() + RANKS)
-    run = suite.runpytest_subprocess()
+    run = suite.runpytest()
     if told is None:
         run.assert_outcomes(passed=1)
     else:

@@ -120,7 +120,7 @@ class TestResume:
     def test_without_the_wish_a_run_starts_anew_and_keeps_the_old_journal(
         self, groups: pytest.Pytester
     ) -> None:
-        killed_at("Aplain")
+        killed_at("Bpruned")
         result = groups.runpytest("--energy-report")
         result.assert_outcomes(passed=6)
 
@@ -164,10 +164,10 @@ class TestResume:
     def test_workers_take_over_what_one_process_finished(
         self, groups: pytest.Pytester, workers: list[str]
     ) -> None:
-        killed_at("Cplain")
+        killed_at("Bpruned")
         result = groups.runpytest("--energy-report", "--energy-resume", *workers)
         assert result.ret == 0
-        result.stdout.fnmatch_lines(["energy: 4 finished cases taken over from *energy.journal"])
+        result.stdout.fnmatch_lines(["energy: 3 finished cases taken over from *energy.journal"])
         assert names("reports/energy.json") == ALL
         assert not Path("reports/energy.journal").exists()
 
@@ -194,7 +194,7 @@ class TestResume:
     def test_nothing_left_to_run_is_no_failure(
         self, groups: pytest.Pytester, workers: list[str]
     ) -> None:
-        killed_at("Apruned")
+        killed_at("Bpruned")
         only = ("--energy-report", "--energy-resume", "test_it.py::test_it[A-plain]", *workers)
         result = groups.runpytest(*only)
         assert result.ret == 0
@@ -204,7 +204,7 @@ class TestResume:
     def test_a_narrower_selection_leaves_the_other_cases_in_the_journal(
         self, groups: pytest.Pytester, workers: list[str]
     ) -> None:
-        killed_at("Cplain")
+        killed_at("Bpruned")
         narrow = ("--energy-report", "--energy-resume", "-k", "B-")
         result = groups.runpytest(*narrow, *workers)
         assert result.ret == 0
@@ -220,7 +220,7 @@ class TestResume:
     def test_a_journal_that_was_killed_in_its_first_line_is_an_empty_one(
         self, groups: pytest.Pytester, length: int, workers: list[str]
     ) -> None:
-        killed_at("Bplain")
+        killed_at("Bpruned")
         journal = Path("reports/energy.journal")
         journal.write_bytes(journal.read_bytes()[:length])
         result = groups.runpytest("--energy-report", "--energy-resume", *workers)
@@ -244,7 +244,7 @@ class TestResume:
         self, groups: pytest.Pytester
     ) -> None:
         """By then the journal holds more than it did when the others started."""
-        killed_at("Bplain")
+        killed_at("Bpruned")
         test = Path("test_it.py")
         test.write_text(
             test.read_text().replace(
@@ -260,7 +260,7 @@ class TestResume:
     def test_looking_at_the_tests_leaves_the_journal_alone(
         self, groups: pytest.Pytester, workers: list[str]
     ) -> None:
-        killed_at("Bplain")
+        killed_at("Bpruned")
         before = Path("reports/energy.journal").read_bytes()
         for look in ("--collect-only", "--setup-plan", "--fixtures"):
             groups.runpytest("--energy-report", "--energy-resume", look, *workers)
