@@ -34,8 +34,10 @@ def test_an_example_passes(example: Path, tmp_path: Path) -> None:
         timeout=300,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
     cases = json.loads((tmp_path / "run.json").read_text("utf-8"))["cases"]
+    if "machine busy" in {case["result"]["reason"] for case in cases}:
+        pytest.skip("needs a machine that nothing else keeps busy: its energy decides nothing")
+    assert done.returncode == 0, done.stdout + done.stderr
     assert len(cases) >= 2
     assert {case["result"]["kind"] for case in cases} == {"pass"}
     assert any(case["result"]["reason"] == "" for case in cases)
