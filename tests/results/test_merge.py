@@ -102,21 +102,29 @@ def test_nothing_to_merge_is_refused():
 
 
 MERGE_MANY = """
-import sys, time
+import json, sys, time
+from pathlib import Path
 from pytest_energybench.gates.judge import judge_run
 from pytest_energybench.results.run_file import read_run, write_run
 from pytest_energybench.results.merge import Part, merge
 from tests.processes import peak_bytes
-started = time.monotonic()
+started = time.process_time()
 whole = merge([Part(path, read_run(path)) for path in sys.argv[2:]], join=list).run
 write_run(judge_run(whole), sys.argv[1])
-print(len(whole.cases), time.monotonic() - started)
+print(len(whole.cases), time.process_time() - started)
 print(peak_bytes() / 2**30)
+started = time.process_time()
+for path in sys.argv[2:]:
+    json.loads(Path(path).read_bytes())
+print(time.process_time() - started)
 """
 
 
 @pytest.mark.slow
-def test_a_hundred_thousand_cases_are_merged_in_twenty_seconds_and_a_gigabyte(tmp_path):
+def test_a_hundred_thousand_cases_are_merged_in_a_gigabyte_and_ten_times_a_plain_parse(
+    tmp_path,
+):
+    """Against a plain parse of the same files, since CPUs differ."""
     from pytest_energybench.results.run_file import write_run
 
     paths = []
@@ -138,10 +146,10 @@ def test_a_hundred_thousand_cases_are_merged_in_twenty_seconds_and_a_gigabyte(tm
         text=True,
         check=True,
     )
-    count, seconds, gigabytes = map(float, done.stdout.split())
-    print(f"{count:,.0f} cases merged in {seconds:.1f} s and {gigabytes:.2f} GiB")  # docs/scale.md
+    count, seconds, gigabytes, parsing = map(float, done.stdout.split())
+    print(f"{count:,.0f} cases: {seconds:.1f} s, {parsing:.1f} to parse, {gigabytes:.2f} GiB")
     assert count == 100_000
-    assert seconds <= 20
+    assert seconds <= 10 * parsing
     assert gigabytes <= 1
 
 
