@@ -26,7 +26,7 @@ from pytest_energybench.gates.quantities import change_of, durations, energies, 
 from pytest_energybench.gates.results import conclude
 from pytest_energybench.gates.statistics import (
     Estimate,
-    bounds_among,
+    bounds_at,
     decide,
     paired,
     prediction,
@@ -254,7 +254,7 @@ def judge_change(
     else:
         # The sentence shows what was compared: the ratio of these two is the estimate.
         ours_j, theirs_j = geometric_mean(candidate.samples), geometric_mean(reference.samples)
-        lower, upper = among or bounds_among([found], [tolerated])[0]
+        lower, upper = among or bounds_at(found)
         made = replace(
             made,
             finding=decide(lower, upper, tolerated),

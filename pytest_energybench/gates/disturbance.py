@@ -31,6 +31,8 @@ def disturbances(rounds: Sequence[Sequence[str]]) -> list[Disturbance]:
     Args:
         rounds: the flags of each round.
     """
+    if not any(rounds):
+        return []
     return [found for word in (BUSY, SHORT) if (found := _disturbance(rounds, word))]
 
 

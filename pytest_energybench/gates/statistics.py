@@ -286,23 +286,30 @@ def bounds_among(
     estimates: Sequence[Estimate], margins: Sequence[float]
 ) -> list[tuple[float, float]]:
     """Lower and upper bound of the relative change of each of many cases, so that the chance that
-    even one is called `more` by mistake is `RISK`, and so for `less` and for "not more".
-
-    What is not shown to be below no change may still be shown to be within its margin, at a risk
-    of its own: its upper bound then ends at no change.
-    """
+    even one is called `more` by mistake is `RISK`, and so for `less` and for "not more"."""
     limits = [math.log1p(margin) for margin in margins]
     pairs = list(zip(estimates, limits, strict=True))
     above = holm([found.chance_above(limit) for found, limit in pairs])
     below = holm([found.chance_below(0.0) for found in estimates])
     within = holm([found.chance_below(limit) for found, limit in pairs])
-    bounds = []
-    for found, *risks in zip(estimates, above, below, within, strict=True):
-        upper = found.log_ratio + found.reach(risks[1])
-        if upper >= 0:
-            upper = max(0.0, found.log_ratio + found.reach(risks[2]))
-        bounds.append((relative(found.log_ratio - found.reach(risks[0])), relative(upper)))
-    return bounds
+    return list(map(bounds_at, estimates, above, below, within))
+
+
+def bounds_at(
+    found: Estimate, above: float = RISK, below: float = RISK, within: float = RISK
+) -> tuple[float, float]:
+    """Lower and upper bound of the relative change of one case.
+
+    What is not shown to be below no change may still be shown to be within its margin, at a risk
+    of its own: its upper bound then ends at no change.
+
+    Args:
+        above, below, within: the risk of calling it `more`, `less` or "not more" by mistake.
+    """
+    upper = found.log_ratio + found.reach(below)
+    if upper >= 0:
+        upper = max(0.0, found.log_ratio + found.reach(within))
+    return relative(found.log_ratio - found.reach(above)), relative(upper)
 
 
 def relative(log_ratio: float) -> float:
