@@ -1,4 +1,4 @@
-"""Derive the watts in `metering/cpu_table.py`, and hold the model against counters.
+"""Derive the watts in `metering/cpu_rows.py`, and hold the model against counters.
 
     python docs/make_estimates.py DATA            # print the table and the checks
     python docs/make_estimates.py DATA --write    # and write the table, the page's figures and plot
@@ -22,7 +22,7 @@ from typing import NamedTuple
 from power_data import HAND, SPEC, Checked, Curve, Server, curves, levels, servers
 
 HERE = Path(__file__).parent
-TABLE = HERE.parent / "pytest_energybench/metering/cpu_table.py"
+TABLE = HERE.parent / "pytest_energybench/metering/cpu_rows.py"
 
 DYNAMIC_SHARE = 0.85
 """Of what a server draws above idle at the wall, the part that its processors draw: supply and
@@ -205,56 +205,21 @@ def host_factors(row: Row) -> list[float]:
     return [busy_w(load) / busy_w(0.5) for load in HOST_LOADS]
 
 
-HEAD = '''"""Watts per hardware thread by generation, made by `docs/make_estimates.py`.
-
-Rows with `SPECpower_ssj2008` as their source: medians over published results, package share, with
-supply and regulators, fans, memory and board taken out. SPEC and SPECpower_ssj2008 are marks of the
-Standard Performance Evaluation Corporation (spec.org/power_ssj2008).
-"""
+HEAD = '''"""Watts per hardware thread by generation, made by `docs/make_estimates.py --write`."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-VERSION = 2
-"""Of the model: figures of two versions are not comparable. 1 was CPU seconds x TDP share."""
+from pytest_energybench.metering.cpu_table import SPEC, Row
 
 THREADS_POWER = {threads_power}
 """Watts of a chip go by this power of the number of its threads."""
-SPEC = "SPECpower_ssj2008"
-
-
-class Row(NamedTuple):
-    """A generation of processors.
-
-    Attributes:
-        title: for people.
-        threads: hardware threads of the chip that the watts are of.
-        watts: per thread with none, a tenth, half and all of them busy.
-        memory: its kind.
-        error: relative; 90 % of true figures lie no further from the model's.
-        source: where the watts are from.
-        machines: how many results.
-    """
-
-    title: str
-    threads: int
-    watts: tuple[float, float, float, float]
-    memory: str
-    error: float
-    source: str
-    machines: int = 0
-
+HOST_ERROR = {host_error}
+"""Relative error of a part of a host of unknown load, from a tenth to nine tenths, whose row has
+results of SPEC; it contains the row's own."""
 
 ROWS = {{
 {rows}
 }}
-
-CLASS_ERROR = 1.0
-"""Relative error of a processor that stands for its class."""
-HOST_ERROR = {host_error}
-"""Relative error of a part of a host of unknown load, from a tenth to nine tenths, whose row has
-results of SPEC; it contains the row's own."""
 '''
 
 

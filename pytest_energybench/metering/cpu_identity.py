@@ -159,7 +159,7 @@ class CpuIdentity(NamedTuple):
 
     Attributes:
         name: as the system gives it; empty if it gives none.
-        row: key of the row in `cpu_table.ROWS`.
+        row: key of the row in `cpu_rows.ROWS`.
         known: the name or its numbers led to the row; otherwise it stands for its class.
         virtual: a virtual machine, which may be a part of a host.
         package_threads: hardware threads of one package, if the system says so.

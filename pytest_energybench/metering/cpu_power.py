@@ -14,14 +14,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from pytest_energybench.metering.cpu_identity import CpuIdentity, identify
-from pytest_energybench.metering.cpu_table import (
-    CLASS_ERROR,
-    HOST_ERROR,
-    ROWS,
-    SPEC,
-    THREADS_POWER,
-    Row,
-)
+from pytest_energybench.metering.cpu_rows import HOST_ERROR, ROWS, THREADS_POWER
+from pytest_energybench.metering.cpu_table import CLASS_ERROR, SPEC, Row
 from pytest_energybench.metering.errors import MeterError
 from pytest_energybench.metering.limits import allowed_cpus, cpu_quota
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_energybench.metering.cpu_identity import CpuIdentity, identify
-from pytest_energybench.metering.cpu_table import ROWS
+from pytest_energybench.metering.cpu_rows import ROWS
 
 
 def x86(name: str, vendor: str, family: int, model: int, **more: object) -> str:
