@@ -9,6 +9,7 @@ import jsonschema
 import msgspec
 import pytest
 
+from pytest_energybench.cli import export as command
 from pytest_energybench.exceptions import EnergyBenchError
 from pytest_energybench.report.export import FORMATS, numbers
 from pytest_energybench.results.model import Commit, Result
@@ -33,6 +34,10 @@ def the_run():
 
 
 NODEID = "tests/test_x.py::decode"
+
+
+def test_the_command_offers_every_format() -> None:
+    assert list(FORMATS) == list(command.FORMATS)
 
 
 def test_github_benchmark_has_what_its_action_reads():
