@@ -97,7 +97,7 @@ class _Search:
         if isinstance(found, str):
             return _Step("skip", found)
         assert not isinstance(self._good, str)
-        judged, _ = compare_stored(found, self._good, name="good", margin=self._margin)
+        judged, summary = compare_stored(found, self._good, name="good", margin=self._margin)
         made = [each for case in judged.cases for each in case.comparisons]
         made = [each for each in made if each.reference == "stored" and each.judged is not None]
         if not made:
@@ -107,6 +107,9 @@ class _Search:
         reasons = {each.judged.reason for each in made if each.judged is not None}
         if any(reason.startswith("more than") for reason in reasons):
             return _Step("bad", change)
+        gone = (*summary.stale, *summary.not_run)
+        if gone and reasons == {""}:
+            return _Step("skip", f"it has no figures of {gone[0]}")
         if reasons == {""}:
             return _Step("good", change)
         return _Step("skip", ", ".join(filter(None, sorted(reasons))))

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--storage", metavar="DIR", default=".energy", help="default: .energy")
     parser.add_argument(
-        "--fail-on", metavar="KINDS", default="", help="exit with 1 on these, e.g. more"
+        "--fail-on", metavar="KINDS", default="nothing", help="exit with 1 on these, e.g. more"
     )
     parser.add_argument(
         "--allow-mismatch", action="store_true", help="compare unlike machines, meters or settings"

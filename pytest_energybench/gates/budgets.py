@@ -188,7 +188,8 @@ def _judge_used(case: Case, limits: Limits, window: str = "") -> list[Comparison
         found.append(judge_energy(case, limits.max_energy, window=window, source=source))
     if limits.max_duration is not None:
         made = judge_duration(
-            window_duration(case, window) if window else case.duration_s,
+            # A case that metered nothing took 0 s, and no duration is known of it.
+            (window_duration(case, window) if window else case.duration_s) or None,
             limits.max_duration,
             n=max(1, len(case.rounds)),
             source=limits.sources.get("max_duration", ""),

@@ -34,14 +34,16 @@ class FailOnError(EnergyBenchError, ValueError):
 
 
 def parse_fail_on(text: str) -> frozenset[str]:
-    """Kinds from a comma list; `nothing` and empty text name none.
+    """Kinds from a comma list; `nothing` names none.
 
     Raises:
-        FailOnError: a name is none of `KINDS`.
+        FailOnError: a name is none of `KINDS`, or there is none.
     """
     if text.strip() == NOTHING:
         return frozenset()
     names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise FailOnError(f"it is empty: one of {', '.join(KINDS)}, or {NOTHING}")
     for name in names:
         if name not in KINDS:
             raise FailOnError(

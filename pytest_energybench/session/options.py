@@ -78,10 +78,10 @@ def _rounds(text: str) -> int:
 # Parsers that are other rooms' are imported when their option is given: pytest starts without them.
 
 
-def _fraction(text: str | float) -> float:
-    from pytest_energybench.gates.parse import parse_fraction
+def _margin(text: str | float) -> float:
+    from pytest_energybench.gates.parse import parse_margin
 
-    return parse_fraction(text)
+    return parse_margin(text)
 
 
 def _duration(text: str | float) -> float:
@@ -242,7 +242,7 @@ OPTIONS = (
         "increase over the stored run that is tolerated (default: 3 %)",
         default=0.03,
         metavar="PERCENT",
-        parse=_fraction,
+        parse=_margin,
         number=True,
     ),
     Option(

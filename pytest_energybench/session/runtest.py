@@ -185,13 +185,13 @@ def missed_a_failure(report: pytest.TestReport, call: pytest.CallInfo[None]) -> 
 def outcome_after(report: pytest.TestReport, before: Outcome) -> Outcome:
     """A test's outcome once this phase is known: the worst of its phases."""
     expected_to_fail = hasattr(report, "wasxfail")
-    if report.skipped:
-        return "xfailed" if expected_to_fail else "skipped"
     if report.failed:
         return "failed" if report.when == "call" else "error"
+    if before in ("failed", "error"):
+        return before  # a subtest, whose report comes before that of its test, or an earlier phase
+    if report.skipped:
+        return "xfailed" if expected_to_fail else "skipped"
     if report.when == "call":
-        if before in ("failed", "error"):
-            return before  # a subtest's report came before that of its test
         return "xpassed" if expected_to_fail else "passed"
     return before
 

@@ -187,7 +187,7 @@ class SessionGates:
             allow_mismatch=self.options.allow_mismatch,
         )
         refused: Mapping[str, str] = {}
-        if self.history:
+        if self.history or self.asked is not None:
             earlier, refused = last_runs(run, self.history, self.asked or Asked(TREND))
             run = with_trends(run, earlier)
             self.stored = self.stored if self.asked is None else earlier
@@ -236,11 +236,12 @@ class SessionGates:
             failures += idle
         else:  # a pattern over files says nothing of the tests that were asked for
             warnings += [line for line in idle if "::" in line]
-        if self.stored is not None:
+        if self.options.compare is not None:
             why = "each was skipped" if asked else "no test of this run asks for energy"
-            nothing = f"nothing was held against {self.stored_name}: {why}"
+            nothing = f"nothing was held against {self.options.compare}: {why}"
             fails = now and not asked and key_of(NOT_MEASURED) in self.options.fail_on
             (failures if fails else warnings).append(nothing)
+        if self.stored is not None:
             _, summary = compare_stored(
                 Run(machine=self.stored.machine),
                 self.stored,

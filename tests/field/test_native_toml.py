@@ -51,7 +51,11 @@ def test_lists(suite: pytest.Pytester) -> None:  # noqa: F811
 
 
 @pytest.mark.parametrize(
-    "line", ["energy_rounds = 2.5", "energy_rounds = true", "energy_report = 1", "energy_pue = 0.5"]
+    "line",
+    [
+        *("energy_rounds = 2.5", "energy_rounds = true", "energy_report = 1", "energy_pue = 0.5"),
+        "energy_margin = 3",
+    ],
 )
 def test_what_is_no_value_is_named(suite: pytest.Pytester, line: str) -> None:  # noqa: F811
     result = run(suite, line)

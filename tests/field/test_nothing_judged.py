@@ -65,6 +65,22 @@ def test_a_comparison_without_a_metered_test_fails_or_is_told(
     assert result.ret == 0  # skipped on purpose
 
 
+def test_a_history_that_holds_nothing_is_no_gate_that_passed(
+    suite: pytest.Pytester,  # noqa: F811
+) -> None:
+    Path(".energy").mkdir(exist_ok=True)
+    Path(".energy/history.jsonl").write_text("")
+    suite.makepyfile("def test_x(): pass")
+    result = suite.runpytest("--energy-compare=history:5")
+    nothing = "nothing was held against history:5: no test of this run asks for energy"
+    result.stdout.fnmatch_lines([f"energy gate: {nothing}"])
+    assert result.ret == 1
+    suite.makepyfile(METERED)
+    result = suite.runpytest("--energy-compare=history:5", "--energy-fail-on=missing")
+    result.stdout.fnmatch_lines(["*missing from history:5*"])
+    assert result.ret == 1
+
+
 def test_budgets_hold_where_no_test_is_metered(suite: pytest.Pytester) -> None:  # noqa: F811
     suite.makepyfile(test_a="def test_x(): pass")
     named = '[budget."test_a.py::test_x"]\nmax_energy = "1 mJ"\n'

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_energybench.gates.budgets import BudgetsError, Limits, judge_budgets, parse_budgets
+from pytest_energybench.results.model import Case
 from tests.results.samples import make_case
 
 FILE = """
@@ -137,3 +138,10 @@ def test_a_case_that_recorded_no_accuracy_does_not_pass_a_minimum():
 
 def test_nothing_is_judged_where_no_maximum_is_stated():
     assert judge_budgets(make_case("test_a", 1.0), Limits(margin=0.1, floor=2.0)) == []
+
+
+def test_a_duration_that_is_not_known_holds_no_budget():
+    case = Case(nodeid="a", name="a", errors=["cpu:0: lost"])
+    (made,) = judge_budgets(case, Limits(max_duration=1.0))
+    assert made.judged is not None
+    assert made.judged.reason == "not measured"

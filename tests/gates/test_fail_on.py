@@ -21,13 +21,16 @@ B = "tests/test_x.py::test_b"
 
 def test_kinds_to_fail_on_are_a_comma_list_of_known_names():
     assert parse_fail_on("more, not-measured") == {"more", "not-measured"}
-    assert parse_fail_on("") == parse_fail_on("nothing") == set()
+    assert parse_fail_on("nothing") == set()
+    for empty in ("", " ", ","):  # variables that aren't set must not be a gate that is off
+        with pytest.raises(FailOnError, match="it is empty: one of more, "):
+            parse_fail_on(empty)
     with pytest.raises(FailOnError, match=r"'mor' is nothing to fail on: one of more, .*stale"):
         parse_fail_on("more,mor")
 
 
 def found(kinds, run, stored, **options):
-    fails = parse_fail_on(kinds)
+    fails = parse_fail_on(kinds or "nothing")
     return failures(*compare_stored(run, stored, name="main", fails=fails, **options), fails)
 
 

@@ -150,7 +150,12 @@ class TestGitHub:
         ]
         lines = github_annotations(
             cases,
-            ["a.py::gated: more than main: 2 J", "b.py::gone: missing from main"],
+            [
+                "a.py::gated: more than main: 2 J",
+                "b.py::gone: no longer a test",
+                "a.py::fine: missing from main",
+                "a.py::skipped: its budget was not judged",
+            ],
             {"a.py::gated": Place(tmp_path / "services/api/a.py", 7)},
             {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(tmp_path)},
         )
@@ -160,7 +165,9 @@ class TestGitHub:
             f"::error file=services/api/a.py,line=7,title=energy%3A more than main{said}",
             f"::error file=a.py,title=energy%3A over budget{said}",
             f"::warning file=a.py,title=energy%3A more than main{said}",
-            "::error title=energy gate::b.py::gone: missing from main",
+            "::error title=energy gate::b.py::gone: no longer a test",
+            "::error title=energy gate::a.py::fine: missing from main",
+            "::error title=energy gate::a.py::skipped: its budget was not judged",
         ]
 
     def test_elsewhere_there_are_none(self) -> None:

@@ -8,11 +8,34 @@ from typing import Any
 
 import pytest
 
+from pytest_energybench.results.model import Outcome
+from pytest_energybench.session.runtest import outcome_after
+
 STRICT = '[budget."*"]\nmax_energy = "1 kJ"\nmax_duration = "1 h"\n'
 
 
 def cases(path: str = "run.json") -> dict[str, dict[str, Any]]:
     return {case["name"]: case for case in json.loads(Path(path).read_text())["cases"]}
+
+
+@pytest.mark.parametrize(
+    ("phases", "outcome"),
+    [
+        ((("call", "failed"), ("teardown", "skipped")), "failed"),
+        ((("call", "failed"), ("call", "skipped"), ("call", "passed")), "failed"),  # subtests
+        ((("call", "skipped"), ("teardown", "failed")), "error"),
+        ((("setup", "skipped"), ("teardown", "passed")), "skipped"),
+        ((("setup", "passed"), ("call", "passed"), ("teardown", "passed")), "passed"),
+    ],
+)
+def test_a_case_came_to_the_worst_of_its_phases(
+    phases: tuple[tuple[Any, Any], ...], outcome: str
+) -> None:
+    found: Outcome = "passed"
+    for when, result in phases:
+        report = pytest.TestReport("a", ("a", 1, "a"), {}, result, None, when)
+        found = outcome_after(report, found)
+    assert found == outcome
 
 
 class TestMarker:

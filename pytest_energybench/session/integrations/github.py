@@ -69,12 +69,13 @@ def github_annotations(
     of_cases: set[str] = set()
     for case in cases:
         result = case.result
-        of_cases |= {line for line in failures if line.startswith(f"{case.nodeid}: ")}
         if result is None or not result.reason or result.kind == "xfail":
             continue
         if result.kind != "fail" and result.reason == NOT_JUDGED:
             continue
         level = "error" if result.kind == "fail" else "warning"
+        if level == "error":  # it says what the session's own line says
+            of_cases |= {line for line in failures if line.startswith(f"{case.nodeid}: ")}
         place = (places or {}).get(case.nodeid) or Place(Path(case.nodeid.partition("::")[0]))
         properties = {
             "file": _from(workspace, place.file),
