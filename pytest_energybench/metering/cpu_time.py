@@ -125,7 +125,8 @@ class LinuxCpuTime:
         is_parent = bool(self._live or self._others) or gained_s > 0.0 or self._proc.has_children()
         now = self._proc.now()
         live = self._descendants() if is_parent else {}
-        self._unaccounted_s += self._lost_s(live, gained_s)
+        if self._live:
+            self._unaccounted_s += self._lost_s(live, gained_s)
         self._live = live
         self._reaped_s = reaped_s
         self._looked = now

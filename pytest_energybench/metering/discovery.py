@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
-from pytest_energybench.metering.cpu_time import cpu_time
+from pytest_energybench.metering.cpu_time import CpuTime, cpu_time
 from pytest_energybench.metering.errors import MeterError, Problem
 from pytest_energybench.metering.load_monitor import LoadMonitor
 from pytest_energybench.metering.locks import MachineLock, Patience
@@ -69,7 +69,7 @@ def discover(
         if name in names:
             sources += _experimental(name, problems, clock)
     if "estimate" in names:
-        sources += _estimates(sources, clock, local_pids)
+        sources += _estimates(sources, clock, cpu)
     if not any(source.domains for source in sources):
         why = "; ".join(problems) or "no meter offers a domain"
         raise MeterError(f"nothing can be metered with {selection or 'auto'!r}: {why}")
@@ -166,7 +166,7 @@ def _check_overlap(domains: Sequence[Domain]) -> None:
                 )
 
 
-def _estimates(sources: Sequence[Source], clock: Clock, local_pids: Sequence[int]) -> list[Source]:
+def _estimates(sources: Sequence[Source], clock: Clock, cpu: CpuTime) -> list[Source]:
     """Estimates of processor and memory, each unless something counts it already."""
     counted = {part for source in sources for domain in source.domains for part in domain.parts}
     found: list[Source] = []
@@ -179,7 +179,7 @@ def _estimates(sources: Sequence[Source], clock: Clock, local_pids: Sequence[int
     if "cpu" in without:
         from pytest_energybench.metering.cpu_estimate import CpuEstimate
 
-        found.append(CpuEstimate(power, cpu=cpu_time(local_pids), clock=clock))
+        found.append(CpuEstimate(power, cpu=cpu, clock=clock))
     if "ram" in without:
         from pytest_energybench.metering.ram import RamEstimate
 

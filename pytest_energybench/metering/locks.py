@@ -17,6 +17,7 @@ as shared.
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 import threading
@@ -248,6 +249,8 @@ class FileLock:
     def _last(self) -> bytes:
         """Token of the process that took it last; empty for a new file. Under the mutex: not every
         system can read without moving the file's position."""
+        if hasattr(os, "pread"):
+            return os.pread(self._fd, TOKEN_SIZE, 0)
         os.lseek(self._fd, 0, os.SEEK_SET)
         return os.read(self._fd, TOKEN_SIZE)
 
@@ -350,7 +353,8 @@ class MachineLock:
         self.problem: Problem | None = None
         folder = folder or Path(os.environ.get(FOLDER_VARIABLE) or SYSTEM_FOLDER)
         self._machine = file_lock(folder / "machine")
-        self._gpus = tuple(file_lock(folder / f"gpu-{uuid}") for uuid in sorted(gpus))
+        names = sorted(re.sub(r"[^\w.-]", "_", gpu) for gpu in gpus)  # a device may be a path
+        self._gpus = tuple(file_lock(folder / f"gpu-{name}") for name in names)
         try:
             _make_folder(folder)
             for lock in (self._machine, *self._gpus):

@@ -42,6 +42,9 @@ class Meter:
         provenance: domain name -> `measured`, `integrated` or `estimated`.
         problems: what can't be metered here, why, and the remedy; one line each.
         allow_missing: names of domains whose loss doesn't make a total unknown.
+        still_after_s: domain -> seconds of a window from which on it should have counted: nothing
+            that is switched on draws 0 W, so a counter that missed all its updates has no figure,
+            nor has one that doesn't say when it is updated.
     """
 
     def __init__(
@@ -74,6 +77,11 @@ class Meter:
             names = [d.name for d in self.domains]
             twice = next(name for name in names if names.count(name) > 1)
             raise MeterError(f"domain {twice!r} comes from two meters; it would be counted twice")
+        self.still_after_s = {
+            d.name: d.least_s
+            for d in self.domains
+            if d.provenance != "estimated" and not d.may_be_zero
+        }
         self.allow_missing = frozenset(allow_missing)
         self.problems = tuple(problems)
         if exclusion is not None and exclusion.problem is not None:
@@ -109,8 +117,14 @@ class Meter:
         return Window(self, name)
 
     def beside(self, source: Source) -> Meter:
-        """A meter of the same sources and one more, under the same lock."""
-        return Meter((*self.sources, source), clock=self._clock, exclusion=self._exclusion)
+        """A meter of the same sources and one more, under the same lock and the same watch."""
+        return Meter(
+            (*self.sources, source),
+            clock=self._clock,
+            exclusion=self._exclusion,
+            load=self._load,
+            allow_missing=self.allow_missing,
+        )
 
     def agree(self, value: T) -> T:
         """A decision that follows from figures; the same for all, where several processes meter."""

@@ -52,6 +52,7 @@ class _Channel:
         """A first window opens: earlier windows' history isn't needed any more."""
         self.power.restart()
         self._is_first = True
+        self._still_s = 0.0
         del self._at[:], self._joules[:]
 
     def read(self, clock: Clock) -> float:

@@ -152,6 +152,11 @@ class _Counter:
                 f"stood still at {self.last_uj} uJ for {still_s:.3g} s: it doesn't count"
             )
 
+    @property
+    def has_stopped(self) -> bool:
+        """Whether it was ever seen to stand still."""
+        return bool(self.stops) or self.since is not None
+
     def uncounted_s(self, begin: float, end: float) -> float:
         """For how long it may have stood still in stops that were seen between two instants.
 
@@ -340,7 +345,7 @@ class RaplSource:
         with self._mutex:
             tick_s = max(self._longest_s, end - self._marks[1].began, APART_S)
             for counter in self._live:
-                stopped_s = counter.uncounted_s(begin, end)
+                stopped_s = counter.uncounted_s(begin, end) if counter.has_stopped else 0.0
                 missed_s = 2 * PERIOD_S + (stopped_s + 2 * tick_s if stopped_s else 0.0)
                 missed_j = missed_s * (counter.peak_w or counter.most_w)
                 bounds[counter.domain] = bounds.get(counter.domain, 0.0) + missed_j

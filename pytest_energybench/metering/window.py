@@ -156,26 +156,27 @@ class Window:
     def joules_so_far(self) -> float:
         """Joules since the window opened, all domains; `total_j` once it is closed.
 
-        `math.nan` when a domain was lost.
+        `math.nan` when a domain was lost, or all of those that may be missing.
         """
         if self._begin is None or not self._is_open:
             return self.total_j
-        total = 0.0
+        spent: list[float] = []
         for begin, end in zip(self._begin.readings, self._meter.read(), strict=True):
             if not self._meter.allow_missing.issuperset(end.lost):
                 return math.nan
-            total += sum(joules - begin.joules[name] for name, joules in end.joules.items())
-        return total
+            spent += (joules - begin.joules[name] for name, joules in end.joules.items())
+        return math.fsum(spent) if spent else math.nan
 
     def _difference(self, begin: Edge, end: Edge) -> dict[str, float]:
         """Domain -> joules between the edges; what was lost goes to `errors` instead."""
         energy: dict[str, float] = {}
         lost: dict[str, str] = {}
+        still_after_s = self._meter.still_after_s
         for first, last in zip(begin.readings, end.readings, strict=True):
             before = first.joules
             for name, joules in last.joules.items():
                 spent = joules - before[name] if name in before else -1.0
-                if spent == 0.0 and self._stood_still(name):
+                if spent == 0.0 and self.duration_s >= still_after_s.get(name, math.inf):
                     lost[name] = f"lost: its counter stood still for all {self.duration_s:.3g} s"
                 elif spent >= 0.0:
                     energy[name] = spent
@@ -184,21 +185,12 @@ class Window:
             for name, loss in last.lost.items():
                 lost[name] = f"lost {since(loss, begin)}: {loss.why}"
         self.errors += [edge.trouble for edge in (begin, end) if edge.trouble]
-        if len(energy) < len(self.provenance):
+        if not energy.keys() >= self.provenance.keys():
             for name in [each for each in self.provenance if each not in energy]:
                 self._lose(name, lost.get(name, "lost: its meter gave no figure"))
             if not energy and not self.errors:
                 self.errors.append("nothing was metered: every domain is lost")
         return energy
-
-    def _stood_still(self, name: str) -> bool:
-        """Whether a domain without a joule should have counted some: nothing that is switched on
-        draws 0 W, so a counter that missed all its updates has no figure, nor has one that doesn't
-        say when it is updated."""
-        read = (each for source in self._meter.sources for each in source.domains)
-        domain = next(each for each in read if each.name == name)
-        counts = domain.provenance != "estimated" and not domain.may_be_zero
-        return counts and self.duration_s >= domain.least_s
 
     def _lose(self, name: str, why: str) -> None:
         """Say of a domain that it has no figure: an error, unless the user goes on without it."""

@@ -17,6 +17,23 @@ from pytest_energybench.metering.window import Edge, Window
 RANGE_UJ = 262_143_328_850
 
 
+class Seconds:
+    """CPU seconds that a test sets; `busy` is what the machine used beside the tree."""
+
+    step_s = 1e-9
+    tick_s = 0.01
+
+    def __init__(self) -> None:
+        self.tree, self.busy, self.looks = 100.0, 1000.0, 0
+
+    def tree_s(self) -> float:
+        self.looks += 1
+        return self.tree
+
+    def busy_s(self) -> float:
+        return self.tree + self.busy
+
+
 class Tree:
     """A powercap tree whose counters a test sets."""
 

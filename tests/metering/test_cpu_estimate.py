@@ -15,22 +15,7 @@ from pytest_energybench.metering.fake import FakeClock
 from pytest_energybench.metering.idle import measure_idle, subtract_idle
 from pytest_energybench.metering.load_monitor import CpuSample, impossible
 from pytest_energybench.metering.meter import Meter
-
-
-class Seconds:
-    """CPU seconds that a test sets; `busy` is what the machine used beside the tree."""
-
-    step_s = 1e-9
-    tick_s = 0.01
-
-    def __init__(self) -> None:
-        self.tree, self.busy = 100.0, 1000.0
-
-    def tree_s(self) -> float:
-        return self.tree
-
-    def busy_s(self) -> float:
-        return self.tree + self.busy
+from tests.metering.conftest import Seconds
 
 
 def linear(watts: float, cores: int, idle_w: float = 0.0) -> CpuPower:

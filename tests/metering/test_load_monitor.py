@@ -18,20 +18,7 @@ from pytest_energybench.metering.load_monitor import (
     foreign_load,
     impossible,
 )
-
-
-class Seconds:
-    """CPU seconds that a test sets, and a count of how often they were asked for."""
-
-    def __init__(self) -> None:
-        self.tree, self.busy, self.looks = 0.0, 0.0, 0
-
-    def tree_s(self) -> float:
-        self.looks += 1
-        return self.tree
-
-    def busy_s(self) -> float:
-        return self.busy
+from tests.metering.conftest import Seconds
 
 
 @pytest.mark.parametrize(
@@ -72,7 +59,7 @@ def test_a_series_of_short_windows_looks_once() -> None:
 def test_a_long_window_is_judged_by_its_own_looks() -> None:
     cpu, clock = Seconds(), FakeClock()
     watch = LoadMonitor(cpu, cores=2, clock=clock)
-    cpu.busy = 1000.0  # before the window
+    cpu.busy += 1000.0  # before the window
     clock.advance(60.0)
     begin = watch.begin()
     clock.advance(10.0)

@@ -178,3 +178,11 @@ def test_a_meter_holds_the_lock_while_its_window_is_open(start: Start) -> None:
     with meter.measure() as free:
         clock.advance(1.0)
     assert free.total_j == 1.0
+
+
+def test_a_gpu_that_is_named_by_its_device_has_a_lock_of_its_own(tmp_path: Path) -> None:
+    lock = MachineLock(("/dev/dri/renderD128",), folder=tmp_path)
+    assert lock.problem is None
+    lock.enter()
+    assert (tmp_path / "gpu-_dev_dri_renderD128").is_file()
+    lock.leave()

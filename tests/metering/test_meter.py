@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 
 import pytest
@@ -9,8 +10,9 @@ import pytest
 import pytest_energybench.metering.meter as module
 from pytest_energybench.metering.errors import MeterError
 from pytest_energybench.metering.fake import FakeClock, FakeMeter, FakeSource
+from pytest_energybench.metering.load_monitor import LoadMonitor
 from pytest_energybench.metering.meter import Meter, default_meter, measure
-from tests.metering.conftest import Tree
+from tests.metering.conftest import Seconds, Tree
 
 
 def test_one_domain_from_two_sources_is_refused() -> None:
@@ -69,3 +71,28 @@ def test_heavy_work_needs_no_lock_without_exclusion() -> None:
     with meter.heavy_work(), meter.measure() as window:
         meter.clock.advance(1.0)
     assert window.total_j == 10.0
+
+
+def test_beside_one_more_source_the_watch_and_what_may_be_missing_stay() -> None:
+    clock, cpu = FakeClock(), Seconds()
+    watched = Meter(
+        [FakeSource({"cpu:0": 1.0}, clock), FakeSource({"gpu:0": 1.0}, clock)],
+        clock=clock,
+        load=LoadMonitor(cpu, cores=2, clock=clock),
+        allow_missing=["gpu:0"],
+    )
+    both = watched.beside(FakeSource({"wall": 1.0}, clock))
+    with both.measure() as window:
+        clock.advance(10.0)
+        cpu.busy += 8.0
+    assert both.allow_missing == {"gpu:0"}
+    assert "other processes used 8 CPU-s" in window.flags[0]
+
+
+def test_what_was_spent_so_far_is_unknown_where_nothing_was_read() -> None:
+    clock = FakeClock()
+    source = FakeSource({"cpu:0": 1.0}, clock)
+    meter = Meter([source], clock=clock, allow_missing=["cpu:0"])
+    with meter.measure() as window:
+        source.lose("cpu:0")
+        assert math.isnan(window.joules_so_far())

@@ -16,8 +16,7 @@ from pytest_energybench.metering.errors import MeterError
 from pytest_energybench.metering.fake import FakeClock, FakeSource
 from pytest_energybench.metering.meter import Meter
 from pytest_energybench.metering.validation import Validation, render, to_json, validate
-from tests.metering.conftest import Tree
-from tests.metering.test_cpu_estimate import Seconds
+from tests.metering.conftest import Seconds, Tree
 
 POWER = CpuPower((10.0, 20.0, 40.0, 50.0), 10, 10, 10, 0.5, "a test")
 

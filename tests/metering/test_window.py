@@ -135,10 +135,12 @@ def test_a_domain_that_comes_late_is_an_error() -> None:
     assert math.isnan(window.total_j)
 
 
-def test_a_domain_that_is_left_out_silently_is_an_error() -> None:
+@pytest.mark.parametrize("instead", [{}, {"cpu:1": 6.0}])
+def test_a_domain_that_is_left_out_silently_is_an_error(instead: dict[str, float]) -> None:
     source = Jumping()
+    source.joules |= dict.fromkeys(instead, 5.0)
     with Meter([source]).measure() as window:
-        source.joules.clear()
+        source.joules = instead
     assert math.isnan(window.total_j)
     assert "cpu:0" in window.errors[0]
 
