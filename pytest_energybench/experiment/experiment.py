@@ -29,6 +29,7 @@ from pytest_energybench.experiment.rules import BASELINE, rule
 from pytest_energybench.experiment.training.chance import check_knows_classes
 from pytest_energybench.experiment.training.datasets.data import Splits
 from pytest_energybench.experiment.training.datasets.own import Images, splits_of
+from pytest_energybench.experiment.training.distributed import current
 from pytest_energybench.experiment.training.errors import TrainingError
 from pytest_energybench.experiment.training.hardware import choose_device, float32_arithmetic
 from pytest_energybench.experiment.training.progress import Part, Progress
@@ -95,6 +96,7 @@ class Experiment:
         self.whole_curves = whole_curves
         self._model = model
         self._references: dict[int, Reached] = {}
+        self._known: set[int] = set()
 
     def run(self, energy: Energy, method: str) -> None:
         """Train the model with `method` as the case of `energy`, and assert what it claims.
@@ -141,10 +143,7 @@ class Experiment:
         if method != BASELINE:
             chosen = registry.method(method)
             if not rule(method).reported_only:
-                with energy.heavy_work("starting accuracy"):
-                    check_knows_classes(
-                        plan.model, self.data.validation, self.train_settings.evaluation_batch
-                    )
+                self._check_start(energy, plan.model, rules)
             reached = self._reached_by_baseline(energy, rules)
             with energy.measure("search", counted=False):
                 plan = self._compress(plan, chosen, rules.seed, reached, progress)
@@ -161,14 +160,25 @@ class Experiment:
             record_level(energy, training, reached, self.max_drop)
         return prepared.plan.lacks
 
+    def _check_start(self, energy: Energy, model: nn.Module, rules: TrainSettings) -> None:
+        """See that a start knows its classes; all methods of a seed have the same one."""
+        if rules.seed in self._known:
+            return
+        with energy.heavy_work("starting accuracy"):
+            check_knows_classes(model, self.data.validation, rules.evaluation_batch)
+        self._known.add(rules.seed)
+
     def _reached_by_baseline(self, energy: Energy, rules: TrainSettings) -> Reached:
         """What the baseline reaches on validation that is trained with these rules and seed.
 
         Where rounds run backwards, the baseline's turn of this seed is still to come: it is trained
-        once outside of all windows, so that no figure depends on the order of the cases.
+        once outside of all windows, so that no figure depends on the order of the cases. Of several
+        ranks all train it where one has no record of it: one alone would wait for the others.
         """
+        ranks = current()
         found = recorded_by_baseline(energy, rules.seed) or self._references.get(rules.seed)
-        if found is None:
+        there = ranks.summed(found is not None)[0]
+        if found is None or there < ranks.share.world:
             with energy.heavy_work("reference"):
                 prepared = self._prepare(self._start(rules.seed), BASELINE, rules)
                 trained = prepared.train(self.data, progress=Part(energy.progress, "reference"))

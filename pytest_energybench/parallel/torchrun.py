@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
 from types import FrameType
 from typing import Any, NoReturn
@@ -59,6 +59,14 @@ class RankSync(Role):
     def agreed(self, head: Run) -> Run:
         """The first rank's word."""
         return self.ranks.gather(head, Run)[0]
+
+    def summed(self, counts: Mapping[str, float]) -> Mapping[str, float]:
+        """Each rank has done its own part of the work."""
+        found: dict[str, float] = {}
+        for each in self.ranks.gather(dict(counts), dict[str, float]):
+            for unit, count in each.items():
+                found[unit] = found.get(unit, 0.0) + count
+        return found
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -56,6 +56,7 @@ class Energy:
         meter: Callable[[], Meter],
         baseline: Callable[[], Case | None],
         idle: Callable[[], IdlePower | None] = lambda: None,
+        summed: Callable[[Mapping[str, float]], Mapping[str, float]] = dict,
         disabled: bool = False,
         judges: bool = True,
         interleaved: bool = False,
@@ -69,6 +70,7 @@ class Energy:
             meter: the session's meter, asked for at the first window.
             baseline: the finished case of the group's baseline, None if there is none.
             idle: power of the idle machine, None if it isn't to be subtracted.
+            summed: adds up what the processes that run this test in step have counted.
             disabled: nothing is metered or judged.
             judges: assertions hold figures against limits; False in all but the last of several
                 rounds of the test, whose figures they wait for.
@@ -82,6 +84,7 @@ class Energy:
         self._meter = meter
         self._baseline = baseline
         self._idle = idle
+        self._summed = summed
         self._disabled = disabled
         self._judges = judges and not disabled
         self.withheld = False
@@ -242,6 +245,7 @@ class Energy:
         then be joules per token.
 
         Counts add up, as windows do. Behind `energy(function, ...)` they are those of one call.
+        Under torchrun each rank gives its own, and all call it.
 
         Raises:
             TypeError: no count, or one that is no number.
@@ -250,7 +254,7 @@ class Energy:
         """
         checked = checked_counts(counts)
         self.windows.refuse_in_call("energy.per(...)")
-        for unit, count in checked.items():
+        for unit, count in self._summed(checked).items():
             self._draft.units[unit] = self._draft.units.get(unit, 0.0) + count
 
     def record_search(

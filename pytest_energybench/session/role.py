@@ -6,7 +6,7 @@ How ranks talk is not known here: `pytest_energy_ranks` gives what they talk thr
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import pytest
@@ -136,6 +136,14 @@ class Role:
     def agreed(self, head: Run) -> Run:
         """What the processes that run in step take the run's machine, meters and settings to be."""
         return head
+
+    def summed(self, counts: Mapping[str, float]) -> Mapping[str, float]:
+        """What the processes that run in step counted together.
+
+        Raises:
+            ConnectionError: another one doesn't count here, or is gone.
+        """
+        return counts
 
     def finished(self, read: Callable[[], Collection[str]]) -> Collection[str]:
         """Node ids of what an earlier run had finished; `read` looks into its journal."""

@@ -251,6 +251,7 @@ class EnergySession:
             baseline=lambda: self.baseline(group),
             idle=lambda: self.idle,
             disabled=self.options.disable,
+            summed=self.role.summed,
             judges=last and self.role.judges(),
             follows=not self.role.judges(),
             interleaved=self.options.rounds > 1,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest_energybench.experiment.experiment  # noqa: F401 - before pytester'
 from pytest_energybench.cli import main
 
 SUITE = """
+import json, pathlib
 import pytest, torch
 from torch import nn
 from pytest_energybench.experiment import Experiment, methods
@@ -47,10 +49,13 @@ def model(seed):
 @pytest.fixture(scope="module")
 def experiment():
     rules = TrainSettings(batch_size=25, max_epochs=2, seed={seed})
-    return Experiment(
+    made = Experiment(
         "tiny", model=model, train=images(0), validation=images(1), test=images(2), device="cpu",
         max_drop=0.3, train_settings=rules,
     )
+    yield made
+    trained = {{seed: (at.accuracy, at.loss) for seed, at in made._references.items()}}
+    pathlib.Path("references.json").write_text(json.dumps(trained))
 
 @methods("lowrank", group="tiny")
 def test_tiny(experiment, energy, method):
@@ -102,6 +107,7 @@ def test_rounds_have_seeds_of_their_own_and_the_figures_of_runs_with_these_seeds
     run: Callable[[int, int, str], None],
 ) -> None:
     run(7, 2, "rounds.json")  # the first round runs backwards: the method before its reference
+    references = json.loads(Path("references.json").read_text("utf-8"))
     run(8, 1, "eight.json")
     run(7, 1, "seven.json")
     together = cases("rounds.json")
@@ -114,6 +120,8 @@ def test_rounds_have_seeds_of_their_own_and_the_figures_of_runs_with_these_seeds
         assert losses[0] != losses[1]
         accuracies = [each["metrics"]["accuracy"] for each in case["rounds"]]
         assert case["metrics"]["accuracy"] == pytest.approx(sum(accuracies) / 2)
+    reached = together["baseline"]["rounds"][0]["metrics"]
+    assert references == {"7": [reached[f"validation_{of}"] for of in ("accuracy", "loss")]}
     (accuracy,) = (c for c in together["lowrank"]["comparisons"] if c["quantity"] == "accuracy")
     assert (accuracy["method"], accuracy["n"]) == ("paired", 2)
 

@@ -77,6 +77,44 @@ def test_net(energy, method):
 """
 
 
+EXPERIMENT = """
+import pytest, torch
+from torch import nn
+from conftest import RANK
+from pytest_energybench.experiment import Experiment, experiment as module, methods
+from pytest_energybench.experiment.training.settings import TrainSettings
+
+if RANK == 1:  # it knows nothing of what rank 0 has recorded, as after a run that was resumed
+    module.recorded_by_baseline = lambda *_: None
+
+def images(seed):
+    random = torch.Generator().manual_seed(seed)
+    labels = (torch.arange(60) % 2).sort().values  # each rank's half of them is of one class
+    return torch.rand(60, 4, generator=random) + 2 * nn.functional.one_hot(labels, 4), labels
+
+def model():
+    torch.manual_seed(3)
+    net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    for _ in range(30):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(net(images(0)[0]), images(0)[1]).backward()
+        optimizer.step()
+    return net
+
+@pytest.fixture(scope="module")
+def experiment():
+    return Experiment(
+        "tiny", model=model, train=images(0), validation=images(1), test=images(2), device="cpu",
+        train_settings=TrainSettings(batch_size=20, max_epochs=2, evaluation_batch=60),
+    )
+
+@methods("steganographic", "pruning")
+def test_tiny(experiment, energy, method):
+    experiment.run(energy, method)
+"""
+
+
 @dataclass(frozen=True)
 class Ran:
     """What torchrun printed, how it ended, and the run file."""
@@ -146,6 +184,18 @@ def test_two_ranks_report_as_one_and_spend_for_two(project: Project) -> None:
         assert seconds > 1.2, (case["energy_j"], one["energy_j"])
         assert not case["errors"]
     assert [meter["domain"] for meter in ran.run["meters"]] == ["cpu", "ram"]
+
+
+def test_ranks_run_an_experiment_together_whatever_each_of_them_knows(project: Project) -> None:
+    project.write("test_net.py", EXPERIMENT)
+    ran = project.run()
+    cases = {case["params"]["method"]: case for case in ran.cases.values()}
+    assert set(cases) == {"baseline", "steganographic", "pruning"}, ran.printed
+    for method, case in cases.items():  # whether so small a net saves energy is not the point
+        assert case["outcome"] in ("passed", "failed", "xfailed"), ran.printed
+        assert case["errors"] == []
+        assert (case["metrics"]["total"], case["metrics"]["accuracy"] > 0.9) == (60, True)
+        assert (case["search"] is not None) == (method != "baseline")
 
 
 def test_a_rank_that_raises_ends_the_case_for_all_and_the_next_one_runs(project: Project) -> None:
@@ -334,12 +384,15 @@ def pytest_energy_meter(config):
 )
 
 TEN_SECONDS = """
-from conftest import METER
+from conftest import METER, RANK
 
 def test_it(energy):
     with energy.measure():
         METER.clock.advance(10.0)
+    energy.per(token=10 + RANK)
+    energy.per(token=4, **{"answer": 1} if RANK else {})
     energy.assert_below("2 MJ")
+    energy.assert_below("104 J/token")  # 3,000 J over 29; rank 0 alone counted 14
 
 def test_calls(energy):
     energy(METER.clock.advance, 1.0, rounds=3)
@@ -353,6 +406,7 @@ def test_hosts_are_summed_by_name(project: Project) -> None:
     assert ran.status == 0, ran.printed
     assert ran.cases["test_it"]["energy_j"] == {"node0/gpu:0": 1000.0, "node1/gpu:0": 2000.0}
     assert ran.cases["test_it"]["total_j"] == 3000.0
+    assert ran.cases["test_it"]["units"] == {"answer": 1.0, "token": 29.0}
     assert ran.cases["test_calls"]["total_j"] == 300.0
     assert len(ran.cases["test_calls"]["rounds"]) == 3
     assert [meter["domain"] for meter in ran.run["meters"]] == ["node0/gpu:0", "node1/gpu:0"]

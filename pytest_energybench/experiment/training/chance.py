@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 
+import torch
 from torch import Tensor, nn
 
 from pytest_energybench.experiment.training.datasets.data import Split
+from pytest_energybench.experiment.training.distributed import current
 from pytest_energybench.experiment.training.errors import WeightsError
 from pytest_energybench.experiment.training.evaluate import evaluate
 
@@ -24,14 +25,15 @@ def check_knows_classes(model: nn.Module, validation: Split, batch_size: int) ->
     Every image taken for the most frequent class is what guessing reaches. A search asks what can
     be removed without loss: of such a model everything can.
     """
-    classes: Counter[int] = Counter()
+    classes: list[Tensor] = []
 
-    def count(_: Tensor, labels: Tensor) -> bool:
-        classes.update(labels.tolist())
+    def count(logits: Tensor, labels: Tensor) -> bool:
+        classes.append(torch.bincount(labels, minlength=logits.shape[1]))
         return False
 
     score = evaluate(model, validation, batch_size, enough=count)
-    chance = max(classes.values()) / classes.total()
+    own = torch.stack(classes).sum(0).tolist()
+    chance = max(current().summed(*own)) / score.total
     known = (score.accuracy - chance) / (1 - chance) if chance < 1 else 0.0
     if known >= NEAR and tail(score.correct, score.total, chance) <= BY_CHANCE:
         return

@@ -137,7 +137,13 @@ class RankCoordinator:
                     raise RankError(f"rank {rank} was through with this before rank {self.rank}")
                 if self.ending or self._is_lost(rank):
                     raise RankError(f"rank {rank} was lost")
-            found.append(msgspec.msgpack.decode(self._store.get(f"{place}/{rank}"), type=kind))
+            try:
+                found.append(msgspec.msgpack.decode(self._store.get(f"{place}/{rank}"), type=kind))
+            except msgspec.ValidationError:
+                raise RankError(
+                    f"rank {rank} does something else here than rank {self.rank}: what waits for"
+                    " all ranks has to be called on all, in one order"
+                ) from None
         if self._gathered > 1:  # all have begun this one, so all have read the one before
             before = f"{self.generation}/gathered-{self._gathered - 2}/{self.rank}"
             self._store.delete_key(before)

@@ -107,6 +107,13 @@ def test_the_first_failure_is_what_all_hear_and_afterwards_they_go_on() -> None:
     assert together(first, second) == [(expected, [0, 1])] * 2
 
 
+def test_a_rank_that_does_something_else_is_named() -> None:
+    told = together(
+        lambda roll: roll.gather({"token": 1.0}, dict[str, float]), lambda roll: roll.gather(None)
+    )
+    assert str(told[0]).startswith("rank 1 does something else here than rank 0: what waits for")
+
+
 def test_nobody_waits_for_a_rank_that_has_failed() -> None:
     def waits(roll: RankCoordinator) -> str:
         with pytest.raises(RankError, match="another rank failed"):
