@@ -119,7 +119,15 @@ class Reader:
         )
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+QUICK = (ROOT / "README.md", ROOT / "docs" / "tutorial.md")
+"""What a newcomer follows; every other page takes seconds of real sessions, too."""
+
+
+@pytest.mark.parametrize(
+    "page",
+    [page if page in QUICK else pytest.param(page, marks=pytest.mark.slow) for page in PAGES],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
 def test_every_block_does_what_the_page_says(page: Path, tmp_path: Path) -> None:
     folder = tmp_path / "project"
     folder.mkdir()

@@ -147,8 +147,15 @@ def whole_run_s(mode: str, rounds: int) -> float:
 
 
 @pytest.mark.usefixtures("suite")
-@pytest.mark.parametrize("rounds", [1, 3])
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("mode", "rounds"),
+    [
+        ("n0", 1),
+        ("n2", 3),
+        pytest.param("n0", 3, marks=pytest.mark.slow),
+        pytest.param("n2", 1, marks=pytest.mark.slow),
+    ],
+)
 def test_a_killed_run_loses_the_cases_in_flight_only(mode: str, rounds: int) -> None:
     kill_and_go_on(mode, rounds, 0, whole_run_s(mode, rounds))
 

@@ -13,11 +13,7 @@ pytest.importorskip("pyfakefs")
 FS = ("-p", "pyfakefs.pytest_plugin")
 
 
-@pytest.mark.parametrize("keeps", [(), ("--energy-report", "--energy-save=main")])
-def test_a_budget_is_judged_and_the_tests_after_it_run(
-    suite: pytest.Pytester,  # noqa: F811
-    keeps: tuple[str, ...],
-) -> None:
+def test_a_budget_is_judged_and_the_tests_after_it_run(suite: pytest.Pytester) -> None:  # noqa: F811
     suite.makepyfile(
         """
         import pytest
@@ -36,24 +32,25 @@ def test_a_budget_is_judged_and_the_tests_after_it_run(
         """
     )
     Path("energy-budgets.toml").write_text('[budget."*"]\nmax_duration = "1 h"\n')
-    result = suite.runpytest_subprocess(*FS, "--energy-json=run.json", *keeps)
+    result = suite.runpytest_subprocess(*FS, "--energy-json=run.json", "--energy-report")
     result.assert_outcomes(passed=2, failed=1)
     assert [case["total_j"] for case in cases("run.json").values()] == [12.0, 12.0]
 
 
-@pytest.mark.parametrize("arguments", ["fs, energy", "energy, fs"])
-def test_in_whatever_order_the_fixtures_begin(
-    suite: pytest.Pytester,  # noqa: F811
-    arguments: str,
-) -> None:
+def test_in_whatever_order_the_fixtures_begin(suite: pytest.Pytester) -> None:  # noqa: F811
     suite.makepyfile(
-        f"""
-        def test_a({arguments}, work):
+        """
+        def test_fake_first(fs, energy, work):
             with energy.measure():
                 work(1.0)
             energy.assert_below("1 kJ")
 
-        def test_b(energy, work):
+        def test_energy_first(energy, fs, work):
+            with energy.measure():
+                work(1.0)
+            energy.assert_below("1 kJ")
+
+        def test_without(energy, work):
             energy(work, 1.0)
         """
     )

@@ -85,10 +85,21 @@ def test_after(energy):
 """
 
 
+QUICK = ("energy only asked for in the midst of a fake", "a budget around a fake")
+
+
 @pytest.mark.usefixtures("package")
 @pytest.mark.parametrize(
     ("case", "meters"),
-    [*((case, "rapl") for case in CASES), ("energy before the fake file system", "estimate")],
+    [
+        *((case, "rapl") for case in QUICK),
+        *(
+            pytest.param(case, "rapl", marks=pytest.mark.slow)
+            for case in CASES
+            if case not in QUICK
+        ),
+        pytest.param("energy before the fake file system", "estimate", marks=pytest.mark.slow),
+    ],
 )
 def test_a_fake_file_system_costs_no_figure(
     pytester: pytest.Pytester, case: str, meters: str
