@@ -327,7 +327,8 @@ def command_line() -> Iterator[str]:
 
 
 def usage(action: argparse.Action) -> str:
-    value = str(action.metavar or "{" + ",".join(action.choices or ()) + "}")
+    parts = action.metavar if isinstance(action.metavar, tuple) else [action.metavar]
+    value = " ".join(filter(None, parts)) or "{" + ",".join(action.choices or ()) + "}"
     if not action.option_strings:
         return f"{value} [{value} ...]" if action.nargs == "+" else value
     word = action.option_strings[0] + ("" if action.nargs == 0 else f" {value}")

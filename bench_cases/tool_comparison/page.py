@@ -53,6 +53,17 @@ A dash: the tool doesn't do this. *fails*: it does, and could not here, in its o
   lies inside a package's zone, by design; carbontracker samples power every other second and takes
   the mean over the counters if there are several. In the last row each counter wraps once.
 - The plugins' size includes pytest.
+
+## What others have
+
+Beyond figures, from the tools' documentation.
+
+| for | here | others | what they have, and this has not |
+| --- | --- | --- | --- |
+| any command | [`energybench run`](how-to/meter-any-command.md) | hyperfine, perf stat, Eco-CI | \
+hyperfine: time less that of the shell's own start, warnings of outliers, shell completion. \
+perf stat: instructions, cache misses and other events beside energy. Eco-CI: a CI job's steps without a \
+wrapper around each. None of them has a gate that knows when it can't decide. |
 """
 
 TRIAL = """

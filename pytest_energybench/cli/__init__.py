@@ -13,6 +13,7 @@ from pytest_energybench.exceptions import EnergyBenchError
 COMMANDS = {
     "doctor": "what this machine can meter, how well, and how to mend what is missing",
     "validate": "hold the processor's estimate against its counter, from one busy thread to all",
+    "run": "meter any command: rounds, comparison with another one, budget, report",
     "report": "make the HTML page (or Markdown, or CSV) of a run file",
     "compare": "put run files side by side",
     "bisect": "find the commit from which on a case uses more",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-FORMATS = ("github-benchmark", "bencher", "openmetrics", "csv", "boamps")
+FORMATS = ("github-benchmark", "bencher", "openmetrics", "csv", "boamps", "hyperfine")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

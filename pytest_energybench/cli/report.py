@@ -55,12 +55,13 @@ def run(options: argparse.Namespace) -> int:
             margin=parse_fraction(options.margin),
             allow_mismatch=options.allow_mismatch,
         )
-    write_atomically(output, _rendered(loaded, form).encode(), overwrite=True)
+    write_atomically(output, rendered(loaded, form).encode(), overwrite=True)
     print(sanitize(f"{output}: {len(loaded.cases)} cases"))
     return 0
 
 
-def _rendered(run: Run, form: str) -> str:
+def rendered(run: Run, form: str) -> str:
+    """The run as a page, Markdown or CSV; `form` is one of the values of `FORMATS`."""
     if form == "html":
         return _page(run)
     if form == "markdown":

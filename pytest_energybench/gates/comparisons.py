@@ -184,7 +184,13 @@ def _why(is_within: bool, at_most: float, limit: float, spoiled: Sequence[Distur
 
 
 def judge_group(
-    case: Case, reference: Case, *, margin: float, interleaved: bool, allow_mismatch: bool = False
+    case: Case,
+    reference: Case,
+    *,
+    margin: float,
+    interleaved: bool,
+    allow_mismatch: bool = False,
+    fails: Collection[str] | None = None,
 ) -> Comparison:
     """A case's energy against that of its group's reference; see `judge_change`."""
     ours, theirs = side_by_side(case, reference, allow_mismatch=allow_mismatch)
@@ -195,6 +201,7 @@ def judge_group(
         margin=margin,
         interleaved=interleaved or bool(case.seeds),
         allow_mismatch=allow_mismatch,
+        fails=fails,
     )
 
 

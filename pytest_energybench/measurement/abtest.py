@@ -11,7 +11,7 @@ import msgspec
 from pytest_energybench.gates.comparisons import judge_change
 from pytest_energybench.gates.figures import Figures
 from pytest_energybench.gates.parse import parse_margin
-from pytest_energybench.measurement.calls import Call, enough_iterations, metered_round
+from pytest_energybench.measurement.calls import Call, enough_iterations, interleaved_rounds
 from pytest_energybench.results.model import Comparison, Provenance, Window
 
 if TYPE_CHECKING:
@@ -116,14 +116,12 @@ def interleaved(
     for _ in range(warmup):
         theirs.run()
         ours.run()
-    calls = {id(call): enough_iterations(call, meter) for call in (theirs, ours)}
-    made: dict[int, Rounds] = {id(ours): [], id(theirs): []}
-    for number in range(rounds):
-        for call in (theirs, ours) if number % 2 == 0 else (ours, theirs):
-            iterations = calls[id(call)]
-            _, window = metered_round(call, meter, iterations, number, idle)
-            made[id(call)].append((window, iterations))
-    return made[id(ours)], made[id(theirs)]
+    calls = (theirs, ours)
+    iterations = [enough_iterations(call, meter) for call in calls]
+    made: tuple[Rounds, Rounds] = [], []
+    for place, window in interleaved_rounds(calls, meter, iterations, rounds=rounds, idle=idle):
+        made[place].append((window, iterations[place]))
+    return made[1], made[0]
 
 
 def joules_per_call(rounds: Rounds) -> tuple[float | None, ...]:

@@ -200,6 +200,26 @@ def metered_round(
     return result, aggregate.window_record(window, round=number, idle=idle)
 
 
+def interleaved_rounds(
+    calls: Sequence[Call[Any]],
+    meter: Meter,
+    iterations: Sequence[int],
+    *,
+    rounds: int,
+    idle: IdlePower | None = None,
+) -> Iterator[tuple[int, Window]]:
+    """The rounds of several calls, forwards and backwards in turn (ABBA), so that drift hits all.
+
+    Yields:
+        the call's place and the window of its round.
+    """
+    for number in range(rounds):
+        places = range(len(calls))
+        for place in places if number % 2 == 0 else reversed(places):
+            _, window = metered_round(calls[place], meter, iterations[place], number, idle)
+            yield place, window
+
+
 def _more_iterations(call: Call[R], meter: Meter, iterations: int, window: Window) -> int:
     """The iterations of the next attempt; the same where this window was long enough."""
     shortest_s = max((domain.least_s for domain in meter.domains), default=0.0)

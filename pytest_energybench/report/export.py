@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from statistics import median
+from statistics import fmean, median, stdev
 
 from pytest_energybench.base.text import sanitize
 from pytest_energybench.gates.figures import Figures
@@ -150,12 +150,44 @@ def openmetrics(run: Run) -> str:
     return "\n".join([*lines, "# EOF", ""])
 
 
+def hyperfine(run: Run) -> str:
+    """The JSON of hyperfine (`--export-json`), for scripts that read it: times in seconds; `energy`
+    holds the same figures of joules, and is left out where a round's are not known.
+
+    `user`, `system` and `memory_usage_byte` are left out: no meter gives them.
+    """
+    results = []
+    for case in run.cases:
+        if not case.rounds:
+            continue
+        entry: dict[str, object] = {"command": case.name}
+        entry |= _spread("times", [each.duration_s for each in case.rounds])
+        if joules := Figures.of(case).samples:
+            entry["energy"] = {"unit": "J", **_spread("joules", joules)}
+        entry["parameters"] = {name: str(value) for name, value in case.params.items()}
+        results.append(entry)
+    return _json({"results": results})
+
+
+def _spread(name: str, samples: Sequence[float]) -> dict[str, object]:
+    """What hyperfine tells of its runs; `stddev` (n - 1) is null for one."""
+    return {
+        "mean": fmean(samples),
+        "stddev": stdev(samples) if len(samples) > 1 else None,
+        "median": median(samples),
+        "min": min(samples),
+        "max": max(samples),
+        name: list(samples),
+    }
+
+
 FORMATS: Mapping[str, Callable[[Run], str]] = {
     "github-benchmark": github_benchmark,
     "bencher": bencher,
     "openmetrics": openmetrics,
     "csv": render_csv,
     "boamps": boamps,
+    "hyperfine": hyperfine,
 }
 """Format -> its writer. A `boamps` report is of one case."""
 

@@ -1,30 +1,20 @@
-"""What a run's figures are figures of, for the run file: commit, machine, meters, settings."""
+"""The head of a session's run: what the options and the project's hooks say of its figures."""
 
 from __future__ import annotations
 
-import datetime
-import hashlib
 import platform
 from collections.abc import Mapping
 
 import pytest
 
-from pytest_energybench import __version__
-from pytest_energybench.metering.clock import SYSTEM_CLOCK
-from pytest_energybench.metering.cpu_power import told_power
-from pytest_energybench.metering.limits import allowed_cpus, cpu_quota
-from pytest_energybench.metering.machine import MachineFacts, machine_facts
+from pytest_energybench.measurement.run_head import run_head
 from pytest_energybench.metering.meter import Meter
-from pytest_energybench.results.git import read_commit
-from pytest_energybench.results.model import Machine, MeterInfo, Run, Scalar
-from pytest_energybench.results.redaction import without_private
-from pytest_energybench.results.storable import scalar, storable_head, text
+from pytest_energybench.results.model import Run, Scalar
+from pytest_energybench.results.storable import scalar, text
 from pytest_energybench.session.config import EnergyConfig
 
-GIB = 2**30
 
-
-def run_head(
+def session_head(
     config: pytest.Config, options: EnergyConfig, meter: Meter, conditions: Mapping[str, Scalar]
 ) -> Run:
     """The run without its cases and shard.
@@ -32,32 +22,18 @@ def run_head(
     Raises:
         pytest.UsageError: a hook returned settings that are none.
     """
-    commit = read_commit(config.rootpath)
-    left_out = meter.left_out()
-    without = {"without": ",".join(left_out)} if left_out else {}
-    created = datetime.datetime.fromtimestamp(SYSTEM_CLOCK.wall(), datetime.UTC)
-    head = Run(
-        created=created.isoformat(timespec="seconds"),
-        commits=[commit] if commit is not None else [],
-        machine=machine_record(
-            machine_facts(meter.gpu_names), hostname=platform.node() if options.hostname else None
-        ),
-        meters=meter_records(meter),
-        settings={**_settings(config, options, conditions), **without},
-        errors=[
-            str(problem)
-            for problem in meter.problems
-            if not getattr(problem, "absent", False)  # `doctor` tells what else there could be
-        ],
+    return run_head(
+        meter,
+        _settings(config, options, conditions),
+        folder=config.rootpath,
+        hostname=platform.node() if options.hostname else None,
     )
-    return without_private(storable_head(head))
 
 
 def _settings(
     config: pytest.Config, options: EnergyConfig, conditions: Mapping[str, Scalar]
 ) -> dict[str, Scalar]:
     settings: dict[str, Scalar] = {
-        "version": __version__,
         "meters": options.meters,
         "pue": options.pue,
         "carbon_intensity": options.carbon_intensity,
@@ -66,9 +42,6 @@ def _settings(
         "rounds": options.rounds,
         **conditions,
     }
-    limits = {"allowed_cpus": allowed_cpus(), "cpu_quota": cpu_quota()}
-    settings.update({name: limit for name, limit in limits.items() if limit is not None})
-    settings.update(told_power())
     if options.allow_missing:
         settings["allow_missing"] = ",".join(options.allow_missing)
     for given in config.hook.pytest_energy_settings(config=config):
@@ -78,43 +51,3 @@ def _settings(
             )
         settings.update({text(name): scalar(value) for name, value in given.items()})
     return settings
-
-
-def machine_record(facts: MachineFacts, *, hostname: str | None = None) -> Machine:
-    """The machine, without its name unless one is given; never with a user's.
-
-    The fingerprint leaves out what an update changes (kernel, Python) and the last few megabytes
-    of memory, which differ from boot to boot.
-    """
-    hardware = (facts.cpu, facts.cores, round(facts.memory_bytes / GIB), *facts.gpus)
-    return Machine(
-        fingerprint=hashlib.sha256(repr(hardware).encode()).hexdigest()[:12],
-        cpu=facts.cpu,
-        cores=facts.cores,
-        memory_bytes=facts.memory_bytes,
-        gpus=list(facts.gpus),
-        os=facts.os,
-        python=facts.python,
-        hostname=hostname,
-    )
-
-
-def meter_records(meter: Meter) -> list[MeterInfo]:
-    """Every domain of the meter with its source, provenance and what it can be trusted for; without
-    those that can't be read and may be missing."""
-    without = meter.left_out()
-    return [
-        MeterInfo(
-            domain=domain.name,
-            source=domain.source,
-            provenance=domain.provenance,
-            resolution=domain.resolution_j,
-            error=domain.error,
-            period_s=domain.period_s,
-            note=domain.note,
-            estimate_version=domain.estimate_version,
-            idle_w=domain.idle_w,
-        )
-        for domain in meter.domains
-        if domain.name not in without
-    ]

@@ -16,6 +16,7 @@ import pytest
 from pytest_energybench.gates.results import condoned, failure_message, judged, passes
 from pytest_energybench.measurement import aggregate
 from pytest_energybench.measurement.case_builder import CaseBuilder
+from pytest_energybench.measurement.conditions import conditions
 from pytest_energybench.measurement.leaked_threads import LeftThreads
 from pytest_energybench.results.compatibility import with_hosts
 from pytest_energybench.results.journal import has_begun, read_journal
@@ -33,7 +34,6 @@ from pytest_energybench.results.redaction import without_private
 from pytest_energybench.results.storable import scalar, storable_case, storable_head, text
 from pytest_energybench.results.storage import is_good
 from pytest_energybench.session.collection import Selection, last_key, nodeid_of, number_key
-from pytest_energybench.session.conditions import conditions
 from pytest_energybench.session.config import EnergyConfig
 from pytest_energybench.session.fixture import Energy
 from pytest_energybench.session.markers import MarkedBudget, group_of, has_budget, is_baseline
@@ -354,9 +354,9 @@ class EnergySession:
     @real_files()
     def head(self) -> Run:
         """The run without its cases and shard: what its figures are figures of."""
-        from pytest_energybench.session.run_info import run_head
+        from pytest_energybench.session.run_info import session_head
 
-        return run_head(self.config, self.options, self.meter, self._conditions)
+        return session_head(self.config, self.options, self.meter, self._conditions)
 
     def _shard(self) -> Shard | None:
         if self.options.shard is None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_energybench.session.conditions import conditions, tracers
+from pytest_energybench.measurement.conditions import conditions, tracers
 
-OBSERVED = "import sys; from pytest_energybench.session.conditions import conditions; "
+OBSERVED = "import sys; from pytest_energybench.measurement.conditions import conditions; "
 
 
 def put(root: Path, file: str, text: str) -> None:

@@ -1,0 +1,362 @@
+"""`energybench run -- CMD`: the energy of any command, with rounds, noise, report and gates."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import signal
+import sys
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+from pytest_energybench.exceptions import EnergyBenchError
+
+if TYPE_CHECKING:
+    from pytest_energybench.measurement.command import Conduct
+    from pytest_energybench.measurement.command_cases import CommandCase, Limits
+    from pytest_energybench.metering.meter import Meter
+    from pytest_energybench.results.model import Case, Run
+
+T = TypeVar("T")
+
+GATE_FAILED = 1
+COMMAND_FAILED = 3
+INTERRUPTED = 128
+"""To which the signal's number is added, as shells do: 130 for Ctrl-C, 143 for SIGTERM."""
+
+GROUP = "run"
+WIDEST = 100
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    parser.epilog = f"Exit status: {' '.join((run.__doc__ or '').split())}"
+    add = parser.add_argument
+    add("words", metavar="CMD", nargs="*", help="the command and its arguments, after `--`")
+    add("-r", "--rounds", metavar="N", type=int, default=1, help="independent runs (1)")
+    add("-w", "--warmup", metavar="N", type=int, default=0, help="unmetered runs before them (0)")
+    add(
+        "--iterations",
+        metavar="N",
+        type=int,
+        default=1,
+        help="runs in one round's window, where one is too short for the meter; figures are per"
+        " run (1)",
+    )
+    add("-p", "--prepare", metavar="CMD", help="command to run before each round, unmetered")
+    add(
+        "-L",
+        "--list",
+        metavar=("NAME", "VALUES"),
+        nargs=2,
+        action="append",
+        default=[],
+        help="a case for each of these values (a comma list), which stand for {NAME} in the"
+        " commands; several lists give all combinations",
+    )
+    add("-n", "--name", metavar="NAME", help="what the command is called, in place of its text")
+    add("--compare", metavar="CMD", help="run this one in turn with it, and compare them")
+    add("--margin", metavar="PERCENT", default="3 %", help="increase that is tolerated (3 %%)")
+    add(
+        "--fail-on",
+        metavar="KINDS",
+        help="what of that comparison fails, as for --energy-fail-on, or nothing",
+    )
+    add(
+        "--budget",
+        metavar="ENERGY",
+        action="append",
+        default=[],
+        help="the most that a run may use, e.g. '40 J'; what can't be judged fails",
+    )
+    add("--shell", action="store_true", help="let the shell read the commands")
+    add("--input", metavar="FILE", help="standard input of each run")
+    add(
+        "--show-output",
+        action="store_true",
+        help="show the command's output; by default it is shown where there is one run only",
+    )
+    add("--timeout", metavar="TIME", help="end a run after this time; it has failed then")
+    add("-i", "--ignore-failure", action="store_true", help="any exit status of a command is good")
+    add("--meters", metavar="NAMES", help="as --energy-meters (default: auto)")
+    add(
+        "--allow-missing",
+        metavar="DOMAINS",
+        default="",
+        help="as --energy-allow-missing (default: none)",
+    )
+    add(
+        "--export",
+        metavar="FORMAT[=FILE]",
+        action="append",
+        default=[],
+        help="write json (the run file), html, markdown, csv, hyperfine, or another format of"
+        " `energybench export`; without FILE to standard output, and all else to standard error",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """0 if every run ended well and what was asked holds; 1 if a budget or the comparison failed or
+    could not be judged; 3 if a command failed, whose own exit status or signal is in the message;
+    126 if it can't be executed, 127 if it isn't there; 130 after Ctrl-C and 143 after SIGTERM,
+    which end all that was started. Only with 0 and 1 files are written.
+    """
+    from pytest_energybench.measurement.command import NotStartedError, adopting_orphans
+
+    for name, least in (("rounds", 1), ("warmup", 0), ("iterations", 1)):
+        if getattr(options, name) < least:
+            raise EnergyBenchError(f"--{name}: a whole number, {least} or more")
+    if options.prepare is not None and options.iterations > 1:
+        raise EnergyBenchError("--prepare runs once a round: it can't go with --iterations")
+    files = [_export(text) for text in options.export]
+    to_stdout = sum(file is None for _, file in files)
+    if to_stdout > 1:
+        raise EnergyBenchError("--export: one format goes to standard output, others to a FILE")
+    try:
+        with _ended_by_sigterm(), adopting_orphans():
+            return _run(options, files, bool(to_stdout))
+    except NotStartedError as error:
+        _say(f"energybench run: {error}")
+        return error.status
+    except KeyboardInterrupt as cause:
+        _say("energybench run: interrupted; what was started is ended, and no file is written")
+        return INTERRUPTED + (signal.SIGTERM if cause.args else signal.SIGINT)
+
+
+def _run(
+    options: argparse.Namespace, files: Sequence[tuple[str, Path | None]], to_stdout: bool
+) -> int:
+    from pytest_energybench.measurement.command_cases import judge, metered_cases
+    from pytest_energybench.metering.discovery import discover
+    from pytest_energybench.metering.locks import Patience
+
+    limits = _limits(options)
+    cases = _cases(options, silent=to_stdout)
+    meter = discover(
+        options.meters,
+        patience=Patience(tell=_say),
+        allow_missing=_names(options.allow_missing),
+    )
+    made, failed = metered_cases(
+        cases,
+        meter,
+        rounds=options.rounds,
+        warmup=options.warmup,
+        iterations=options.iterations,
+        tell=_say if sys.stderr.isatty() else lambda _: None,
+    )
+    run = _as_run(options, meter, judge(made, limits) if failed is None else made)
+    if any(case.rounds for case in run.cases):
+        _show(run, to_stdout)
+    if failed is not None:
+        for line in f"energybench run: {failed}\nno file is written".splitlines():
+            _say(line)
+        return COMMAND_FAILED
+    for form, file in files:
+        _write(run, form, file)
+    kinds = {case.result.kind for case in run.cases if case.result is not None}
+    return GATE_FAILED if "fail" in kinds else 0
+
+
+def _limits(options: argparse.Namespace) -> Limits:
+    from pytest_energybench.gates.fail_on import parse_fail_on
+    from pytest_energybench.gates.parse import parse_energy_limit, parse_margin
+    from pytest_energybench.gates.results import DEFAULT_FAILS
+    from pytest_energybench.measurement.command_cases import Limits
+
+    fails: Collection[str] = DEFAULT_FAILS
+    if options.fail_on is not None:
+        fails = _parsed("--fail-on", parse_fail_on, options.fail_on)
+    return Limits(
+        budgets=[_parsed("--budget", parse_energy_limit, text) for text in options.budget],
+        margin=_parsed("--margin", parse_margin, options.margin),
+        fails=fails,
+    )
+
+
+def _cases(options: argparse.Namespace, *, silent: bool) -> list[CommandCase]:
+    """The command with each combination of values; each reference goes before its first case."""
+    combinations = list(_combinations(options))
+    runs = options.rounds * options.iterations + options.warmup
+    once = len(combinations) * runs == 1 and options.compare is None
+    conduct = _conduct(options, once=once, silent=silent)
+    groups: dict[str, str] = {}
+    found: list[CommandCase] = []
+    for values in combinations:
+        group = None
+        if options.compare is not None:
+            other = _filled(options.compare, values)
+            if other not in groups:
+                groups[other] = f"{GROUP} {len(groups) + 1}" if groups else GROUP
+                used = {name: values[name] for name in values if f"{{{name}}}" in options.compare}
+                found.append(_case(options, conduct, other, used, groups[other]))
+            group = groups[other]
+        words = [_filled(word, values) for word in options.words]
+        found.append(_case(options, conduct, words, values, group))
+    return _told_apart(found)
+
+
+def _case(
+    options: argparse.Namespace,
+    conduct: Conduct,
+    given: str | Sequence[str],
+    values: Mapping[str, str],
+    group: str | None,
+) -> CommandCase:
+    """A text is the reference of its group, words are the command itself."""
+    from pytest_energybench.measurement.command import Command
+    from pytest_energybench.measurement.command_cases import CommandCase
+    from pytest_energybench.results.model import Case
+    from pytest_energybench.results.redaction import private_text
+
+    is_reference = isinstance(given, str)
+    command = Command.of(given, conduct, "--compare" if is_reference else "")
+    name = command.text
+    if options.name is not None and not is_reference:
+        name = options.name + (f"[{'-'.join(values.values())}]" if values else "")
+    name = private_text(name)
+    return CommandCase(
+        Case(nodeid=name, name=name, group=group, baseline=is_reference, params={**values}),
+        command,
+        options.prepare and Command.of(_filled(options.prepare, values), conduct, "--prepare"),
+    )
+
+
+def _told_apart(cases: Sequence[CommandCase]) -> list[CommandCase]:
+    """The cases, each with a name of its own: a command may be compared with itself."""
+    from msgspec.structs import replace
+
+    found: dict[str, CommandCase] = {}
+    for each in cases:
+        name = each.case.name
+        while name in found:
+            name += " (again)"
+        found[name] = dataclasses.replace(each, case=replace(each.case, nodeid=name, name=name))
+    return list(found.values())
+
+
+def _conduct(options: argparse.Namespace, *, once: bool, silent: bool) -> Conduct:
+    from pytest_energybench.gates.parse import parse_duration
+    from pytest_energybench.measurement.command import Conduct
+
+    if options.input is not None and not Path(options.input).is_file():
+        raise EnergyBenchError(f"--input: there is no file {options.input}")
+    return Conduct(
+        shell=options.shell,
+        shows=options.show_output or (once and not silent),
+        reads=once and options.input is None,
+        input=None if options.input is None else Path(options.input),
+        timeout_s=options.timeout and _parsed("--timeout", parse_duration, options.timeout),
+        ignores_status=options.ignore_failure,
+    )
+
+
+def _parsed(option: str, parse: Callable[[str], T], text: str) -> T:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise EnergyBenchError(f"{option}: {error}") from None
+
+
+def _combinations(options: argparse.Namespace) -> Iterator[Mapping[str, str]]:
+    lists: dict[str, list[str]] = {}
+    for name, text in options.list:
+        if not any(f"{{{name}}}" in word for word in options.words):
+            raise EnergyBenchError(f"-L {name}: the command has no {{{name}}} to put a value for")
+        if name in lists:
+            raise EnergyBenchError(f"-L {name}: this name has two lists")
+        lists[name] = list(dict.fromkeys(text.split(",")))
+    for values in product(*lists.values()):
+        yield dict(zip(lists, values, strict=True))
+
+
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    for name, value in values.items():
+        text = text.replace(f"{{{name}}}", value)
+    return text
+
+
+def _as_run(options: argparse.Namespace, meter: Meter, cases: Sequence[Case]) -> Run:
+    from msgspec.structs import replace
+
+    from pytest_energybench.measurement.conditions import conditions
+    from pytest_energybench.measurement.run_head import run_head
+
+    settings = {"meters": options.meters or "auto", "rounds": options.rounds, **conditions()}
+    if options.allow_missing:
+        settings["allow_missing"] = options.allow_missing
+    return replace(run_head(meter, settings, folder=Path.cwd()), cases=list(cases))
+
+
+def _show(run: Run, to_stderr: bool) -> None:
+    from pytest_energybench.report.build import run_view
+    from pytest_energybench.report.terminal import terminal_report
+
+    stream = sys.stderr if to_stderr else sys.stdout
+    sys.stdout.flush()
+    print(terminal_report(run_view(run), width=WIDEST, color=stream.isatty()), file=stream)
+
+
+def _export(text: str) -> tuple[str, Path | None]:
+    from pytest_energybench.cli.report import FORMATS as PAGES
+    from pytest_energybench.report.export import FORMATS
+
+    form, given, file = text.partition("=")
+    formats = ["json", *dict.fromkeys(PAGES.values()), *FORMATS]
+    if form not in formats:
+        known = ", ".join(dict.fromkeys(formats))
+        raise EnergyBenchError(f"--export {text}: {form!r} is no format: one of {known}")
+    if given and not file:
+        raise EnergyBenchError(f"--export {text}: no file stands behind the =")
+    return form, Path(file) if given else None
+
+
+def _write(run: Run, form: str, file: Path | None) -> None:
+    from pytest_energybench.cli.report import FORMATS as PAGES
+    from pytest_energybench.cli.report import rendered
+    from pytest_energybench.report.export import FORMATS
+    from pytest_energybench.results.atomic import write_atomically
+    from pytest_energybench.results.run_file import encode_run
+
+    if form == "json":
+        content = encode_run(run)
+    elif form in PAGES.values():
+        content = rendered(run, form).encode()
+    else:
+        content = FORMATS[form](run).encode()
+    if file is None:
+        sys.stdout.write(content.decode())
+    else:
+        write_atomically(file, content, overwrite=True)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Within, SIGTERM (a CI job that is cancelled) ends things in order, as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt("SIGTERM")
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _say(line: str) -> None:
+    from pytest_energybench.base.text import sanitize
+
+    sys.stdout.flush()
+    print(sanitize(line), file=sys.stderr, flush=True)
