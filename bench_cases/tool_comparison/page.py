@@ -62,8 +62,8 @@ Beyond figures, from the tools' documentation.
 | --- | --- | --- | --- |
 | any command | [`energybench run`](how-to/meter-any-command.md) | hyperfine, perf stat, Eco-CI | \
 hyperfine: time less that of the shell's own start, warnings of outliers, shell completion. \
-perf stat: instructions, cache misses and other events beside energy. Eco-CI: a CI job's steps without a \
-wrapper around each. None of them has a gate that knows when it can't decide. |
+perf stat: instructions, cache misses and other events beside energy. Eco-CI: a CI job's steps \
+without a wrapper around each. None of them has a gate that knows when it can't decide. |
 """
 
 TRIAL = """
