@@ -19,6 +19,7 @@ import msgspec
 
 from pytest_energybench import cli, plugin
 from pytest_energybench.exceptions import EnergyBenchError
+from pytest_energybench.measurement import metered
 from pytest_energybench.measurement.abtest import ABTest
 from pytest_energybench.metering import custom, fake, meter, source, window
 from pytest_energybench.results import model
@@ -132,10 +133,11 @@ def fixture_doc(name: str) -> str:
 
 def windows_and_meters() -> Iterator[str]:
     yield from ("## Windows and meters", "")
-    yield "`from pytest_energybench import measure`. `CounterSource` is in"
+    yield "`from pytest_energybench import measure, metered`. `CounterSource` is in"
     yield "`pytest_energybench.metering.custom`, everything else in `pytest_energybench.metering`."
     yield ""
     yield from function(meter.measure, "measure")
+    yield from function(metered.metered, "metered")
     for found in (window.Window, meter.Meter, custom.CounterSource, source.Domain):
         yield from whole_class(found)
     for found in (source.Source, source.Reading, source.Loss):
