@@ -26,7 +26,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "session": {"base", "metering", "results", "gates", "report", "measurement"},
     "parallel": {"base", "metering", "results", "gates", "report", "measurement", "session"},
     "cli": {"base", "metering", "results", "gates", "measurement", "report", "experiment.paper"},
-    "plugin": {"base", "metering", "session", "parallel"},
+    "plugin": {"base", "metering", "measurement", "session", "parallel"},
     "experiment": {"experiment.compression", "experiment.training", "results", "report", "session"},
     "experiment.training": set(),
     "experiment.compression": {"experiment.training"},
