@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 def pack(right: Sequence[bool]) -> str:
     """`2500:eNpj...`: the number of items, and a bit for each, 1 where the answer was right."""
-    bits = sum(1 << place for place, each in enumerate(right) if each)
+    bits = int("".join("1" if each else "0" for each in reversed(right)) or "0", 2)
     content = zlib.compress(bits.to_bytes(_bytes(len(right)), "little"), 9)
     return f"{len(right)}:{base64.b64encode(content).decode('ascii')}"
 
