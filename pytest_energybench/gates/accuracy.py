@@ -18,6 +18,7 @@ from pytest_energybench.gates.statistics import CONFIDENCE, mean_bounds
 from pytest_energybench.results.answers import unpack
 from pytest_energybench.results.model import (
     ACCURACY_LOST,
+    NOT_COMPARABLE,
     NOT_MEASURED,
     TOO_NOISY,
     Case,
@@ -53,11 +54,13 @@ class Score:
 
     @classmethod
     def of(cls, case: Case) -> Score | None:
-        """What a case recorded: of several rounds their mean, of one its counts and answers, too;
-        or None."""
+        """What a case recorded: of several rounds their mean, of one its counts and answers, too.
+        None where it is not known, be it of one round alone."""
         found = [cls.recorded(each.metrics) for each in case.rounds]
         each_round = tuple(score.accuracy for score in found if score is not None)
-        if len(each_round) > 1 and len(each_round) == len(found):
+        if 0 < len(each_round) < len(found):
+            return None  # of some rounds it is not known
+        if len(each_round) > 1:
             seeds = tuple(each.seed for each in case.rounds)
             return cls(fmean(each_round), rounds=each_round, seeds=seeds)
         score = cls.recorded(case.metrics)
@@ -127,8 +130,9 @@ def judge_accuracy(
     """The accuracy may drop by `max_drop` (absolute; 0.01 is one point).
 
     Two pairs of rounds or more: one-sided 95 % t bounds of the mean difference. Rounds are pairs by
-    their seeds, else in their order where there are as many of each. Else the point rule; bounds
-    are then told beside it where answers or counts of both are known, and don't gate.
+    their seeds, else in their order where there are as many of each; several of both that are no
+    pairs decide nothing. Else the point rule; bounds are then told beside it where answers or
+    counts of both are known, and don't gate.
 
     Args:
         name: what the reference is called, empty where it is a stated number; `nodeid` is its case.
@@ -156,6 +160,9 @@ def judge_accuracy(
         lower, upper = bounds = mean_bounds(differences)
         n, method = len(differences), "paired"
     finding, rule, reason = "undecided", "is not shown to keep within {} of", TOO_NOISY
+    if len(differences) < 2 <= min(len(candidate.rounds), len(reference.rounds)):
+        lower, upper, reason = -math.inf, math.inf, NOT_COMPARABLE
+        n, method = len(differences), "paired"
     if upper < -max_drop - _ROUNDING:
         finding, rule, reason = "lost", "drops by more than {} from", ACCURACY_LOST
     elif lower >= -max_drop - _ROUNDING:
@@ -165,6 +172,8 @@ def judge_accuracy(
         f"accuracy {candidate.accuracy:.4f} {rule.format(drop(max_drop))} {owner}"
         f" {reference.accuracy:.4f}: {in_points(change)}"
     )
+    if reason == NOT_COMPARABLE:
+        text += "; there are no two pairs of rounds: their seeds or their numbers differ"
     return replace(
         made,
         finding=finding,

@@ -126,7 +126,7 @@ def why_unknown(case: Case, name: str) -> str:
     rounds = _by_round(case, name)
     if not any(rounds):
         names = ", ".join(dict.fromkeys(repr(window.name) for window in case.windows)) or "none"
-        return f"the test has no window {name!r}: it has {names}"
+        return f"the test has no window {name!r} (it has {names})"
     if not all(rounds):
         missing = sum(not windows for windows in rounds)
         return f"there is no window {name!r} in {missing} of {len(rounds)} rounds"

@@ -11,7 +11,7 @@ from pytest_energybench.gates.results import (
     broke_off,
     condoned,
     judged,
-    passes,
+    missed,
     with_comparisons,
 )
 from pytest_energybench.results.model import Case, Comparison, Run
@@ -22,7 +22,8 @@ def judge_run(run: Run, *, budgets: Budgets | None = None, allow_mismatch: bool 
 
     A comparison with another case of the run is made again, with the margin or drop it was made
     with and by the method it was made by. What was judged inside a test, against a limit or a
-    callable of its own, stays, and so do comparisons with stored runs (`compare_stored`).
+    callable of its own, stays, and so do comparisons with stored runs (`compare_stored`). What a
+    test that broke off had used by then says nothing of a budget.
 
     Args:
         budgets: judged in addition; comparisons with the same limit aren't doubled.
@@ -40,7 +41,7 @@ def judge_run(run: Run, *, budgets: Budgets | None = None, allow_mismatch: bool 
                 again = _again(case, reference, made, allow_mismatch)
                 caught = made.judged.kind == "pass" and made.judged.reason
                 comparisons.append(condoned(again) if caught else again)
-        if budgets is not None:
+        if budgets is not None and not broke_off(case):
             fresh = judge_budgets(case, budgets.limits(case.nodeid))
             comparisons = [*(each for each in comparisons if not _same_limit(each, fresh)), *fresh]
         judged.append(with_comparisons(case, comparisons))
@@ -94,7 +95,7 @@ def settled(case: Case) -> Case:
     follows: a failure stays an expected one as long as nothing but energy is missed."""
     if case.outcome != "passed":
         return case
-    failing = [each for each in case.comparisons if not passes(each)]
+    failing = missed(case)
     expected = bool(case.expected) and all(each.quantity == "energy" for each in failing)
     outcome = "passed" if not failing else "xfailed" if expected else "failed"
     return judged(

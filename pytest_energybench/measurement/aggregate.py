@@ -11,9 +11,10 @@ import msgspec
 
 from pytest_energybench.base import provenance
 from pytest_energybench.base.flags import spoils
-from pytest_energybench.gates.results import broke_off
+from pytest_energybench.gates.results import broke_off, passes
 from pytest_energybench.results.model import (
     Case,
+    Comparison,
     Provenance,
     Round,
     Scalar,
@@ -236,7 +237,7 @@ def join(earlier: Case, later: Case, *, pue: float, baseline: Case | None = None
     joined = msgspec.structs.replace(
         later,
         rounds=rounds,
-        metrics=metrics_of(rounds) or later.metrics,
+        metrics=metrics_of(rounds) if any(each.metrics for each in rounds) else later.metrics,
         windows=[*earlier.windows, *moved],
         search=later.search or earlier.search,
         series=[*earlier.series, *curves],
@@ -250,13 +251,16 @@ def join_parts(parts: Sequence[Case], *, pue: float) -> Case:
     """The same test in several runs, each with rounds of its own seeds, as one case.
 
     What the parts were judged to be on their own rounds is no judgement of all: the outcome is that
-    of a part which broke off, else `passed` until the whole is judged (`judge.settled`).
+    of a part which broke off, else `passed` until the whole is judged (`judge.settled`). A rule
+    that is not judged anew there and did not hold in one part has not held.
     """
     sound = [part for part in parts if not broke_off(part)]
     broken = [part for part in parts if broke_off(part)]
     whole = sound[0] if sound else broken[0]
     for part in sound[1:]:
+        unmet = [each for each in whole.comparisons if not (_is_renewed(each) or passes(each))]
         whole = join(whole, part, pue=pue)
+        whole = msgspec.structs.replace(whole, comparisons=[*unmet, *whole.comparisons])
     return msgspec.structs.replace(
         whole,
         outcome=broken[0].outcome if broken else "passed",
@@ -264,6 +268,11 @@ def join_parts(parts: Sequence[Case], *, pue: float) -> Case:
         errors=noted(error for part in parts for error in part.errors),
         flags=noted([*whole.flags, *([BROKEN_OFF] if broken else [])]),
     )
+
+
+def _is_renewed(comparison: Comparison) -> bool:
+    """Whether it is with another case of the run: such a rule is judged on all rounds anew."""
+    return comparison.reference == "group" and comparison.nodeid is not None
 
 
 def metrics_of(rounds: Sequence[Round]) -> dict[str, Scalar]:

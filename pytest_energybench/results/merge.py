@@ -68,7 +68,8 @@ def merge(parts: Sequence[Part], *, join: Join, allow_mismatch: bool = False) ->
         raise MergeError(one_line(f"the runs are no parts of one whole: {_some(differing)}"))
     parts = sorted(parts, key=_first_seed)
     many_hosts = any(part.run.hosts or _unlike(part, parts[0]) for part in parts)
-    duplicates = [*_shards_twice(parts), *_cases_twice(parts, joins=not many_hosts)]
+    joins = not many_hosts and all(_is_seeded(part.run) for part in parts)
+    duplicates = [*_shards_twice(parts), *_cases_twice(parts, joins=joins)]
     if duplicates:
         raise MergeError(one_line(_some(duplicates)))
     missing = tuple(_missing(parts))
@@ -146,7 +147,8 @@ def _cases_twice(parts: Sequence[Part], *, joins: bool) -> Iterable[str]:
     """Cases in two parts, unless each of their rounds there has a seed of its own.
 
     Args:
-        joins: all parts are of one machine, so that their rounds may be one case's.
+        joins: all parts are of one machine and say the seed of every round, so that their rounds
+            may be one case's.
     """
     seen: dict[str, str] = {}
     seeds: dict[tuple[str, int | None], str] = {}
@@ -154,7 +156,7 @@ def _cases_twice(parts: Sequence[Part], *, joins: bool) -> Iterable[str]:
         here = set()
         for case in part.run.cases:
             where = seen.get(case.nodeid)
-            if where is not None and (case.nodeid in here or not joins or not _is_seeded(part.run)):
+            if where is not None and (case.nodeid in here or not joins):
                 yield f"{case.nodeid} is in {where} and in {part.label}"
             here.add(case.nodeid)
             seen[case.nodeid] = part.label

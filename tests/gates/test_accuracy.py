@@ -93,7 +93,7 @@ def test_a_case_of_several_rounds_has_the_accuracy_of_each():
     case = Case(nodeid="a", name="a", rounds=[one, two], metrics={"accuracy": 0.8})
     assert Score.of(case) == Score(pytest.approx(0.85), rounds=(0.9, 0.8), seeds=(None, None))
     partly = msgspec.structs.replace(case, rounds=[msgspec.structs.replace(one, metrics={}), two])
-    assert Score.of(partly) == Score(0.8)
+    assert Score.of(partly) is None  # one round's is not that of all
 
 
 def test_rounds_are_pairs_by_their_seeds():
@@ -104,7 +104,12 @@ def test_rounds_are_pairs_by_their_seeds():
     in_part = against(Score(0.9, rounds=(0.95, 0.85), seeds=(1, 2)), base, 0.01)
     assert (in_part.finding, in_part.n, in_part.method) == ("kept", 2, "paired")
     others = against(Score(0.9, rounds=(0.85, 0.9, 0.95), seeds=(7, 8, 9)), base, 0.01)
-    assert (others.method, others.n) == ("threshold", 1)
+    assert (others.finding, others.judged.reason) == ("undecided", "not comparable")
+    assert (others.interval, others.n) == (None, 0)
+    assert "no two pairs of rounds: their seeds or their numbers differ" in others.judged.text
+    one = against(Score(0.9, rounds=(0.85, 0.95), seeds=(2, 3)), base, 0.01)
+    assert (one.finding, one.n) == ("undecided", 1)
+    assert against(Score(0.9, rounds=(0.9, 0.9), seeds=(0, 1)), Score(0.9), 0.01).finding == "kept"
 
 
 def of_answers(right):

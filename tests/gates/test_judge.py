@@ -6,7 +6,7 @@ from pytest_energybench.gates.accuracy import Score, judge_accuracy
 from pytest_energybench.gates.budgets import parse_budgets
 from pytest_energybench.gates.comparisons import judge_budget, judge_duration, judge_group
 from pytest_energybench.gates.judge import judge_run, with_changes
-from pytest_energybench.gates.results import condoned, with_comparisons
+from pytest_energybench.gates.results import broke_off, condoned, with_comparisons
 from pytest_energybench.results.model import Comparison, Result
 from tests.results.samples import make_case, make_run
 
@@ -85,6 +85,16 @@ def test_budgets_are_added_once():
     assert once.cases[0].result.kind == "fail"
     assert once.cases[1].result == Result(kind="pass", reason="not judged")
     assert judge_run(once, budgets=budgets) == once
+
+
+def test_budgets_say_nothing_of_a_test_that_broke_off():
+    budgets = parse_budgets('[budget."*"]\nmax_energy = "5 J"')
+    cases = [make_case(f"test_{each}", 1.0, outcome=each) for each in ("failed", "skipped")]
+    failed, skipped = judge_run(make_run(*cases), budgets=budgets).cases
+    assert failed.comparisons == skipped.comparisons == []
+    assert (failed.result.kind, skipped.result.kind) == ("fail", "unknown")
+    over = [make_case(case.name, 9.0, outcome=case.outcome) for case in cases]
+    assert all(map(broke_off, judge_run(make_run(*over), budgets=budgets).cases))
 
 
 def test_a_failure_that_its_test_caught_stays_caught_in_a_merged_run():

@@ -142,6 +142,15 @@ def test_a_case_that_ended_otherwise_here_or_there_is_not_compared(outcome):
         assert outcome in found.text
 
 
+def test_a_test_that_broke_off_is_not_compared_a_second_time_either():
+    run = make_run(make_case("test_a", 9.0, outcome="failed"))
+    stored = make_run(make_case("test_a", 10.0))
+    for _ in range(2):
+        run, _ = compare_stored(run, stored, name="main")
+        [found] = run.cases[0].comparisons
+        assert found.judged.text == "the case is failed here and passed in the stored run"
+
+
 def test_a_case_that_its_energy_failed_came_to_its_end_and_is_compared():
     broken = Comparison(
         reference="budget", finding="higher", judged=Result(kind="fail", reason="over budget")

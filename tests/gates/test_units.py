@@ -157,7 +157,7 @@ def test_windows_have_budgets_by_their_name():
 @pytest.mark.parametrize(
     ("windows", "why"),
     [
-        ([window("prefill", 0, 1.0)], "no window 'decode': it has 'prefill'"),
+        ([window("prefill", 0, 1.0)], "no window 'decode' (it has 'prefill')"),
         ([window("decode", 0, 1.0)], "in 1 of 2 rounds"),
         ([window("decode", 0, 1.0), window("decode", 1, None)], "not known"),
         (

@@ -7,15 +7,15 @@ from functools import partial
 import msgspec
 import pytest
 
-from pytest_energybench.gates.accuracy import judge_group_accuracy
-from pytest_energybench.gates.comparisons import judge_group
+from pytest_energybench.gates.accuracy import Score, judge_accuracy, judge_group_accuracy
+from pytest_energybench.gates.comparisons import judge_budget, judge_group
 from pytest_energybench.gates.judge import judge_run, settled
-from pytest_energybench.gates.results import judged
+from pytest_energybench.gates.results import judged, passes
 from pytest_energybench.measurement.aggregate import join_parts
 from pytest_energybench.results.errors import MergeError
 from pytest_energybench.results.merge import Part
 from pytest_energybench.results.merge import merge as merge_with
-from pytest_energybench.results.model import Commit, MeterInfo, Shard
+from pytest_energybench.results.model import Commit, Comparison, MeterInfo, Result, Shard
 from tests.results.samples import MACHINE, make_case, make_run
 
 A, B, C = (make_case(f"test_{letter}", 1.0) for letter in "abc")
@@ -209,6 +209,39 @@ def test_a_part_that_broke_off_is_not_made_good_by_the_others():
         assert (case.outcome, case.result.kind, case.errors) == ("failed", "fail", ["no memory"])
 
 
+def test_a_rule_that_failed_in_one_part_and_is_not_judged_anew_has_failed():
+    """A limit stated in the test itself, an A/B comparison, and one with a stored run."""
+    stated = judge_accuracy(Score(0.8), Score(0.9), 0.01)
+    main = Comparison(
+        reference="stored",
+        name="main",
+        nodeid=make_case("method", 1.0).nodeid,
+        finding="higher",
+        judged=Result(kind="fail", reason="more than main"),
+    )
+    for made, outcome in ((judge_budget(9.0, 5.0), "failed"), (stated, "failed"), (main, "passed")):
+        failed = seeded(1, 9.0)
+        case = failed.cases[1]
+        case = msgspec.structs.replace(
+            case, outcome=outcome, comparisons=[*case.comparisons, made, judge_budget(1.0, 2.0)]
+        )
+        failed = msgspec.structs.replace(failed, cases=[failed.cases[0], judged(case)])
+        for runs in ((failed, seeded(2, 9.0)), (seeded(0, 9.0), failed, seeded(2, 9.0))):
+            _, case = whole_of(*runs)
+            assert [each for each in case.comparisons if not passes(each)] == [made]
+            assert (case.outcome, case.result) == (outcome, made.judged)
+
+
+def test_an_accuracy_of_one_part_is_not_that_of_all():
+    without = seeded(1, 9.0)
+    rounds = [msgspec.structs.replace(without.cases[1].rounds[0], metrics={})]
+    case = msgspec.structs.replace(without.cases[1], rounds=rounds, metrics={}, comparisons=[])
+    without = msgspec.structs.replace(without, cases=[without.cases[0], case])
+    _, case = whole_of(without, seeded(2, 9.0))
+    assert case.metrics == {}
+    assert (case.outcome, case.result.reason) == ("failed", "not measured")
+
+
 def test_shards_are_those_of_a_seed_and_a_seed_comes_once():
     first, second = (
         msgspec.structs.replace(seeded(seed, 9.0), shard=Shard(index=1, count=2)) for seed in (0, 1)
@@ -219,7 +252,14 @@ def test_shards_are_those_of_a_seed_and_a_seed_comes_once():
     )
     with pytest.raises(MergeError, match=r"plain is with seed 1 in 1\.json and in 2\.json"):
         merge(parts(seeded(1, 9.0), seeded(1, 9.0)))
-    with pytest.raises(MergeError, match=r"plain is in 1\.json and in 2\.json"):
-        merge(
-            parts(seeded(1, 9.0), make_run(*seeded(2, 9.0).cases, settings={})), allow_mismatch=True
+    unlike = make_run(*seeded(2, 9.0).cases, settings={})
+    unseeded = [
+        msgspec.structs.replace(
+            case, rounds=[msgspec.structs.replace(each, seed=None) for each in case.rounds]
         )
+        for case in seeded(1, 9.0).cases
+    ]
+    unseeded = make_run(*unseeded, settings=seeded(1, 9.0).settings)
+    for first, second in ((seeded(1, 9.0), unlike), (unseeded, seeded(1, 9.0))):
+        with pytest.raises(MergeError, match=r"plain is in 1\.json and in 2\.json"):
+            merge(parts(first, second), allow_mismatch=True)

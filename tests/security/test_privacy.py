@@ -8,9 +8,12 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from pytest_energybench.results.model import Case, Machine, Run
+from pytest_energybench.gates.comparisons import judge_energy, judge_group
+from pytest_energybench.gates.parse import parse_energy_limit
+from pytest_energybench.results.model import Case, Machine, Round, Run
 from pytest_energybench.results.redaction import _home_folders, private_text, without_private
 from tests.session.conftest import (  # noqa: F401  # fixtures, found by their names
     locks_of_its_own,
@@ -123,10 +126,27 @@ def test_the_hosts_name_is_there_where_the_user_asks_for_it(
         ("12 tokens of 40", "12 tokens of 40"),
         ("tokens=4", "tokens=4"),
         ("a@b.c", "a@b.c"),
+        ("400 mJ/token: +8.4 %; token: abc", "400 mJ/token: +8.4 %; token: ***"),
+        ("~2 Wh/secret: x, 1 µJ/new_token: y", "~2 Wh/secret: x, 1 µJ/new_token: y"),
+        ("PASSWORD: x, /J/token=x", "PASSWORD: ***, /J/token=***"),
     ],
 )
 def test_what_is_private_in_a_text(home: Path, said: str, kept: str) -> None:
     assert private_text(said.replace("HOME", str(home))) == kept.replace("HOME", str(home))
+
+
+def test_what_a_gate_says_of_a_functional_unit_is_no_secret() -> None:
+    rounds = [Round(started="", duration_s=1, energy_j={}, total_j=4.0, units={"token": 10.0})]
+    case = Case(nodeid="a", name="a", rounds=rounds)
+    base = msgspec.structs.replace(case, nodeid="b", name="b")
+    made = [
+        judge_energy(case, parse_energy_limit("0.3 J/token")),
+        judge_energy(case, parse_energy_limit("0.3 J"), window="token"),
+        judge_group(case, base, margin=0.0, interleaved=False),
+    ]
+    told = msgspec.structs.replace(case, comparisons=made)
+    assert "400 mJ/token" in made[0].judged.text
+    assert without_private(told) is told
 
 
 def test_pytests_own_folder_is_named_after_the_user() -> None:
