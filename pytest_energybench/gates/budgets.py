@@ -26,12 +26,9 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
-import msgspec
-
 from pytest_energybench.exceptions import EnergyBenchError
 from pytest_energybench.gates.accuracy import Score, judge_accuracy_floor
-from pytest_energybench.gates.comparisons import judge_duration, judge_energy
-from pytest_energybench.gates.figures import why_unknown, window_duration
+from pytest_energybench.gates.comparisons import judge_energy, judge_time
 from pytest_energybench.gates.parse import (
     EnergyLimit,
     parse_accuracy,
@@ -40,8 +37,7 @@ from pytest_energybench.gates.parse import (
     parse_energy_limit,
     parse_margin,
 )
-from pytest_energybench.gates.results import conclude
-from pytest_energybench.results.model import NOT_MEASURED, Case, Comparison
+from pytest_energybench.results.model import Case, Comparison
 from pytest_energybench.results.run_file import likely_cause
 
 
@@ -187,17 +183,8 @@ def _judge_used(case: Case, limits: Limits, window: str = "") -> list[Comparison
         source = limits.sources.get("max_energy", "")
         found.append(judge_energy(case, limits.max_energy, window=window, source=source))
     if limits.max_duration is not None:
-        made = judge_duration(
-            # A case that metered nothing took 0 s, and no duration is known of it.
-            (window_duration(case, window) if window else case.duration_s) or None,
-            limits.max_duration,
-            n=max(1, len(case.rounds)),
-            source=limits.sources.get("max_duration", ""),
-            window=window,
-        )
-        if window and (unknown := why_unknown(case, window)):
-            made = msgspec.structs.replace(made, judged=conclude(NOT_MEASURED, unknown))
-        found.append(made)
+        source = limits.sources.get("max_duration", "")
+        found.append(judge_time(case, limits.max_duration, window=window, source=source))
     return found
 
 

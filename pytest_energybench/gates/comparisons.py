@@ -19,6 +19,7 @@ from pytest_energybench.gates.figures import (
     side_by_side,
     unlike,
     why_unknown,
+    window_duration,
     window_figures,
 )
 from pytest_energybench.gates.parse import EnergyLimit
@@ -91,6 +92,20 @@ def judge_energy(
     return made
 
 
+def judge_time(case: Case, limit_s: float, *, window: str = "", source: str = "") -> Comparison:
+    """A case's duration in seconds against a limit in seconds; see `judge_energy`."""
+    unknown = why_unknown(case, window) if window else ""
+    duration_s = window_duration(case, window) if window else case.duration_s
+    made = judge_duration(
+        duration_s or None,  # a case that metered nothing took 0 s: no duration is known of it
+        limit_s,
+        n=max(1, len(case.rounds)),
+        source=source,
+        window=window,
+    )
+    return replace(made, judged=conclude(NOT_MEASURED, unknown)) if unknown else made
+
+
 def judge_budget(
     total_j: float | None,
     limit_j: float,
@@ -105,7 +120,8 @@ def judge_budget(
     """An IT energy against a limit: it holds at or below it.
 
     A busy machine only adds joules, so what is within the limit stays so, and what is above it is
-    `unclear`. A window too short for its counter shows either only if the limit is far off.
+    `unclear`. So is a window too short for its counter, unless `SHORT_OFF_BY` times its figure is
+    within the limit.
 
     Args:
         total_j: joules, the median over the rounds; None (not known) does not hold.

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import median
 
+from pytest_energybench.base.domains import kind_of
 from pytest_energybench.base.flags import INSIDE_CALL
 from pytest_energybench.results.model import Case, Provenance, Window
 
@@ -216,8 +217,7 @@ def unlike(candidate: Mapping[str, Provenance], reference: Mapping[str, Provenan
 def _by_kind(provenance: Mapping[str, Provenance]) -> dict[str, str]:
     words: dict[str, Counter[str]] = {}
     for domain, word in provenance.items():
-        kind = domain.rpartition("/")[2].partition(":")[0]
-        words.setdefault(kind, Counter())[word] += 1
+        words.setdefault(kind_of(domain), Counter())[word] += 1
     return {
         kind: " + ".join(word if n == 1 else f"{n} x {word}" for word, n in sorted(found.items()))
         for kind, found in words.items()

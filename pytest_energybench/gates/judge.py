@@ -48,11 +48,13 @@ def judge_run(run: Run, *, budgets: Budgets | None = None, allow_mismatch: bool 
     return with_changes(msgspec.structs.replace(run, cases=judged), allow_mismatch=allow_mismatch)
 
 
-def with_changes(run: Run, *, interleaved: bool = True, allow_mismatch: bool = False) -> Run:
+def with_changes(run: Run, *, allow_mismatch: bool = False) -> Run:
     """The run with every case of a group held against the group's reference, asked for or not.
 
     What nobody asked for is shown and not judged. A figure that can't be compared is left out.
     """
+    rounds = run.settings.get("rounds")
+    interleaved = isinstance(rounds, int) and rounds > 1
     references = {case.group or "": case for case in run.cases if case.baseline}
     cases = []
     for case in run.cases:

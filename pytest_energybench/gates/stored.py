@@ -56,7 +56,6 @@ def compare_stored(
     *,
     name: str,
     margin: float = 0.0,
-    floor_j: float = 0.0,
     budgets: Budgets | None = None,
     collected: Collection[str] | None = None,
     allow_mismatch: bool = False,
@@ -75,8 +74,8 @@ def compare_stored(
     Args:
         name: the stored run's name or path.
         margin: relative increase that is tolerated (0.03 is 3 %).
-        floor_j: joules that an increase must exceed beside the margin.
-        budgets: margins and floors of single cases, before the two above.
+        budgets: margins of single cases, before the one above, and floors that an increase must
+            exceed beside them.
         collected: node ids of all tests there are, run or deselected; None where the run's own
             cases are all. Only in files of which something was collected an entry can be stale.
         allow_mismatch: compare figures that are not alike (other machine, meters, settings).
@@ -107,7 +106,7 @@ def compare_stored(
                 ours,
                 replace(theirs, are_runs=are_runs),
                 margin if limits.margin is None else limits.margin,
-                floor_j if limits.floor is None else limits.floor,
+                limits.floor or 0.0,
             )
             continue
         judged[case.nodeid] = Comparison(

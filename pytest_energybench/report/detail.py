@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from pytest_energybench.base.domains import kind_of
 from pytest_energybench.base.text import sanitize
 from pytest_energybench.gates import quantities
 from pytest_energybench.report import answers, figures
@@ -200,7 +201,7 @@ def _domains(case: Case) -> tuple[DomainPart, ...]:
 
 
 def _domain_kind(domain: str) -> str:
-    word = domain.rpartition("/")[2].partition(":")[0]
+    word = kind_of(domain)
     return word if word in _KINDS else "other"
 
 

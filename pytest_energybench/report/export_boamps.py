@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 
+from pytest_energybench.base.domains import kind_of
 from pytest_energybench.exceptions import EnergyBenchError
 from pytest_energybench.report.figures import accuracy_of, joules
 from pytest_energybench.results.model import Case, Machine, Run
@@ -80,9 +81,9 @@ def _tracking(run: Run, case: Case) -> dict[str, str]:
     """How each kind of processor was metered."""
     found: dict[str, dict[str, None]] = {}
     for meter in run.meters:
-        kind = meter.domain.rpartition("/")[2].partition(":")[0]
         if meter.domain in case.energy_j:
-            found.setdefault(kind, {})[f"{meter.source} ({meter.provenance})"] = None
+            mode = f"{meter.source} ({meter.provenance})"
+            found.setdefault(kind_of(meter.domain), {})[mode] = None
     kinds = [kind for kind in ("cpu", "gpu") if kind in found]
     return {f"{kind}TrackingMode": ", ".join(found[kind]) for kind in kinds}
 

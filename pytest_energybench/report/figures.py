@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pytest_energybench.base.domains import kind_of
 from pytest_energybench.gates.figures import Figures
 from pytest_energybench.results.model import Case, MeterInfo, Run, Scalar
 
@@ -112,7 +113,7 @@ def memory_share(cases: Sequence[Case]) -> float | None:
     """The part of all joules that is memory's estimate, which goes by size and time alone; None
     where memory is not estimated, or nothing is known."""
     parts = [
-        (joules, domain.rpartition("/")[2] == "ram" and case.provenance.get(domain) == "estimated")
+        (joules, kind_of(domain) == "ram" and case.provenance.get(domain) == "estimated")
         for case in cases
         for domain, joules in case.energy_j.items()
     ]

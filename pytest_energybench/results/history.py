@@ -16,6 +16,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 from msgspec import Meta, Struct, field
 
+from pytest_energybench.base.domains import kind_of
 from pytest_energybench.base.flags import spoils
 from pytest_energybench.results.atomic import make_folder
 from pytest_energybench.results.compatibility import heads, likeness
@@ -127,10 +128,7 @@ def entries_of(run: Run) -> list[Entry]:
 
 def likeness_of(case: Case, head: Run) -> str:
     """See `Entry.likeness`."""
-    metered = sorted(
-        f"{domain.rpartition('/')[2].partition(':')[0]} {word}"
-        for domain, word in case.provenance.items()
-    )
+    metered = sorted(f"{kind_of(domain)} {word}" for domain, word in case.provenance.items())
     return likeness(head, [len(case.rounds), sorted(case.units), metered])
 
 

@@ -110,7 +110,8 @@ class Comparison(Struct, frozen=True, kw_only=True, gc=False):
             the difference (-0.01 is one point less).
         interval: one-sided lower and upper 95 % bound of `estimate`, where n allows one; among
             many cases each as wide as Holm's procedure asks.
-        method: how it was compared: `threshold`, `paired`, `welch`, `welch, holm`, `mcnemar`, ...
+        method: how it was compared: `threshold`, `paired`, `welch`, `prediction`; the latter two
+            with `, holm` among many cases.
         n: independent rounds it rests on.
         reference_j: joules of the rounds of the case that it was compared with.
         judged: what the rule came to that asked for it; None where none did.

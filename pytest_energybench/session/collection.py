@@ -61,7 +61,9 @@ def nodeid_of(item: pytest.Item) -> str:
     """
     nodeid = item.nodeid
     if not nodeid.isascii():
-        nodeid = nodeid.encode("utf-8", "backslashreplace").decode("utf-8")
+        from pytest_energybench.results.storable import text  # rarely needed
+
+        nodeid = text(nodeid)
     if "@" in nodeid and getattr(item.config.option, "loadgroup", False):
         names = sorted(
             {

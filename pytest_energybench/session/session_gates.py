@@ -181,11 +181,7 @@ class SessionGates:
                 for case in run.cases
                 if SKIPPED_BY_FIXTURE in case.flags
             ]
-        run = with_changes(
-            run,
-            interleaved=self.options.rounds > 1,
-            allow_mismatch=self.options.allow_mismatch,
-        )
+        run = with_changes(run, allow_mismatch=self.options.allow_mismatch)
         refused: Mapping[str, str] = {}
         if self.history or self.asked is not None:
             earlier, refused = last_runs(run, self.history, self.asked or Asked(TREND))

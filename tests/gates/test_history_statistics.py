@@ -6,7 +6,7 @@ import random
 import pytest
 
 from pytest_energybench.gates.changepoints import change_points
-from pytest_energybench.gates.statistics import decide, prediction, relative
+from pytest_energybench.gates.statistics import bounds_at, decide, prediction
 
 
 def series(seed, n, *, noise=0.005, steps=()):
@@ -19,8 +19,7 @@ def series(seed, n, *, noise=0.005, steps=()):
 
 
 def found(candidate, runs, margin=0.03):
-    lower, upper = prediction(candidate, runs).bounds
-    return decide(relative(lower), relative(upper), margin)
+    return decide(*bounds_at(prediction(candidate, runs)), margin)
 
 
 def test_the_bounds_are_those_of_one_further_run():

@@ -48,6 +48,17 @@ def test_the_method_stays_the_one_it_was_judged_by():
         assert judge_run(run).cases[1].comparisons[0].method == method
 
 
+def test_what_nobody_asked_for_is_in_pairs_only_where_rounds_were_interleaved():
+    cases = [
+        make_case("test_m[plain]", 10.0, 11.0, group="g", baseline=True),
+        make_case("test_m[pruned]", 8.0, 9.0, group="g"),
+    ]
+    for rounds, method in ((1, "welch"), (2, "paired")):
+        run = make_run(*cases, settings={"rounds": rounds})
+        for made in (with_changes(run), judge_run(run)):
+            assert [each.method for each in made.cases[1].comparisons] == [method]
+
+
 def test_what_was_judged_inside_a_test_or_against_a_stored_run_stays():
     kept = [
         Comparison(reference="stored", nodeid=PLAIN.nodeid, finding="less", judged=FINE),

@@ -66,7 +66,8 @@ def test_what_fails_is_the_users_choice_and_the_finding_stays():
 
 
 def test_what_fails_must_exceed_the_floor_too():
-    assert answer([11.0], [10.0], floor_j=2.0) == ("higher", "pass")
+    budgets = parse_budgets('[budget."*"]\nfloor = "2 J"')
+    assert answer([11.0], [10.0], budgets=budgets) == ("higher", "pass")
 
 
 def test_margin_and_floor_of_a_budget_are_before_those_of_the_session():
@@ -210,8 +211,8 @@ def test_whatever_figures_two_files_hold_the_judged_run_can_be_written(pairs, ma
         )
         for side in (0, 1)
     )
-    options = {"name": "main", "margin": margin, "floor_j": floor_j}
-    result, _ = compare_stored(run, stored, **options)
+    budgets = parse_budgets(f'[budget."*"]\nfloor = "{floor_j} J"')
+    result, _ = compare_stored(run, stored, name="main", margin=margin, budgets=budgets)
     encode_run(judge_run(result))
     for case in result.cases:
         assert len(failure_message(case.comparisons[0]).splitlines()) <= 3

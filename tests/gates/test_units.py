@@ -105,8 +105,9 @@ def test_a_floor_is_one_of_whole_joules():
     before = counted(make_case("a", 100.0), 100)
     after = counted(make_case("a", 208.0), 200)  # 4 % more per token: 4 J of the stored 100 J
     for floor_j, kind in ((5.0, "pass"), (3.0, "fail")):
+        budgets = parse_budgets(f'[budget."*"]\nfloor = "{floor_j} J"')
         judged, _ = compare_stored(
-            make_run(after), make_run(before), name="main", margin=0.03, floor_j=floor_j
+            make_run(after), make_run(before), name="main", margin=0.03, budgets=budgets
         )
         assert judged.cases[0].result.kind == kind
 
