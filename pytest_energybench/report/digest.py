@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pytest_energybench.base.flags import BUSY, SHORT, spoils
 from pytest_energybench.base.text import sanitize
@@ -168,6 +169,7 @@ class Digest:
         return [*less, *(Entry("new", "", (case,), figures=text) for case, text in new)]
 
 
+@lru_cache(maxsize=1)  # terminal, page and summary tell the same one
 def digest(view: RunView) -> Digest:
     """What the run came to."""
     run = view.source

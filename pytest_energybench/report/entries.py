@@ -84,12 +84,7 @@ def named(labels: Sequence[str]) -> str:
 def entries(view: RunView) -> list[Entry]:
     """What failed, then what nothing decides; equal ones as one, so that they hide no other."""
     failures = view.source.failures
-    failed = {line.partition(": ")[0] for line in failures}
-    found = [
-        entry
-        for case in view.cases
-        for entry in _of_case(case, is_told=case.source.nodeid in failed)
-    ]
+    found = [entry for case in view.cases for entry in _of_case(case, failures)]
     found += _of_run(failures, view.cases, found)
     return list(_alike(sorted(found, key=_urgency)))
 
@@ -113,14 +108,18 @@ def _urgency(entry: Entry) -> tuple[bool, str, float]:
     return entry.kind != "fail", entry.reason, -entry.change
 
 
+def _is_of(line: str, case: CaseView) -> bool:
+    return line.startswith(f"{case.source.nodeid}: ")
+
+
 def _of_run(
     failures: Sequence[str], cases: Sequence[CaseView], found: Sequence[Entry]
 ) -> Iterator[Entry]:
     """Why the session fails beyond what its cases came to."""
-    failed = {case.source.nodeid for case in cases if case.kind == "fail"}
+    failed = [case for case in cases if case.kind == "fail"]
     notes = {entry.note for entry in found if entry.reason == NOT_COMPARABLE}
     for line in failures:
-        is_told = any(line.startswith(f"{nodeid}: ") for nodeid in failed)
+        is_told = any(_is_of(line, case) for case in failed)
         if not is_told and not any(line.endswith(note) for note in notes):
             yield Entry("fail", "", note=sanitize(line))
 
@@ -140,10 +139,11 @@ def _alike(found: Sequence[Entry]) -> Iterator[Entry]:
         yield replace(same[0], cases=tuple(each.cases[0] for each in same), note=note)
 
 
-def _of_case(case: CaseView, *, is_told: bool) -> list[Entry]:
+def _of_case(case: CaseView, failures: Sequence[str]) -> list[Entry]:
     """An entry for every rule that has not held; for a test that broke off, one."""
     result = case.source.result
-    if SKIPPED_BY_FIXTURE in case.source.flags and not is_told:
+    is_skipped = SKIPPED_BY_FIXTURE in case.source.flags
+    if is_skipped and not any(_is_of(line, case) for line in failures):
         return [Entry("unknown", NOT_JUDGED, (case,), note=SKIPPED_BY_FIXTURE)]
     if case.kind not in ("fail", "unknown") or result is None:
         return []

@@ -182,9 +182,9 @@ class HostView:
     meters: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RunView:
-    """A run ready to be laid out.
+    """A run ready to be laid out; equal only to itself.
 
     Attributes:
         source: the run itself.

@@ -99,6 +99,38 @@ def read_journal(path: str | os.PathLike[str]) -> JournalContent:
     return parse_journal(path, read_bytes(path))
 
 
+class JournalReader:
+    """Follows a journal that another process writes: each look reads what came since the last."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = path
+        self._lines = self._bytes = 0
+
+    def further(self) -> list[Case]:
+        """The cases that are there since the last look, none of them half written.
+
+        Raises:
+            RunFileError: it can't be read, or a line is damaged; names the line.
+        """
+        if not os.path.exists(self._path):
+            return []
+        try:
+            with open(self._path, "rb") as file:
+                file.seek(self._bytes)
+                content = file.read()
+        except OSError as error:
+            raise RunFileError(named(self._path, f"cannot be read: {cause(error)}")) from error
+        *lines, rest = content.split(b"\n")
+        found = []
+        for number, line in enumerate(lines, start=self._lines + 1):
+            entry = _at(self._path, number, _first if number == 1 else _entry, line)
+            if isinstance(entry, Case):
+                found.append(entry)
+        self._lines += len(lines)
+        self._bytes += len(content) - len(rest)
+        return found
+
+
 class Journal:
     """A journal that is being written; use it as a context manager, or close it."""
 

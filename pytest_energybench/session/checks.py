@@ -34,7 +34,7 @@ def check_options(config: pytest.Config) -> None:
     if options.ray is not None:
         _check_ray(config)
     if options.budgets is not None or options.compare is not None or options.history:
-        SessionGates.load(options)
+        SessionGates.of(config)
 
 
 def _check_ray(config: pytest.Config) -> None:

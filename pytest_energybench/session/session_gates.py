@@ -43,6 +43,8 @@ from pytest_energybench.results.storage import Storage
 from pytest_energybench.session.config import EnergyConfig
 from pytest_energybench.session.markers import MarkedBudget, why_no_baseline
 
+gates_key = pytest.StashKey["SessionGates"]()
+
 
 @dataclass(slots=True)
 class SessionGates:
@@ -67,6 +69,14 @@ class SessionGates:
     floors: Sequence[Floor] = ()
     root: Path = Path()
     arguments: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> SessionGates:
+        """Those of a session, read once; see `load`."""
+        if gates_key not in config.stash:
+            config.stash[gates_key] = gates = cls.load(EnergyConfig.of(config))
+            gates.root, gates.arguments = config.rootpath, config.args
+        return config.stash[gates_key]
 
     @classmethod
     def load(cls, options: EnergyConfig) -> SessionGates:

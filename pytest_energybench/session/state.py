@@ -19,7 +19,7 @@ from pytest_energybench.measurement.case_builder import CaseBuilder
 from pytest_energybench.measurement.conditions import conditions
 from pytest_energybench.measurement.leaked_threads import LeftThreads
 from pytest_energybench.results.compatibility import with_hosts
-from pytest_energybench.results.journal import has_begun, read_journal
+from pytest_energybench.results.journal import JournalReader
 from pytest_energybench.results.model import (
     Case,
     Commit,
@@ -99,6 +99,7 @@ class EnergySession:
         self.selection: Selection | None = None
         self.scheduled: Sequence[str] = ()
         self._baselines: dict[str, str] = {}
+        self._elsewhere: dict[str, Case] = {}
         self._conditions = conditions()  # tracers are gone when the run is written
         self._threads = LeftThreads()
 
@@ -217,9 +218,7 @@ class EnergySession:
     @cached_property
     def gates(self) -> SessionGates:
         """Budgets and stored run of this session."""
-        gates = SessionGates.load(self.options)
-        gates.root, gates.arguments = self.config.rootpath, self.config.args
-        return gates
+        return SessionGates.of(self.config)
 
     def execution_of(self, item: pytest.Item) -> Execution:
         """The execution of a test that is running; its `energy` is what its fixture gives."""
@@ -273,12 +272,18 @@ class EnergySession:
 
     def _learn_baseline(self, group: str) -> None:
         """Look among the cases that other processes have finished."""
-        journal = self.role.shared_journal()
-        if journal is None or not has_begun(journal):
+        if self._journal_of_all is None:
             return
-        for case in read_journal(journal).run.cases:
-            if case.baseline and case.group == group:
-                self.add(case)
+        for case in self._journal_of_all.further():
+            if case.baseline and case.group is not None:
+                self._elsewhere[case.group] = case
+        if group in self._elsewhere:
+            self.add(self._elsewhere.pop(group))
+
+    @cached_property
+    def _journal_of_all(self) -> JournalReader | None:
+        journal = self.role.shared_journal()
+        return None if journal is None else JournalReader(journal)
 
     def judge(self, execution: Execution, marked: MarkedBudget | None) -> str | None:
         """Hold a finished test against the session's gates; why it fails, None if it doesn't."""

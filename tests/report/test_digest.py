@@ -83,6 +83,11 @@ def test_a_failure_of_a_case_is_told_once(ci):
     assert digest(run_view(twice)).entries == digest(run_view(ci)).entries
 
 
+def test_a_view_is_digested_once_for_all_that_lay_it_out(ci):
+    view = run_view(ci)
+    assert digest(view) is digest(view)
+
+
 def test_the_worst_is_not_that_of_a_case_that_failed(ci):
     assert digest(run_view(ci)).worst == "worst +1.0 % [−0.8, +2.8] of 5 % allowed"
     none = msgspec.structs.replace(ci, cases=ci.cases[:1])

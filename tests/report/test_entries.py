@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from pytest_energybench.base.flags import SKIPPED_BY_FIXTURE
 from pytest_energybench.gates.results import judged
 from pytest_energybench.report.build import run_view
 from pytest_energybench.report.entries import MOST_OF_EACH, entries, shown_of_each
@@ -32,6 +33,14 @@ def test_a_lost_counter_of_many_cases_hides_no_regression(big):
     assert len(more) == MOST_OF_EACH
     assert all(entry.comparison.estimate for entry in more)
     assert ("more than main", 90) in [(entry.reason, number) for entry, number in left_out]
+
+
+def test_a_skipped_test_that_fails_the_session_is_told_once_whatever_its_name_holds():
+    nodeid = "t.py::test_a[x: y]"
+    case = judged(Case(nodeid=nodeid, name="", outcome="skipped", flags=[SKIPPED_BY_FIXTURE]))
+    run = Run(machine=MACHINE, cases=[case], failures=[f"{nodeid}: {SKIPPED_BY_FIXTURE}"])
+    found = [entry for entry in entries(run_view(run)) if SKIPPED_BY_FIXTURE in entry.note]
+    assert [entry.kind for entry in found] == ["fail"]
 
 
 def test_the_largest_increase_comes_first(big):

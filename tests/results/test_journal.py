@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_energybench.results.errors import ResultsError, RunFileError, WriteError
-from pytest_energybench.results.journal import Journal, read_journal
+from pytest_energybench.results.journal import Journal, JournalReader, read_journal
 from pytest_energybench.results.model import Host
 from tests.results.samples import MACHINE, full_run, make_case, make_run
 
@@ -240,6 +240,25 @@ def test_killed_at_any_moment_at_most_the_case_in_flight_is_lost(path):
         acknowledged = found
     names = [case.name for case in read_journal(path).run.cases]
     assert names == [f"test_{number}" for number in range(acknowledged)]
+
+
+def test_who_follows_a_journal_reads_each_whole_line_once(path):
+    reader = JournalReader(path)
+    assert reader.further() == []  # there is none yet
+    with Journal.create(path, make_run()) as journal:
+        journal.append_host(Host(name="host 1", machine=MACHINE))
+        journal.append(CASES[0])
+        assert reader.further() == [CASES[0]]
+        journal.append(CASES[1])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-9])
+    assert reader.further() == []
+    path.write_bytes(whole + b"{}\n")
+    with pytest.raises(RunFileError, match="line 5: "):
+        reader.further()
+    path.write_bytes(whole)
+    assert reader.further() == [CASES[1]]
+    assert reader.further() == []
 
 
 def read_or_message(content):

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from pytest_energybench.session.state import EnergySession
+
 ONE = """
 def test_x(energy, work):
     import conftest
@@ -29,6 +31,15 @@ def save(suite: pytest.Pytester, *args: str) -> None:
 def the_case(path: str = "run.json") -> dict[str, Any]:
     (case,) = json.loads(Path(path).read_text())["cases"]
     return case
+
+
+def test_the_files_of_the_gates_are_read_once(pytester: pytest.Pytester) -> None:
+    Path("budgets.toml").write_text('[budget."*"]\nmax_energy = "1 J"')
+    config = pytester.parseconfigure("--energy-budgets=budgets.toml")
+    Path("budgets.toml").unlink()
+    gates = EnergySession.of(config).gates
+    assert gates.budgets.has_limits("test_x.py::test_x")
+    assert gates.root == pytester.path
 
 
 class TestMarker:
