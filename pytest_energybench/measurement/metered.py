@@ -31,7 +31,7 @@ def metered(function: Callable[P, R], /) -> Callable[P, R]: ...
 
 @overload
 def metered(
-    *, name: str = "", tell: Callable[[Window], object] = say
+    *, name: str = "", tell: Callable[[Window], object] | None = None
 ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
 
@@ -40,7 +40,7 @@ def metered(
     /,
     *,
     name: str = "",
-    tell: Callable[[Window], object] = say,
+    tell: Callable[[Window], object] | None = None,
 ) -> Callable[..., Any]:
     """Meter every call of a function: `@metered`, or `@metered(tell=windows.append)`.
 
@@ -57,8 +57,8 @@ def metered(
             (when called) it returned work that is still to be done.
     """
     if function is None:
-        return functools.partial(_metered, name=name, tell=tell)
-    return _metered(function, name=name, tell=tell)
+        return functools.partial(_metered, name=name, tell=tell or say)
+    return _metered(function, name=name, tell=tell or say)
 
 
 def _metered(
