@@ -103,7 +103,7 @@ def _tables(matrix: Matrix) -> Iterator[str]:
         yield from _table(matrix, "Evaluations of the search", searching, evaluations)
     if set(PAPER_METHODS) <= set(matrix.methods):
         yield "**What became of the paper's claims**\n"
-        rows = [[claim.text, claim.words, claim.section] for claim in claims(matrix.run)]
+        rows = [[claim.text, claim.words, claim.section] for claim in claims(matrix)]
         yield from markdown_table(["claim", "here", "section"], rows)
 
 

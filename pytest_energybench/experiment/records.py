@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from pytest_energybench.experiment.views import ACCURACY, JOULES, LOSS
+from pytest_energybench.experiment.views import ACCURACY, JOULES, LOSS, first_crossing
 
 if TYPE_CHECKING:
     from pytest_energybench.experiment.compression.plan import CompressionPlan, Metric
@@ -148,16 +148,15 @@ def recorded_by_baseline(energy: Energy, seed: int) -> Reached | None:
 def record_level(
     energy: Energy, training: Training, reached: Reached | None, max_drop: float
 ) -> None:
-    """Epochs, seconds and joules until validation first was within `max_drop` of the accuracy that
-    the baseline `reached` there; None is the baseline itself (paper, Sections 2.4 and 3.5)."""
-    reference = (reached or training.best.validation).accuracy
-    crossing = training.first_crossing(reference - max_drop)
+    """Joules until validation first was within `max_drop` of the accuracy that the baseline
+    `reached` there; None is the baseline itself."""
+    level = (reached or training.best.validation).accuracy - max_drop
+    accuracies = [epoch.validation.accuracy for epoch in training.history]
+    crossing = first_crossing(accuracies, level)
     if crossing is None:
         energy.flag(f"validation never came within {max_drop:g} of the baseline's")
-        return
-    energy.record(epochs_to_level=crossing.number, seconds_to_level=crossing.seconds)
-    if _known(crossing.joules):
-        energy.record(joules_to_level=crossing.joules)
+    elif _known(joules := training.history[crossing - 1].joules):
+        energy.record(joules_to_level=joules)
 
 
 def _known(joules: float | None) -> TypeGuard[float]:

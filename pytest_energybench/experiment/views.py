@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
+from typing import TypeVar
 
 from pytest_energybench.experiment.training.early_stopping import EarlyStopping
 from pytest_energybench.results.model import Case, Scalar
+
+T = TypeVar("T")
 
 LOSS, ACCURACY, JOULES = "validation loss", "validation accuracy", "joules so far"
 """Names of the curves that an experiment records, over epochs."""
@@ -48,14 +52,14 @@ class History:
 class Figures:
     """What a training comes to where a view ends it; joules are None where they are not known."""
 
-    epochs: int
+    epochs: float
     joules: float | None
     accuracy: float
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a run's trainings have in common.
+    """What a run's trainings have in common; None: not known, or not so.
 
     Attributes:
         patience: epochs without an improvement that end a training.
@@ -63,8 +67,8 @@ class Rules:
         fixed_epochs: epochs of every training, where no rule has ended it.
     """
 
-    patience: int = 3
-    max_drop: float = 0.01
+    patience: int | None = None
+    max_drop: float | None = None
     fixed_epochs: int | None = None
 
     @classmethod
@@ -74,8 +78,8 @@ class Rules:
             settings.get(name) for name in ("patience", "max_drop", "fixed_epochs")
         )
         return cls(
-            patience if isinstance(patience, int) else 3,
-            drop if isinstance(drop, float) else 0.01,
+            patience if isinstance(patience, int) else None,
+            drop if isinstance(drop, int | float) else None,
             fixed if isinstance(fixed, int) else None,
         )
 
@@ -84,18 +88,19 @@ def views(history: History, reference: History, rules: Rules) -> dict[str, Figur
     """View -> figures of a training; None where its recorded epochs don't reach that far.
 
     `reference` is the training of the same seed without a method; what it reaches is the accuracy
-    of its own lowest loss. A model that was changed and trained again has only what it took.
+    of its own lowest loss. A model that was changed and trained again has only what it took. A view
+    whose rule the run does not say is left out.
     """
     whole = len(history.losses)
-    ends = {
-        f"absolute {ABSOLUTE:g}": _stopped(history, EarlyStopping(rules.patience, ABSOLUTE)),
-        f"relative {RELATIVE:.0%}".replace("%", " %"): _stopped(
-            history, EarlyStopping(rules.patience, RELATIVE, relative=True)
-        ),
-        "first crossing": _crossed(
-            history, reference.best_accuracy(len(reference.losses)) - rules.max_drop
-        ),
-    }
+    ends: dict[str, int | None] = {}
+    if rules.patience is not None:
+        absolute = EarlyStopping(rules.patience, ABSOLUTE)
+        relative = EarlyStopping(rules.patience, RELATIVE, relative=True)
+        ends[f"absolute {ABSOLUTE:g}"] = _stopped(history, absolute)
+        ends[f"relative {100 * RELATIVE:.0f} %"] = _stopped(history, relative)
+    if rules.max_drop is not None:
+        level = reference.best_accuracy(len(reference.losses)) - rules.max_drop
+        ends["first crossing"] = first_crossing(history.accuracies, level)
     if history.trainings > 1 or reference.trainings > 1:
         ends = dict.fromkeys(ends)
     trained = "as trained" if rules.fixed_epochs is None else f"{rules.fixed_epochs} epochs"
@@ -113,9 +118,13 @@ def _stopped(history: History, rule: EarlyStopping) -> int | None:
     return next((n for n, loss in enumerate(history.losses, 1) if rule.update(loss)), None)
 
 
-def _crossed(history: History, level: float) -> int | None:
-    """The first epoch at the level; the guard lets fractions that are equal count as equal."""
-    return next((n for n, each in enumerate(history.accuracies, 1) if each >= level - 1e-9), None)
+def first_crossing(accuracies: Sequence[float], level: float) -> int | None:
+    """The first epoch, from 1, whose accuracy is at least `level`; None if there is none.
+
+    The paper compares what it takes "to reach a given level" (Sections 2.4, 3.5). The guard lets
+    fractions that are equal count as equal.
+    """
+    return next((n for n, each in enumerate(accuracies, 1) if each >= level - 1e-9), None)
 
 
 def histories(case: Case) -> list[History | None]:
@@ -145,24 +154,63 @@ def _history(case: Case, number: int) -> History | None:
 
 
 def paired_views(case: Case, reference: Case, rules: Rules) -> list[Pair]:
-    """All views of a case and its reference, over the rounds with the same seeds."""
-    theirs = dict(zip(_keys(reference), histories(reference), strict=True))
-    ours = dict(zip(_keys(case), histories(case), strict=True))
-    rounds = [
-        (views(history, other, rules), views(other, other, rules))
-        for key, history in ours.items()
-        if history is not None and (other := theirs.get(key)) is not None
-    ]
-    names = rounds[0][0] if rounds else ()
-    return [
-        Pair(name, len(case.rounds), tuple((mine[name], its[name]) for mine, its in rounds))
-        for name in names
-    ]
+    """All views of a case and its reference, over the seeds that both have.
+
+    Trainings with one seed are one sample, the mean of their figures: see `pairs_by_seed`.
+    """
+    ours, theirs = _by_seed(case), _by_seed(reference)
+    samples: list[dict[str, tuple[Figures | None, Figures | None]]] = []
+    for mine, its in pairs_by_seed(ours, theirs).values():
+        both = [
+            (views(history, other, rules), views(other, other, rules))
+            for history, other in zip(mine, its, strict=False)
+            if history is not None and other is not None
+        ]
+        if len(both) == len(mine) == len(its):
+            samples.append(
+                {
+                    name: (_mean([a[name] for a, _ in both]), _mean([b[name] for _, b in both]))
+                    for name in both[0][0]
+                }
+            )
+    names = samples[0] if samples else ()
+    return [Pair(name, len(ours), tuple(sample[name] for sample in samples)) for name in names]
 
 
-def _keys(case: Case) -> Sequence[int]:
-    """What says which rounds belong together: seeds, else numbers."""
-    return case.seeds or range(len(case.rounds))
+def pairs_by_seed(
+    ours: Mapping[int | None, T], theirs: Mapping[int | None, T]
+) -> dict[int | None, tuple[T, T]]:
+    """What belongs together of two cases' samples by seed: those of the same one.
+
+    Rounds without a seed are one sample, as those with one and the same are: only other seeds show
+    how far chance goes. Where each side has one sample, these two belong together.
+    """
+    if len(ours) == len(theirs) == 1:
+        ((seed, mine),), (its,) = ours.items(), theirs.values()
+        return {seed: (mine, its)}
+    return {
+        seed: (ours[seed], theirs[seed]) for seed in ours if seed in theirs and seed is not None
+    }
+
+
+def _by_seed(case: Case) -> dict[int | None, list[History | None]]:
+    found: dict[int | None, list[History | None]] = {}
+    for each, history in zip(case.rounds, histories(case), strict=True):
+        found.setdefault(each.seed, []).append(history)
+    return found
+
+
+def _mean(figures: Sequence[Figures | None]) -> Figures | None:
+    """Of one seed's trainings; None unless all came to the view's end."""
+    known = [each for each in figures if each is not None]
+    if len(known) < len(figures):
+        return None
+    joules = [each.joules for each in known if each.joules is not None]
+    return Figures(
+        fmean(each.epochs for each in known),
+        fmean(joules) if len(joules) == len(known) else None,
+        fmean(each.accuracy for each in known),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +218,8 @@ class Pair:
     """One view of a case and of its reference.
 
     Attributes:
-        rounds: that the case has.
-        figures: the case's and the reference's of each round with the same seed.
+        rounds: that the case has, those with one seed counted once.
+        figures: the case's and the reference's of each seed that both have.
     """
 
     view: str

@@ -1,4 +1,4 @@
-"""The paper's headline claims, each a function from a run to what became of it here.
+"""The paper's headline claims, each a function from a matrix to what became of it here.
 
 A claim about energy needs joules from hardware. Where they are estimated from CPU time an energy
 ratio is a time ratio: then the claim is judged on time, and its verdict says so. A claim about
@@ -37,7 +37,6 @@ from pytest_energybench.experiment.paper.trials import (
 from pytest_energybench.experiment.rules import BASELINE, PAPER_METHODS
 from pytest_energybench.gates import quantities
 from pytest_energybench.report.text import listed
-from pytest_energybench.results.model import Run
 
 HALF = 0.5
 ABOUT_HALF = 0.6
@@ -50,14 +49,13 @@ _ROUNDING = 2e-9
 """Differences of fractions below this are rounding, not accuracy."""
 
 
-def claims(run: Run) -> tuple[Claim, ...]:
+def claims(matrix: Matrix) -> tuple[Claim, ...]:
     """All of them, in the paper's order."""
-    return tuple(claim(run) for claim in CLAIMS)
+    return tuple(claim(matrix) for claim in CLAIMS)
 
 
-def idle_bits(run: Run) -> Claim:
+def idle_bits(matrix: Matrix) -> Claim:
     """Section 3.2: the capacity of every model."""
-    matrix = Matrix.of(run)
     published = {model.name: model.table6.zeroed_bits for model in reference().models}
     least = min(published.values())
     bits = metric("zeroed_bits")
@@ -79,11 +77,11 @@ def idle_bits(run: Run) -> Claim:
     )
 
 
-def steganographic_keeps_accuracy(run: Run) -> Claim:
+def steganographic_keeps_accuracy(matrix: Matrix) -> Claim:
     """Section 3.5: contradicted by the paper's own Table 6."""
     published = {model.name: model.table6.accuracy for model in reference().models}
     return _accuracy_claim(
-        run,
+        matrix,
         "Steganographic reduction costs no model more than one point of accuracy"
         " (in the paper's own Table 6 it costs ResNet18 and DenseNet121 more).",
         "3.5, Table 6",
@@ -93,10 +91,10 @@ def steganographic_keeps_accuracy(run: Run) -> Claim:
     )
 
 
-def steganographic_halves_energy(run: Run) -> Claim:
+def steganographic_halves_energy(matrix: Matrix) -> Claim:
     """Section 3.5: less than half the baseline's energy."""
     return _ratio_claim(
-        run,
+        matrix,
         "Steganographic reduction takes less than half of the baseline's energy for {models}.",
         "3.5, Figure 4",
         reference().claims.energy_halved,
@@ -104,10 +102,10 @@ def steganographic_halves_energy(run: Run) -> Claim:
     )
 
 
-def steganographic_halves_time(run: Run) -> Claim:
+def steganographic_halves_time(matrix: Matrix) -> Claim:
     """Section 3.5: about half the training time, read as at most `ABOUT_HALF`."""
     return _ratio_claim(
-        run,
+        matrix,
         f"Steganographic reduction takes about half of the training time (at most {ABOUT_HALF:.2f}"
         " of the baseline's) for {models}.",
         "3.5, Figure 3",
@@ -117,40 +115,40 @@ def steganographic_halves_time(run: Run) -> Claim:
     )
 
 
-def steganographic_least_per_epoch(run: Run) -> Claim:
+def steganographic_least_per_epoch(matrix: Matrix) -> Claim:
     """Section 3.5: the least energy per epoch of the paper's four ways."""
     return _per_epoch_claim(
-        run,
+        matrix,
         "Of the paper's four ways steganographic reduction has the least energy per epoch for"
         " {models}.",
         reference().claims.least_energy_per_epoch,
     )
 
 
-def alexnet_not_least_per_epoch(run: Run) -> Claim:
+def alexnet_not_least_per_epoch(matrix: Matrix) -> Claim:
     """Section 3.5: the exception."""
     return _per_epoch_claim(
-        run,
+        matrix,
         "For {models} steganographic reduction has not the least energy per epoch.",
         reference().claims.not_least_energy_per_epoch,
         denied=True,
     )
 
 
-def pruning_saves_nothing(run: Run) -> Claim:
+def pruning_saves_nothing(matrix: Matrix) -> Claim:
     """Sections 3.3 and 3.5: at times more energy than the baseline."""
-    return _no_saving(run, "Pruning", "pruning", "3.3, 3.5, Figure 4")
+    return _no_saving(matrix, "Pruning", "pruning", "3.3, 3.5, Figure 4")
 
 
-def lowrank_saves_nothing(run: Run) -> Claim:
+def lowrank_saves_nothing(matrix: Matrix) -> Claim:
     """Sections 3.4 and 3.5: at times more energy than the baseline."""
-    return _no_saving(run, "Low-rank factorization", "lowrank", "3.4, 3.5, Figure 4")
+    return _no_saving(matrix, "Low-rank factorization", "lowrank", "3.4, 3.5, Figure 4")
 
 
-def pruning_drops(run: Run) -> Claim:
+def pruning_drops(matrix: Matrix) -> Claim:
     """Section 3.3: VGG16."""
     return _accuracy_claim(
-        run,
+        matrix,
         "Pruning costs {models} a significant part of its accuracy (more than 1 point).",
         "3.3, Table 7",
         "pruning",
@@ -160,10 +158,10 @@ def pruning_drops(run: Run) -> Claim:
     )
 
 
-def lowrank_drops(run: Run) -> Claim:
+def lowrank_drops(matrix: Matrix) -> Claim:
     """Section 3.4: ResNet18."""
     return _accuracy_claim(
-        run,
+        matrix,
         "Low-rank factorization costs {models} a significant part of its accuracy (more than 1"
         " point).",
         "3.4, Table 8",
@@ -174,7 +172,7 @@ def lowrank_drops(run: Run) -> Claim:
     )
 
 
-CLAIMS: tuple[Callable[[Run], Claim], ...] = (
+CLAIMS: tuple[Callable[[Matrix], Claim], ...] = (
     idle_bits,
     steganographic_keeps_accuracy,
     steganographic_halves_energy,
@@ -189,7 +187,7 @@ CLAIMS: tuple[Callable[[Run], Claim], ...] = (
 
 
 def _ratio_claim(
-    run: Run,
+    matrix: Matrix,
     text: str,
     section: str,
     models: tuple[str, ...],
@@ -198,7 +196,7 @@ def _ratio_claim(
     about_time: bool = False,
 ) -> Claim:
     """A claim about steganographic energy (or time) relative to the baseline's."""
-    conditions, figure = _conditions(run, ("steganographic", BASELINE), models, about_time)
+    conditions, figure = _conditions(matrix, ("steganographic", BASELINE), models, about_time)
     matrix, method = conditions.matrix, "steganographic"
     statements = [
         Statement(
@@ -212,8 +210,8 @@ def _ratio_claim(
     return of_each(text.format(models=_names(models)), section, statements, conditions)
 
 
-def _no_saving(run: Run, name: str, method: str, section: str) -> Claim:
-    conditions, figure = _conditions(run, (method, BASELINE), _all_models(), False)
+def _no_saving(matrix: Matrix, name: str, method: str, section: str) -> Claim:
+    conditions, figure = _conditions(matrix, (method, BASELINE), _all_models(), False)
     matrix = conditions.matrix
     statements = [
         Statement(
@@ -249,10 +247,10 @@ def _shown_ratio(matrix: Matrix, model: str, method: str, figure: Figure) -> str
 
 
 def _per_epoch_claim(
-    run: Run, text: str, models: tuple[str, ...], *, denied: bool = False
+    matrix: Matrix, text: str, models: tuple[str, ...], *, denied: bool = False
 ) -> Claim:
     """Steganographic energy per epoch relative to each of the paper's other ways."""
-    conditions, figure = _conditions(run, PAPER_METHODS, models, False)
+    conditions, figure = _conditions(matrix, PAPER_METHODS, models, False)
     matrix, method, each_epoch = conditions.matrix, "steganographic", per_epoch(figure)
     statements = []
     for model in models:
@@ -275,7 +273,7 @@ def _per_epoch_claim(
 
 
 def _accuracy_claim(
-    run: Run,
+    matrix: Matrix,
     text: str,
     section: str,
     method: str,
@@ -285,7 +283,7 @@ def _accuracy_claim(
     dropped: bool = False,
 ) -> Claim:
     """That accuracy is kept within the allowed drop, or `dropped` by more than that."""
-    matrix, allowed = Matrix.of(run), reference().max_drop
+    allowed = reference().max_drop
     sign, limit = (1, -allowed - _ROUNDING) if dropped else (-1, allowed)
     statements = []
     for model in models:
@@ -302,10 +300,9 @@ def _accuracy_claim(
 
 
 def _conditions(
-    run: Run, methods: tuple[str, ...], models: tuple[str, ...], about_time: bool
+    matrix: Matrix, methods: tuple[str, ...], models: tuple[str, ...], about_time: bool
 ) -> tuple[Conditions, Figure]:
     """What a claim about energy or time is judged under, and on which figure."""
-    matrix = Matrix.of(run)
     on_time = not about_time and matrix.energy_kind == "estimated"
     method = "steganographic" if "steganographic" in methods else methods[0]
     conditions = Conditions(

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_energybench.experiment.paper.claim import NO_METER, VERDICTS, Claim, Finding
-from pytest_energybench.experiment.paper.claims import claims
 from pytest_energybench.experiment.paper.matrix import Matrix
 from pytest_energybench.experiment.paper.reference import reference
 from pytest_energybench.experiment.paper.render import escape
 from pytest_energybench.gates.quantities import UNKNOWN
 from pytest_energybench.report.attachments import Table
 from pytest_energybench.report.provenance import scalar_rows
-from pytest_energybench.results.model import Run
 
 _TITLE = "Claims of the paper"
 _SIGNS = {"yes": "✓", "no": "✗", "open": "?"}
@@ -32,11 +30,11 @@ _SETTINGS = (
 """Settings that say what kind of experiment the figures are from."""
 
 
-def claims_table(run: Run) -> Table:
+def claims_table(matrix: Matrix, all_claims: Sequence[Claim]) -> Table:
     """One claim a row: verdict, the figures behind it, section."""
     rows = [
         [claim.text, claim.words, "; ".join(map(_line, claim.findings)) or UNKNOWN, claim.section]
-        for claim in claims(run)
+        for claim in all_claims
     ]
     header = [
         "claim",
@@ -44,12 +42,11 @@ def claims_table(run: Run) -> Table:
         "figures behind it (✓ as claimed, ✗ not, ? open)",
         "paper, section",
     ]
-    return Table(_TITLE, header, rows, _settings(run), prose=True)
+    return Table(_TITLE, header, rows, _settings(matrix), prose=True)
 
 
-def claims_markdown(run: Run) -> str:
+def claims_markdown(matrix: Matrix, all_claims: Sequence[Claim]) -> str:
     """The page: how often what came out, then each claim with its figures, then the settings."""
-    all_claims = claims(run)
     paper = reference()
     lines = [
         f"# {_TITLE}",
@@ -70,7 +67,7 @@ def claims_markdown(run: Run) -> str:
             *(f"- {escape(_line(finding))}" for finding in claim.findings),
             *([""] if claim.findings else []),
         ]
-    lines += ["## Settings", "", escape(_settings(run))]
+    lines += ["## Settings", "", escape(_settings(matrix))]
     return "\n".join(lines) + "\n"
 
 
@@ -91,12 +88,13 @@ def _summary(all_claims: Sequence[Claim]) -> str:
     )
 
 
-def _settings(run: Run) -> str:
+def _settings(matrix: Matrix) -> str:
     """What the figures are figures of: settings, meters, machine, commit."""
+    run = matrix.run
     chosen = {name: run.settings[name] for name in _SETTINGS if name in run.settings}
     parts = [f"{name} {text}" for name, text in scalar_rows(chosen)]
     meters = ", ".join(f"{each.domain} {each.source} ({each.provenance})" for each in run.meters)
-    parts.append(f"energy {Matrix.of(run).energy_kind}: {meters or 'no meter'}")
+    parts.append(f"energy {matrix.energy_kind}: {meters or 'no meter'}")
     parts += [run.machine.cpu, *run.machine.gpus]
     if run.commit is not None:
         parts.append(f"commit {run.commit.id[:12]}{' with uncommitted changes' * run.commit.dirty}")

@@ -12,25 +12,23 @@ from pytest_energybench.experiment.rules import BASELINE
 from pytest_energybench.report.attachments import Headline
 from pytest_energybench.report.provenance import scalar
 from pytest_energybench.report.text import listed, plural
-from pytest_energybench.results.model import Run
 
 FIGURE = "figure_4_energy-relative-to-baseline-against-compression"
 _MOST_NAMED = 4
 
 
-def headline(run: Run, table: str) -> Headline | None:
-    """The paper's main finding as this run has it; None without the cases that it is about.
+def headline(matrix: Matrix, table: str) -> Headline | None:
+    """The paper's main finding as its run has it; None without the cases that it is about.
 
     Args:
         table: title of the table of claims.
     """
-    matrix = Matrix.of(run)
     found = _took(matrix, "steganographic")
     if not found:
         return None
     return Headline(
         finding=f"Steganographic training took {found}",
-        scope=tuple(filter(None, (_scope(run), _controls(matrix), _lost(matrix)))),
+        scope=tuple(filter(None, (_scope(matrix), _controls(matrix), _lost(matrix)))),
         figure=FIGURE,
         table=table,
     )
@@ -64,11 +62,11 @@ def _span(ratios: Sequence[float]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _scope(run: Run) -> str:
+def _scope(matrix: Matrix) -> str:
     paper = reference()
     names = " & ".join(name.split()[-1] for name in paper.authors)
-    preset = run.settings.get("preset")
-    parts = [*([f"{scalar(preset)} preset"] if preset else []), scope(Matrix.of(run))]
+    preset = matrix.run.settings.get("preset")
+    parts = [*([f"{scalar(preset)} preset"] if preset else []), scope(matrix)]
     return f"Reproduction of {names} (arXiv:{paper.arxiv}): {', '.join(parts)}."
 
 

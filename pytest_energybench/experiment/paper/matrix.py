@@ -16,6 +16,7 @@ from pytest_energybench.base.flags import spoils
 from pytest_energybench.experiment.paper.reference import reference
 from pytest_energybench.experiment.paper.trials import Figure, Trial, accuracy, metric, trials
 from pytest_energybench.experiment.rules import BASELINE, CONTROLS, MATRIX_METHODS
+from pytest_energybench.experiment.views import pairs_by_seed
 from pytest_energybench.gates.statistics import mean_bounds
 from pytest_energybench.report import figures
 from pytest_energybench.results.model import Case, Run
@@ -107,9 +108,7 @@ class Matrix:
         """The figure of a method and that of the `other` one, for each seed that both have."""
         ours = self.samples(model, method, figure)
         theirs = self.samples(model, other, figure)
-        if len(ours) == len(theirs) == 1:
-            return list(zip(ours.values(), theirs.values(), strict=True))
-        return [(ours[seed], theirs[seed]) for seed in ours if seed in theirs and seed is not None]
+        return list(pairs_by_seed(ours, theirs).values())
 
     def over(self, model: str, method: str, figure: Figure) -> Range | None:
         """A figure of one cell over its seeds."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_energybench.experiment.paper.claims import claims
 from pytest_energybench.experiment.paper.claims_page import claims_markdown, claims_table
 from pytest_energybench.experiment.paper.drawing import ENDINGS, INSTALL, can_draw, drawn
 from pytest_energybench.experiment.paper.figures import PAPER_FIGURES, PaperFigure
@@ -56,8 +57,7 @@ def publish(run: Run, folder: Path) -> Published:
     matrix = Matrix.of(run)
     if not matrix.cases:
         return Published()
-    cells = [(model, method, case) for (model, method), case in matrix.cases.items()]
-    views = view_table(run, cells)
+    views, all_claims = view_table(matrix), claims(matrix)
     tables = (savings_table(matrix), *paper_tables(matrix), *([views] if views.rows else []))
     if not views.rows:
         for ending in (".csv", ".md"):
@@ -65,12 +65,12 @@ def publish(run: Run, folder: Path) -> Published:
     for table in tables:
         _write(folder / "tables" / f"{table.stem}.csv", csv_text(table))
         _write(folder / "tables" / f"{table.stem}.md", markdown_text(table))
-    _write(folder / "claims.md", claims_markdown(run))
+    _write(folder / "claims.md", claims_markdown(matrix, all_claims))
     figures, left_out = _figures(matrix, folder / "figures")
-    pages = [claims_table(run), *map(page_table, tables)]
+    pages = [claims_table(matrix, all_claims), *map(page_table, tables)]
     if left_out:
         pages.append(Table("Figures left out", ["figure"], [[line] for line in left_out]))
-    return Published(figures, tuple(pages), left_out, headline(run, pages[0].title))
+    return Published(figures, tuple(pages), left_out, headline(matrix, pages[0].title))
 
 
 def _figures(matrix: Matrix, folder: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from pytest_energybench.experiment.paper.matrix import Matrix, Range
+from pytest_energybench.experiment.paper.matrix import Matrix
 from pytest_energybench.experiment.paper.reference import reference
 from pytest_energybench.experiment.paper.style import method_name
-from pytest_energybench.experiment.paper.tables import Column, PaperTable, Value
+from pytest_energybench.experiment.paper.tables import Column, PaperTable, Value, range_cells
 from pytest_energybench.experiment.paper.trials import energy_j, with_search
 from pytest_energybench.experiment.rules import BASELINE
 
@@ -31,8 +31,8 @@ def savings_table(matrix: Matrix) -> PaperTable:
         (
             reference().paper_name(model),
             method_name(method),
-            *_cells(matrix.relative(model, method, energy_j)),
-            *_cells(matrix.relative(model, method, whole)),
+            *range_cells(matrix.relative(model, method, energy_j)),
+            *range_cells(matrix.relative(model, method, whole)),
             _paid(matrix.pays_after(model, method)),
         )
         for model in matrix.models
@@ -50,12 +50,6 @@ def savings_table(matrix: Matrix) -> PaperTable:
         _COLUMNS,
         tuple(rows),
     )
-
-
-def _cells(found: Range | None) -> tuple[Value, Value, Value]:
-    if found is None:
-        return None, None, None
-    return found.value, *(found.bounds or (None, None))
 
 
 def _paid(trainings: float | None) -> Value:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pytest_energybench.experiment.paper.matrix import Matrix
+from pytest_energybench.experiment.paper.matrix import Matrix, Range
 from pytest_energybench.experiment.paper.reference import ModelReference, reference
 from pytest_energybench.experiment.paper.trials import Figure, accuracy, compression, metric
 from pytest_energybench.experiment.rules import BASELINE
@@ -57,6 +57,13 @@ class PaperTable:
     note: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Value, ...], ...]
+
+
+def range_cells(found: Range | None) -> tuple[Value, Value, Value]:
+    """An estimate and its bounds; None where they are not known."""
+    if found is None:
+        return None, None, None
+    return found.value, *(found.bounds or (None, None))
 
 
 def paper_tables(matrix: Matrix) -> tuple[PaperTable, ...]:

@@ -6,11 +6,13 @@ import math
 from collections.abc import Sequence
 from statistics import fmean
 
-from pytest_energybench.experiment.paper.tables import Column, PaperTable, Value
+from pytest_energybench.experiment.paper.matrix import Matrix, Range
+from pytest_energybench.experiment.paper.reference import reference
+from pytest_energybench.experiment.paper.style import method_name
+from pytest_energybench.experiment.paper.tables import Column, PaperTable, Value, range_cells
 from pytest_energybench.experiment.rules import BASELINE
 from pytest_energybench.experiment.views import Figures, Rules, paired_views
-from pytest_energybench.gates.statistics import mean_bounds, paired
-from pytest_energybench.results.model import Case, Run
+from pytest_energybench.report.text import listed
 
 RATIOS = (
     ("per_epoch", "joules per epoch"),
@@ -36,16 +38,24 @@ COLUMNS = (
 )
 
 
-def view_table(run: Run, cases: Sequence[tuple[str, str, Case]]) -> PaperTable:
-    """All views of `cases`, which are (model, method, case)."""
-    rules = Rules.of(run.settings)
-    references = {model: case for model, method, case in cases if method == BASELINE}
+def view_table(matrix: Matrix) -> PaperTable:
+    """All views of each model and method with a baseline."""
+    rules, cases = Rules.of(matrix.run.settings), matrix.cases
     rows = [
-        (model, method, pair.view, _counted(pair.reached, pair.rounds), *_values(pair.known()))
-        for model, method, case in cases
-        if method != BASELINE and model in references
-        for pair in paired_views(case, references[model], rules)
+        (
+            reference().paper_name(model),
+            method_name(method),
+            pair.view,
+            _counted(pair.reached, pair.rounds),
+            *_values(pair.known()),
+        )
+        for model in matrix.models
+        for method in matrix.methods
+        if method != BASELINE and {(model, method), (model, BASELINE)} <= cases.keys()
+        for pair in paired_views(cases[model, method], cases[model, BASELINE], rules)
     ]
+    unsaid = [name for name in ("patience", "max_drop") if getattr(rules, name) is None]
+    left_out = f" Views that need {listed(unsaid)} are left out: the run does not say it."
     return PaperTable(
         stem="views",
         title="Joules per epoch x epochs: one training, seen by each stopping rule",
@@ -53,8 +63,9 @@ def view_table(run: Run, cases: Sequence[tuple[str, str, Case]]) -> PaperTable:
         "the two before it. Lower and upper are one-sided 95 % t bounds over the rounds; one round "
         "has none. The first crossing is where validation first is within the tolerated drop of "
         "what the baseline reaches. Rounds: in how many the recorded epochs come to the view's "
-        "end; if not in all, its figures are not known. A model that was changed and trained again "
-        "has only what it took as trained.",
+        "end; if not in all, its figures are not known. Rounds with one seed, or without, count as "
+        "one. A model that was changed and trained again has only what it took as trained."
+        f"{left_out if unsaid else ''}",
         columns=COLUMNS,
         rows=tuple(rows),
     )
@@ -67,31 +78,18 @@ def _counted(reached: int, rounds: int) -> str:
 def _values(rounds: Sequence[tuple[Figures, Figures]]) -> list[Value]:
     if not rounds:
         return [None] * (len(COLUMNS) - 4)
-    joules = [(a.joules, b.joules) for a, b in rounds]
-    metered = [(a, b) for a, b in joules if a and b]
-    epochs = [(float(a.epochs), float(b.epochs)) for a, b in rounds]
-    values: list[Value] = []
-    if len(metered) == len(rounds):
-        pairs = zip(metered, epochs, strict=True)
-        values += _ratio([(a / m, b / n) for (a, b), (m, n) in pairs])
-    else:
-        values += [None] * 3
-    values += _ratio(epochs)
-    values += _ratio(metered) if len(metered) == len(rounds) else [None] * 3
-    changes = [ours.accuracy - theirs.accuracy for ours, theirs in rounds]
-    bounds = mean_bounds(changes) if len(changes) > 1 else (None, None)
+    epochs = [ours.epochs / theirs.epochs for ours, theirs in rounds]
+    energy = [a.joules / b.joules for a, b in rounds if a.joules and b.joules]
+    if len(energy) < len(rounds):
+        energy = []
+    per_epoch = [joules / number for joules, number in zip(energy, epochs, strict=False)]
     return [
-        *values,
-        fmean(a for a, _ in epochs),
-        fmean(b for _, b in epochs),
-        fmean(changes),
-        *bounds,
+        *(
+            cell
+            for ratios in (per_epoch, epochs, energy)
+            for cell in range_cells(Range.of([math.log(each) for each in ratios], math.exp))
+        ),
+        fmean(ours.epochs for ours, _ in rounds),
+        fmean(theirs.epochs for _, theirs in rounds),
+        *range_cells(Range.of([ours.accuracy - theirs.accuracy for ours, theirs in rounds])),
     ]
-
-
-def _ratio(pairs: Sequence[tuple[float, float]]) -> list[Value]:
-    """Geometric mean of the ratios with its bounds."""
-    if len(pairs) == 1:
-        return [pairs[0][0] / pairs[0][1], None, None]
-    found = paired(*zip(*pairs, strict=True))
-    return [math.exp(found.log_ratio), *map(math.exp, found.bounds)]

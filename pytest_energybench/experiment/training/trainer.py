@@ -73,17 +73,6 @@ class Training:
         """Epochs trained, those of waiting for an improvement included."""
         return len(self.history)
 
-    def first_crossing(self, accuracy: float) -> Epoch | None:
-        """The first epoch whose validation accuracy is at least `accuracy`, if there is one.
-
-        The paper compares what it takes "to reach a given level" (Sections 2.4, 3.5).
-        """
-        for epoch in self.history:
-            # The guard lets accuracies that are equal as fractions count as equal.
-            if epoch.validation.accuracy >= accuracy - 1e-9:
-                return epoch
-        return None
-
 
 def train(
     model: nn.Module,

@@ -29,6 +29,11 @@ SAVES = (
 )
 
 
+def judged(claim, run):
+    """What became of a claim in a run."""
+    return claim(Matrix.of(run))
+
+
 def wobble(model, method, seed):
     """One per cent up and down: enough for an interval."""
     return 1 + 0.01 * ((seed * 7 + len(model) * 3 + len(method)) % 3 - 1)
@@ -48,14 +53,16 @@ def like_paper(run):
 @pytest.mark.parametrize(("claim", "holds", "fails", "model"), SAVES)
 def test_a_saving_must_be_there_on_every_model(like_paper, claim, holds, fails, model):
     good = samples.relative(like_paper, "steganographic", holds)
-    found = claim(with_seeds(good))
+    found = judged(claim, with_seeds(good))
     assert found.words == "reproduced (ImageNet, this GPU, 3 seeds)"
     assert {finding.answer for finding in found.findings} == {"yes"}
-    bad = claim(with_seeds(samples.relative(good, "steganographic", fails, models=(model,))))
+    bad = judged(
+        claim, with_seeds(samples.relative(good, "steganographic", fails, models=(model,)))
+    )
     assert bad.words == "contradicted (ImageNet, this GPU, 3 seeds)"
     name = reference().paper_name(model)
     assert [finding.model for finding in bad.findings if finding.answer != "yes"] == [name]
-    one_seed = claim(good)
+    one_seed = judged(claim, good)
     assert one_seed.words == "undecided (ImageNet, this GPU, 1 seed): one seed has no interval"
 
 
@@ -64,9 +71,12 @@ def test_what_other_conditions_do_not_show_contradicts_nothing(run, claim, holds
     about_time = claim is of.steganographic_halves_time
     start, end = ("", "") if about_time else ("time ", "; energy not testable on this meter")
     good = samples.relative(run, "steganographic", holds)
-    assert claim(with_seeds(good)).words == f"{start}reproduced (digits, this CPU, 3 seeds){end}"
+    assert (
+        judged(claim, with_seeds(good)).words
+        == f"{start}reproduced (digits, this CPU, 3 seeds){end}"
+    )
     bad = samples.relative(good, "steganographic", fails, models=(model,))
-    assert claim(with_seeds(bad)).words == (
+    assert judged(claim, with_seeds(bad)).words == (
         f"{start}undecided (digits, this CPU, 3 seeds): not seen here, under other conditions than"
         f" the paper's (digits images, unknown weights and no GPU){end}"
     )
@@ -78,16 +88,16 @@ def test_rounds_on_a_busy_machine_decide_nothing_about_energy(like_paper):
     busy = replace(last.rounds[0], flags=[f"{BACKGROUND_LOAD}: other processes used 3 CPU-s"])
     cases = [replace(c, rounds=[busy, *c.rounds[1:]]) if c is last else c for c in run.cases]
     disturbed = replace(run, cases=cases)
-    assert of.steganographic_halves_energy(disturbed).words == (
+    assert judged(of.steganographic_halves_energy, disturbed).words == (
         "undecided (ImageNet, this GPU, 3 seeds): machine busy in some rounds"
     )
-    assert of.idle_bits(disturbed).verdict == "reproduced"
+    assert judged(of.idle_bits, disturbed).verdict == "reproduced"
 
 
 def test_models_that_a_claim_is_not_about_do_not_matter(like_paper):
     good = samples.relative(like_paper, "steganographic", 0.4)
     spoilt = samples.relative(good, "steganographic", 2.0, models=("alexnet", "resnet18"))
-    assert of.steganographic_halves_energy(with_seeds(spoilt)).verdict == "reproduced"
+    assert judged(of.steganographic_halves_energy, with_seeds(spoilt)).verdict == "reproduced"
 
 
 @pytest.mark.parametrize(
@@ -97,7 +107,7 @@ def test_a_device_without_a_narrow_type_tells_nothing_of_what_it_saves(like_pape
     run = samples.relative(like_paper, "steganographic", 1.3)
     for model in samples.MODELS:
         run = samples.recorded(run, model, "steganographic", number_type="float32")
-    told = claim(run)
+    told = judged(claim, run)
     assert told.words == (
         "not testable here (ImageNet, this GPU, 1 seed): the device was found to compute in no"
         " 16-bit type: the models trained in float32"
@@ -105,22 +115,22 @@ def test_a_device_without_a_narrow_type_tells_nothing_of_what_it_saves(like_pape
     assert told.findings
     for model in samples.MODELS:  # with so few bits zeroed it is not the device's fault
         run = samples.recorded(run, model, "steganographic", zeroed_bits=15)
-    assert claim(with_seeds(run)).verdict != "not testable here"
+    assert judged(claim, with_seeds(run)).verdict != "not testable here"
 
 
 def test_where_energy_is_estimated_only_time_counts(run):
     run = samples.relative(run, "steganographic", 0.4)
     odd = replace(run, cases=[replace(case, total_j=1.0) for case in run.cases])
-    assert of.steganographic_halves_energy(with_seeds(odd)).verdict == "reproduced"
+    assert judged(of.steganographic_halves_energy, with_seeds(odd)).verdict == "reproduced"
     measured = samples.as_in_the_paper(odd)
-    assert of.steganographic_halves_energy(with_seeds(measured)).verdict == "contradicted"
+    assert judged(of.steganographic_halves_energy, with_seeds(measured)).verdict == "contradicted"
 
 
 def test_the_exception_of_alexnet(like_paper):
     cheap = samples.relative(like_paper, "steganographic", 0.2, models=("alexnet",))
-    assert of.alexnet_not_least_per_epoch(with_seeds(cheap)).verdict == "contradicted"
+    assert judged(of.alexnet_not_least_per_epoch, with_seeds(cheap)).verdict == "contradicted"
     dear = samples.relative(like_paper, "steganographic", 2.0, models=("alexnet",))
-    assert of.alexnet_not_least_per_epoch(with_seeds(dear)).verdict == "reproduced"
+    assert judged(of.alexnet_not_least_per_epoch, with_seeds(dear)).verdict == "reproduced"
 
 
 @pytest.mark.parametrize(
@@ -132,11 +142,11 @@ def test_the_exception_of_alexnet(like_paper):
 )
 def test_a_significant_drop_is_more_than_a_point(like_paper, claim, method, model, paper):
     run = samples.recorded(like_paper, model, "baseline", accuracy=0.95)
-    small = claim(with_seeds(samples.recorded(run, model, method, accuracy=0.945)))
+    small = judged(claim, with_seeds(samples.recorded(run, model, method, accuracy=0.945)))
     assert small.verdict == "contradicted"
-    at_limit = claim(with_seeds(samples.recorded(run, model, method, accuracy=0.94)))
+    at_limit = judged(claim, with_seeds(samples.recorded(run, model, method, accuracy=0.94)))
     assert at_limit.words.endswith("the bounds leave both open")
-    beyond = claim(with_seeds(samples.recorded(run, model, method, accuracy=0.935)))
+    beyond = judged(claim, with_seeds(samples.recorded(run, model, method, accuracy=0.935)))
     assert beyond.verdict == "reproduced"
     assert beyond.findings[0].text.startswith("−1.5 points (")
     assert beyond.findings[0].text.endswith(f"(paper {paper})")
@@ -147,23 +157,23 @@ def test_steganographic_accuracy(like_paper):
     for model in samples.MODELS:
         run = samples.recorded(run, model, "baseline", accuracy=0.95)
         run = samples.recorded(run, model, "steganographic", accuracy=0.945)
-    assert of.steganographic_keeps_accuracy(with_seeds(run)).verdict == "reproduced"
+    assert judged(of.steganographic_keeps_accuracy, with_seeds(run)).verdict == "reproduced"
     lost = samples.recorded(run, "vgg16", "steganographic", accuracy=0.935)
-    assert of.steganographic_keeps_accuracy(with_seeds(lost)).verdict == "contradicted"
+    assert judged(of.steganographic_keeps_accuracy, with_seeds(lost)).verdict == "contradicted"
 
 
 def test_idle_bits(like_paper):
-    assert of.idle_bits(with_seeds(like_paper)).verdict == "reproduced"
-    assert of.idle_bits(like_paper).verdict == "undecided"
+    assert judged(of.idle_bits, with_seeds(like_paper)).verdict == "reproduced"
+    assert judged(of.idle_bits, like_paper).verdict == "undecided"
     few = samples.recorded(like_paper, "vgg16", "steganographic", zeroed_bits=17)
-    assert of.idle_bits(with_seeds(few)).verdict == "contradicted"
+    assert judged(of.idle_bits, with_seeds(few)).verdict == "contradicted"
 
 
 def test_a_part_of_the_matrix_gives_figures_but_no_verdict(run):
     part = samples.only(run, models=("convnext_base",))
-    for claim in claims(part):
+    for claim in claims(Matrix.of(part)):
         assert claim.verdict == "not testable here"
-    energy = of.steganographic_halves_energy(part)
+    energy = judged(of.steganographic_halves_energy, part)
     assert [finding.model for finding in energy.findings] == ["ConvNeXt-Base"]
     assert energy.words == (
         "not testable here (digits, this CPU, 1 seed): needs steganographic and baseline for"
@@ -173,30 +183,32 @@ def test_a_part_of_the_matrix_gives_figures_but_no_verdict(run):
 
 def test_a_missing_method_is_named(run):
     without = samples.only(run, methods=("baseline", "steganographic"))
-    assert "needs pruning for" in of.pruning_saves_nothing(without).words
-    assert "needs pruning and lowrank for" in of.steganographic_least_per_epoch(without).words
+    assert "needs pruning for" in judged(of.pruning_saves_nothing, without).words
+    assert (
+        "needs pruning and lowrank for" in judged(of.steganographic_least_per_epoch, without).words
+    )
     bare = samples.recorded(run, "vgg16", "steganographic", zeroed_bits=None)
-    assert "needs all figures for VGG16" in of.idle_bits(bare).words
+    assert "needs all figures for VGG16" in judged(of.idle_bits, bare).words
 
 
 def test_the_search_and_mixed_precision_stand_beside_a_saving(run):
-    text = of.steganographic_halves_energy(run).findings[0].text
+    text = judged(of.steganographic_halves_energy, run).findings[0].text
     assert " with its search" in text
     assert "mixed precision alone 0.70" in text
     without = samples.only(run, methods=("baseline", "steganographic"))
-    assert "alone" not in of.steganographic_halves_energy(without).findings[0].text
+    assert "alone" not in judged(of.steganographic_halves_energy, without).findings[0].text
 
 
 def test_every_claim_of_the_module_is_judged(run):
-    assert len(claims(run)) == len(of.CLAIMS) == 10
-    assert len({claim.text for claim in claims(run)}) == 10
+    assert len(claims(Matrix.of(run))) == len(of.CLAIMS) == 10
+    assert len({claim.text for claim in claims(Matrix.of(run))}) == 10
 
 
 @pytest.mark.parametrize("seed", [7, None])
 def test_trainings_of_one_seed_or_of_unknown_ones_are_no_replicates(run, seed):
     run = with_seeds(samples.relative(run, "steganographic", 0.4))
     cases = [replace(c, rounds=[replace(r, seed=seed) for r in c.rounds]) for c in run.cases]
-    found = of.steganographic_halves_time(replace(run, cases=cases))
+    found = judged(of.steganographic_halves_time, replace(run, cases=cases))
     assert found.words.startswith("undecided (digits, this CPU, 1 seed)")
 
 
@@ -243,12 +255,16 @@ def test_no_consistent_saving_can_be_shown_false_and_is_seldom_wrong(ratio, ofte
 
 
 def test_pruning_is_judged_by_the_mean_over_models(like_paper):
-    saves = of.pruning_saves_nothing(with_seeds(samples.relative(like_paper, "pruning", 0.8)))
+    saves = judged(
+        of.pruning_saves_nothing, with_seeds(samples.relative(like_paper, "pruning", 0.8))
+    )
     assert saves.verdict == "contradicted"
     dearer = samples.relative(like_paper, "pruning", 0.8)
     dearer = samples.relative(dearer, "pruning", 1.1, models=("vgg16",))
-    assert of.pruning_saves_nothing(with_seeds(dearer)).verdict == "undecided"
-    none = of.pruning_saves_nothing(with_seeds(samples.relative(like_paper, "pruning", 1.05)))
+    assert judged(of.pruning_saves_nothing, with_seeds(dearer)).verdict == "undecided"
+    none = judged(
+        of.pruning_saves_nothing, with_seeds(samples.relative(like_paper, "pruning", 1.05))
+    )
     assert none.verdict == "reproduced"
 
 

@@ -4,12 +4,17 @@ from msgspec.structs import replace
 
 from pytest_energybench.experiment.paper.figures import PAPER_FIGURES
 from pytest_energybench.experiment.paper.headline import headline
+from pytest_energybench.experiment.paper.matrix import Matrix
 from tests.experiment.paper import samples
 from tests.report import samples as others
 
 
+def found_in(run, table):
+    return headline(Matrix.of(run), table)
+
+
 def test_the_finding_counts_models_and_says_what_the_ratio_is_one_of(run):
-    found = headline(run, "Claims")
+    found = found_in(run, "Claims")
     assert found.finding.startswith("Steganographic training took 0.")
     assert "of 9 models" in found.finding
     assert ("CPU time" in found.finding) == all(
@@ -23,28 +28,28 @@ def test_a_method_that_takes_more_is_not_counted_as_less(run):
         replace(case, total_j=1e9) if case.params["method"] == "steganographic" else case
         for case in run.cases
     ]
-    assert "lower in 0 of 9 models" in headline(replace(run, cases=dear), "").finding
+    assert "lower in 0 of 9 models" in found_in(replace(run, cases=dear), "").finding
 
 
 def test_with_several_seeds_only_what_its_bound_shows_is_less(run):
     run = samples.relative(run, "steganographic", 0.8)
     wide = samples.seeded(run, 3, energy=lambda _, method, s: 1 + s * (method == "steganographic"))
-    assert "less in 0 of 9 models" in headline(wide, "").finding
-    tight = headline(samples.seeded(run, 3), "")
+    assert "less in 0 of 9 models" in found_in(wide, "").finding
+    tight = found_in(samples.seeded(run, 3), "")
     assert tight.finding.endswith("with its search): less in 9 of 9 models")
     assert tight.scope[0].endswith("quick preset, digits, this CPU, 3 seeds.")
 
 
 def test_it_names_what_lost_accuracy(run):
-    lost = headline(run, "Claims").scope[-1]
+    lost = found_in(run, "Claims").scope[-1]
     assert "lost more accuracy than allowed" in lost
     assert lost[0].isdigit()
 
 
 def test_without_the_paper_method_there_is_no_finding(run):
-    assert headline(samples.only(run, methods=("baseline", "pruning")), "") is None
-    assert headline(others.ci_run(), "") is None
+    assert found_in(samples.only(run, methods=("baseline", "pruning")), "") is None
+    assert found_in(others.ci_run(), "") is None
 
 
 def test_the_figure_it_opens_with_is_one_of_the_papers(run):
-    assert headline(run, "").figure in {figure.stem for figure in PAPER_FIGURES}
+    assert found_in(run, "").figure in {figure.stem for figure in PAPER_FIGURES}
