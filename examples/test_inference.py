@@ -85,7 +85,7 @@ METHODS = [
 def test_inference(energy, data, baseline, method):
     with energy.heavy_work():
         plan = CompressionPlan(copy.deepcopy(baseline))
-        task = Task(data, CPU, MAX_DROP, evaluation_batch=120)
+        task = Task(data, MAX_DROP, evaluation_batch=120)
         model = trained(registry.method(method)(plan, task), data, epochs=2)
     batches = [(images.to(running_type(model)), right) for images, right in data.test.ordered(60)]
 

@@ -204,7 +204,6 @@ class Experiment:
         """Let the method decide, on validation, where the trained baseline `reached` that much."""
         task = Task(
             data=self.data,
-            device=self.device,
             max_drop=self.max_drop,
             evaluation_batch=self.train_settings.evaluation_batch,
             strategy=self.search,

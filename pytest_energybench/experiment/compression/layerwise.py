@@ -44,9 +44,11 @@ def search_each_layer(
         most = spectra[path].most
         if most == 0:
             continue
-        with prefix.before(path, examine) as kept:
-            if kept is not None and not _same(kept, dense):
+        with prefix.before(path, examine) as passes:
+            if not all(_same(each, dense) for each in passes):
                 raise ResultError(f"what enters the block of {path} is not what was kept")
+            evaluations += len(passes)
+            images += sum(each.total for each in passes)
             probe = partial(_probe, prefix, examine, path, layer, spectra[path], task, dense)
             found = search(
                 "rank",
@@ -117,20 +119,22 @@ class Prefix:
         self._next = 0
 
     @contextmanager
-    def before(self, path: str, examine: Examination) -> Iterator[Score | None]:
+    def before(self, path: str, examine: Examination) -> Iterator[list[Score]]:
         """Within, evaluations on validation begin with the block that holds the layer at `path`.
 
-        Gives the score of the model so begun, which must be that of the whole, where there is
-        anything to begin with, and None at the first block. `examine` has seen the model before, so
-        that it asks the images in one order; each evaluation begins with `rewind`.
+        Gives the scores of the passes that this took: where the block is another one than before,
+        that of the model while what enters the block is kept, and that of the model so begun. Both
+        must be that of the whole. `examine` has seen the model before, so that it asks the images
+        in one order; each evaluation begins with `rewind`.
         """
         names = list(self._blocks)
         at = next(i for i, name in enumerate(names) if f"{path}.".startswith(f"{name}."))
         if at == 0:
-            yield None
+            yield []
             return
+        passes: list[Score] = []
         if self._entered != names[at]:
-            self._keep(names[at - 1], examine)
+            passes.append(self._keep(names[at - 1], examine))
             self._entered = names[at]
 
         def kept(*_: Tensor) -> Tensor:
@@ -143,19 +147,21 @@ class Prefix:
                 block.forward = _pass_on
             skipped[-1].forward = kept
             self.rewind()
-            yield examine(self.model)
+            if passes:
+                passes.append(examine(self.model))
+            yield passes
         finally:
             for block in skipped:
                 del block.forward
 
-    def _keep(self, name: str, examine: Examination) -> None:
+    def _keep(self, name: str, examine: Examination) -> Score:
         self._kept = []
         # A copy: the next module may work in place.
         handle = self._blocks[name].register_forward_hook(
             lambda _, __, output: self._kept.append(output.clone())
         )
         try:
-            examine(self.model)
+            return examine(self.model)
         finally:
             handle.remove()
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-import torch
 from torch import Tensor, nn
 
 from pytest_energybench.experiment.compression.search import Accuracy, Search, passes
@@ -136,7 +135,6 @@ class Task:
     """
 
     data: Splits
-    device: torch.device
     max_drop: float
     evaluation_batch: int
     strategy: str = "bisection"

@@ -37,11 +37,9 @@ class Ranks:
 
     Attributes:
         share: the part of every batch that is this rank's.
-        leads: it is the first, the one that reports.
     """
 
     share: Share = WHOLE
-    leads: bool = True
 
     def seed(self, seed: int) -> int:
         """The seed of what is random per rank, such as dropout."""
@@ -84,7 +82,6 @@ class ManyRanks(Ranks):
         """
         self.roll = roll
         self.share = Share(roll.rank, roll.world)
-        self.leads = roll.rank == 0
         self._device = device
         self._generation = -1
 

@@ -20,10 +20,10 @@ from pytest_energybench.experiment.compression.targets import compressed_weights
 from pytest_energybench.experiment.training.datasets.data import TensorSplit
 from pytest_energybench.experiment.training.evaluate import evaluate
 from pytest_energybench.experiment.training.settings import TrainSettings
-from tests.experiment.training.nets import CPU, small_data, small_net, trained_weights
+from tests.experiment.training.nets import small_data, small_net, trained_weights
 
 DATA = small_data()
-TASK = Task(DATA, CPU, 0.5, 50)
+TASK = Task(DATA, 0.5, 50)
 
 
 @pytest.fixture(scope="module")

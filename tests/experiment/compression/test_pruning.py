@@ -30,7 +30,7 @@ from tests.experiment.training.nets import CPU, small_data, small_net, trained_w
 
 DATA = small_data()
 SETTINGS = TrainSettings(batch_size=16, max_epochs=4, evaluation_batch=50)
-TASK = Task(DATA, CPU, 0.01, 50)
+TASK = Task(DATA, 0.01, 50)
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def task() -> Task:
-    return Task(digits(64, CPU), CPU, 0.01, 60)
+    return Task(digits(64, CPU), 0.01, 60)
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def inception() -> tuple[nn.Module, Task]:
     torch.manual_seed(0)
     few = coloured(8, size=299)
     data = Splits(train=few, validation=few, test=few, fingerprint="coloured-299")
-    return build("inception_v3", 10, 299), Task(data, CPU, 1.0, 8)
+    return build("inception_v3", 10, 299), Task(data, 1.0, 8)
 
 
 def test_an_auxiliary_head_trains_though_channels_before_it_are_gone(

@@ -26,7 +26,7 @@ from tests.experiment.training.nets import CPU, small_data, small_net, trained_w
 
 DATA = small_data()
 SETTINGS = TrainSettings(batch_size=16, max_epochs=12, evaluation_batch=50)
-TASK = Task(DATA, CPU, 0.01, 50)
+TASK = Task(DATA, 0.01, 50)
 WEIGHTS = ["0.weight", "4.weight", "9.weight"]
 
 

@@ -155,7 +155,7 @@ def test_a_loss_over_shares_is_weighted_to_that_of_the_batch() -> None:
 def test_one_process_is_left_alone() -> None:
     ranks = current()
     assert type(ranks) is Ranks
-    assert (ranks.share, ranks.leads, ranks.seed(4), ranks.weight(3, 3)) == (WHOLE, True, 4, 1.0)
+    assert (ranks.share, ranks.seed(4), ranks.weight(3, 3)) == (WHOLE, 4, 1.0)
     model = torch.nn.Linear(2, 2)
     with ranks.parallel(model) as running:
         assert running is model

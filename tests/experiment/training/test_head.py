@@ -43,7 +43,7 @@ def test_a_head_for_other_classes_is_fitted_and_the_capacity_is_sane(weights: Pa
     assert all(torch.equal(given[key], taken[key]) for key in given if key[:2] != "9.")
     assert "the new head was fitted to 128 training images, the rest as it came" in start.notes
     check_knows_classes(start.model, DATA.validation, 50)
-    task = Task(data=DATA, device=CPU, max_drop=0.01, evaluation_batch=50)
+    task = Task(data=DATA, max_drop=0.01, evaluation_batch=50)
     (search,) = Steganographic()(CompressionPlan(start.model), task).searches
     assert search.curve[0].accuracy > 0.8
     assert 8 <= search.found < 31  # a model that guesses loses nothing with any bit

@@ -36,7 +36,7 @@ from tests.experiment.training.nets import CPU, small_data, small_net, trained_w
 
 DATA = small_data()
 SETTINGS = TrainSettings(batch_size=16, max_epochs=3, evaluation_batch=50)
-TASK = Task(DATA, CPU, 0.9, 50)
+TASK = Task(DATA, 0.9, 50)
 
 
 def test_channels_are_really_gone_and_the_classes_are_not() -> None:
@@ -110,7 +110,7 @@ def test_new_statistics_that_do_harm_are_not_taken() -> None:
     images, labels = next(DATA.train.ordered(128))
     elsewhere = replace(DATA, train=TensorSplit(images + 5, labels))
     start = evaluate(model, DATA.validation, 50)
-    plan = method("channel")(CompressionPlan(model), Task(elsewhere, CPU, 0.1, 50))
+    plan = method("channel")(CompressionPlan(model), Task(elsewhere, 0.1, 50))
     assert plan.searches[0].found > 0
     assert evaluate(plan.model, DATA.validation, 50).accuracy >= start.accuracy - 0.1
     recalibrate(plan.model, elsewhere.train, 50)
@@ -141,7 +141,7 @@ def test_trained_it_is_smaller_counted_on_the_module(name: str) -> None:
 def test_before_a_capacity_channels_are_judged_with_the_bits_gone_that_will_be() -> None:
     model = small_net()
     model.load_state_dict(trained_weights(SETTINGS, 8))
-    task = Task(DATA, CPU, 0.2, 50)
+    task = Task(DATA, 0.2, 50)
     channels, capacity = method("steganographic+channel")(CompressionPlan(model), task).searches
     at_found = next(each for each in channels.curve if each.level == channels.found)
     narrow = next(each for each in capacity.curve if each.level == 16)
@@ -380,7 +380,7 @@ def test_a_method_of_one_s_own_is_one_file_and_selected_by_name(
             data, cpu = small_data(), torch.device("cpu")
             with energy.measure("search", counted=False):
                 plan = method("steganographic+halves")(CompressionPlan(small_net()),
-                                                       Task(data, cpu, 0.01, 50))
+                                                       Task(data, 0.01, 50))
             prepared = prepare(plan, TrainSettings(max_epochs=2), cpu, "own")
             with energy.measure("train") as window:
                 prepared.train(data, window.joules_so_far)
