@@ -85,6 +85,15 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def site(session: nox.Session) -> None:
+    """The documentation as a site, in `site/`; every link and anchor of it leads somewhere."""
+    project = nox.project.load_toml("pyproject.toml")["project"]
+    session.install(*project["optional-dependencies"]["docs"])
+    quiet = {"NO_MKDOCS_2_WARNING": "1"}  # the theme's, about a successor of its own
+    session.run("mkdocs", "build", "--quiet", *session.posargs, env=quiet)
+
+
+@nox.session
 def package(session: nox.Session) -> None:
     """Build a release into `dist/`, twice, and compare; check what an index shows of it."""
     session.install("build", "twine", "cffconvert")

@@ -1,4 +1,5 @@
-"""Write docs/reference.md from docstrings, options and the command line's own descriptions.
+"""Write docs/reference.md and docs/reference/ from docstrings, options and the command line's own
+descriptions.
 
 python docs/make_reference.py            # write it
 python docs/make_reference.py --check    # exit status 1 if it is out of date
@@ -28,7 +29,8 @@ from pytest_energybench.session import options
 from pytest_energybench.session.fixture import Energy
 
 ROOT = Path(__file__).resolve().parents[1]
-TARGET = ROOT / "docs" / "reference.md"
+DOCS = ROOT / "docs"
+FOLDER = DOCS / "reference"
 
 ENVIRONMENT: Mapping[str, str] = {
     "ENERGYBENCH_POWERCAP_ROOT": "folder that RAPL's counters are looked for in, instead of "
@@ -55,55 +57,40 @@ ENTRY = re.compile(r"^    (\w[\w., ]*): (.*)$")
 
 
 def main() -> int:
-    """Write the page, or check it."""
+    """Write the pages, or check them."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing")
-    page = "\n".join(reference()).rstrip() + "\n"
-    if parser.parse_args().check:
-        same = TARGET.read_text("utf-8") == page
-        if not same:
-            print(f"{TARGET.relative_to(ROOT)} is out of date: python docs/make_reference.py")
-        return 0 if same else 1
-    TARGET.write_text(page, "utf-8")
-    return 0
+    check = parser.parse_args().check
+    pages = reference()
+    there = {
+        path: path.read_text("utf-8") for path in (DOCS / "reference.md", *FOLDER.glob("*.md"))
+    }
+    wrong = sorted(path for path in pages.keys() | there if pages.get(path) != there.get(path))
+    for path in wrong:
+        if check:
+            print(f"{path.relative_to(ROOT)} is out of date: python docs/make_reference.py")
+        elif path in pages:
+            path.write_text(pages[path], "utf-8")
+        else:
+            path.unlink()
+    return int(check and bool(wrong))
 
 
-def reference() -> Iterator[str]:
-    """The page, line by line."""
-    yield from (
-        "# Reference",
-        "",
-        "Written by `python docs/make_reference.py` from the code; change it there. This page is",
-        "the public interface, which changes only with a line in CHANGELOG.md; what isn't here may",
-        "change any day.",
-        "",
-        "[Fixtures](#fixtures) · [Windows and meters](#windows-and-meters) · [Markers](#markers) ·",
-        "[Options](#options) · [Budgets file](#budgets-file) · [Hooks](#hooks) ·",
-        "[Command line](#command-line) · [Run file](#run-file) ·",
-        "[Environment variables](#environment-variables) · [Errors](#errors)",
-        "",
-    )
-    yield from fixtures()
-    yield from windows_and_meters()
-    yield from ("## Markers", "")
-    for description in plugin.MARKERS:
-        name, _, text = description.partition(": ")
-        yield f"- `@pytest.mark.{name}`: {text}"
-    yield ""
-    yield from option_table()
-    yield from bench_options()
-    yield from budgets()
-    yield from ("## Hooks", "", "For a project's `conftest.py`.", "")
-    for name in sorted(vars(hookspec)):
-        if name.startswith("pytest_"):
-            yield from function(getattr(hookspec, name), name)
-    yield from own_models()
-    yield from methods()
-    yield from command_line()
-    yield from run_file()
-    yield from environment()
-    yield from ("", "## Errors", "", "In `pytest_energybench.exceptions`.", "")
-    yield from whole_class(EnergyBenchError)
+def reference() -> dict[Path, str]:
+    """The overview and a page for each section, by path."""
+    pages, overview = {}, []
+    for section, about in SECTIONS.items():
+        heading, *lines = section()
+        title = heading.removeprefix("## ")
+        path = FOLDER / f"{title.lower().replace(' ', '-')}.md"
+        overview.append(f"| [{title}](reference/{path.name}) | {about} |")
+        pages[path] = "\n".join([f"# {title}", *map(raised, lines)]).rstrip() + "\n"
+    return {**pages, DOCS / "reference.md": OVERVIEW + "\n".join(overview) + "\n"}
+
+
+def raised(line: str) -> str:
+    """A heading one level up, since its section is a page."""
+    return line[1:] if re.match("##+ ", line) else line
 
 
 def fixtures() -> Iterator[str]:
@@ -197,6 +184,7 @@ def signature(found: Callable[..., Any], name: str) -> str:
         re.sub(r"<[\w.]*SystemClock object.*?>", "SYSTEM_CLOCK", str(each)) for each in parameters
     ]
     words = [re.sub(r": '(.*?)'(?= = |$)", r": \1", word) for word in words]
+    words = [re.sub(r"<function (\w+) at 0x\w+>", r"\1", word) for word in words]
     kinds = [each.kind for each in parameters]
     if inspect.Parameter.KEYWORD_ONLY in kinds and inspect.Parameter.VAR_POSITIONAL not in kinds:
         words.insert(kinds.index(inspect.Parameter.KEYWORD_ONLY), "*")
@@ -295,6 +283,30 @@ def bench_options() -> Iterator[str]:
     yield ""
 
 
+def markers() -> Iterator[str]:
+    yield from ("## Markers", "")
+    for description in plugin.MARKERS:
+        name, _, text = description.partition(": ")
+        yield f"- `@pytest.mark.{name}`: {text}"
+
+
+def hooks() -> Iterator[str]:
+    yield from ("## Hooks", "", "For a project's `conftest.py`.", "")
+    for name in sorted(vars(hookspec)):
+        if name.startswith("pytest_"):
+            yield from function(getattr(hookspec, name), name)
+
+
+def every_option() -> Iterator[str]:
+    yield from option_table()
+    yield from bench_options()
+
+
+def errors() -> Iterator[str]:
+    yield from ("## Errors", "", "In `pytest_energybench.exceptions`.", "")
+    yield from whole_class(EnergyBenchError)
+
+
 def budgets() -> Iterator[str]:
     from pytest_energybench.gates import budgets as rules
 
@@ -388,6 +400,32 @@ def environment() -> Iterator[str]:
     yield from ("## Environment variables", "")
     for name, text in {**ENVIRONMENT, **OTHERS_ENVIRONMENT}.items():
         yield f"- `{name}`: {text}"
+
+
+OVERVIEW = """\
+# Reference
+
+These pages are the public interface, which changes only with a line in
+[CHANGELOG](../CHANGELOG.md). What isn't here may change any day. `python docs/make_reference.py`
+writes them from the code; change them there.
+
+| page | what is there |
+|---|---|
+"""
+SECTIONS: Mapping[Callable[[], Iterator[str]], str] = {
+    fixtures: "`energy`, `energy_meter`, `energy_fake_meter`, and what `energy.compare` returns",
+    windows_and_meters: "`measure()` outside pytest, windows, meters and sources of your own",
+    markers: "groups, references and budgets on tests",
+    every_option: "every `--energy-*` option with its ini twin, and those of `bench_cases`",
+    budgets: "`energy-budgets.toml`",
+    hooks: "what a project adds from its `conftest.py`",
+    own_models: "`Experiment` and `methods`: a model of yours through the paper's methods",
+    methods: "a compression method of your own, and ranks of a training of your own",
+    command_line: "every `energybench` subcommand",
+    run_file: "every field of the JSON that a run is written as",
+    environment: "every variable that is read",
+    errors: "the base of all exceptions",
+}
 
 
 if __name__ == "__main__":

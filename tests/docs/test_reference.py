@@ -1,4 +1,4 @@
-"""docs/reference.md says what the code says."""
+"""docs/reference/ says what the code says."""
 
 from __future__ import annotations
 
