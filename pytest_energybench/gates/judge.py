@@ -74,7 +74,7 @@ def with_changes(run: Run, *, allow_mismatch: bool = False) -> Run:
                     allow_mismatch=allow_mismatch,
                 )
             )
-        if "accuracy" not in there:
+        if "accuracy" not in there and case.metrics and reference.metrics:
             added.append(judge_group_accuracy(case, reference, 0.0))
         shown = [_shown(each) for each in added if each.estimate is not None]
         cases.append(msgspec.structs.replace(case, comparisons=[*case.comparisons, *shown]))

@@ -51,7 +51,7 @@ class _First(msgspec.Struct):
     run: Run
 
 
-class _Entry(msgspec.Struct):
+class _Entry(msgspec.Struct, omit_defaults=True):
     case: Case | None = None
     host: Host | None = None
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_energybench.results.errors import ResultsError, RunFileError, WriteError
-from pytest_energybench.results.run_file import encode_run, read_run, write_run
+from pytest_energybench.results.run_file import encode_run, parse_run, read_run, write_run
 from tests.results.samples import full_run, make_case, make_run
 
 
@@ -113,6 +113,9 @@ def test_a_key_that_appears_twice_is_refused_with_its_place(refusal):
     twice = content.replace(b'"facility_j"', b'"total_j": 5, "facility_j"', 1)
     assert "twice" in refusal(twice)
     assert "`$.cases[0].total_j`" in refusal(twice)
+    as_written = msgspec.json.encode(full_run())
+    assert parse_run(as_written + b"\n") == full_run()
+    assert "`$.created`" in refusal(as_written.replace(b'"created"', b'"created":"","created"', 1))
 
 
 @pytest.mark.parametrize(
