@@ -17,6 +17,7 @@ SHARED = "cpu and memory shared"
 NOT_EXCLUSIVE = "not exclusive"
 SUSPENDED = "the machine was suspended"
 THROTTLED = "throttled"
+TRACED = "traced by"
 TOO_SHORT = "too short for this"
 INSIDE_ANOTHER = "inside a window of the process that started this one"
 OVERLAPS = "overlaps window"
@@ -36,6 +37,7 @@ MEANINGS: Mapping[str, str | None] = {
     NOT_EXCLUSIVE: BUSY,
     SUSPENDED: BUSY,
     THROTTLED: BUSY,
+    TRACED: BUSY,
     TOO_SHORT: SHORT,
     INSIDE_ANOTHER: None,
     OVERLAPS: None,

@@ -7,6 +7,7 @@ import math
 import sys
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -101,6 +102,8 @@ def checked(name: str, made: R, *, is_input: bool = False) -> R:
             f"pass what runs it, e.g. `lambda: asyncio.run({name}())`; an async test puts"
             f" `await {name}()` into `with energy.measure():`"
         )
+    elif _is_unentered(made):
+        advice = f"pass what enters it, too: `with {name}(): ...`"
     elif isinstance(made, Generator | map | filter) or (not is_input and _is_lazy(made)):
         advice = f"pass what takes all it yields, e.g. `lambda: list({name}())`"
     elif not is_input and _works_on(made):
@@ -113,6 +116,14 @@ def checked(name: str, made: R, *, is_input: bool = False) -> R:
     else:
         return made
     raise TypeError(f"energy: {name} returned a {what}, so its work would not be metered: {advice}")
+
+
+def _is_unentered(made: object) -> bool:
+    """Whether a function under `@contextmanager` made it, and no `with` has run a line of it."""
+    work = getattr(made, "gen", None)
+    if isinstance(made, AbstractContextManager) and isinstance(work, Generator):
+        return inspect.getgeneratorstate(work) == inspect.GEN_CREATED
+    return isinstance(made, AbstractAsyncContextManager) and isinstance(work, AsyncGenerator)
 
 
 def _is_lazy(made: object) -> bool:

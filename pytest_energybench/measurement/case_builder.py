@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
+from pytest_energybench.base.flags import TRACED
 from pytest_energybench.measurement import aggregate
+from pytest_energybench.measurement.conditions import tracers
 from pytest_energybench.measurement.progress import Progress
 from pytest_energybench.results.model import Case, Comparison, Round, Scalar, Search, Series, Window
 
@@ -34,12 +36,14 @@ class CaseBuilder:
         errors: what makes the figures void, other than a lost domain.
         earlier: what earlier executions of the same test have shown (rounds, reruns).
         progress: hears what is being done.
+        usual_tracers: those that the run's settings name; a window under another one says so.
     """
 
     case: Case
     earlier: Case | None = None
     pue: float = 1.0
     progress: Progress = field(default_factory=Progress)
+    usual_tracers: Collection[str] = field(default_factory=tracers)
     windows: list[Window] = field(default_factory=list)
     further: int = 0
     called: list[tuple[Window, int]] = field(default_factory=list)
@@ -52,6 +56,7 @@ class CaseBuilder:
     errors: list[str] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
     _names: set[str] = field(default_factory=set)
+    _tracers: set[str] = field(default_factory=set)
     _sums: dict[tuple[str, str], int] = field(default_factory=dict)
 
     @property
@@ -66,9 +71,20 @@ class CaseBuilder:
         """Whether anything was metered that counts."""
         return bool(self.called) or any(window.place == "counted" for window in self.windows)
 
+    def see_tracers(self) -> None:
+        """Look for tracers that the test has started by itself: they make its joules more."""
+        self._tracers.update(set(tracers()).difference(self.usual_tracers))
+
+    def _flag_tracers(self, window: Window) -> None:
+        self.see_tracers()
+        if self._tracers:
+            names = ", ".join(sorted(self._tracers))
+            window.flags.append(f"{TRACED} {names}, which the test started: that takes joules, too")
+
     def add_window(self, window: Window) -> None:
         """Add a closed window; beyond `MOST_WINDOWS` to one sum for each place, and for each name
         that there was before: the joules of a name stay whole."""
+        self._flag_tracers(window)
         if len(self.windows) < MOST_WINDOWS:
             self.windows.append(window)
             return
@@ -100,6 +116,8 @@ class CaseBuilder:
                 f"energy(...) was called with rounds={len(called)} after rounds={before} in the"
                 " same test; their joules add up round by round, so give both the same number"
             )
+        for window, _ in called:
+            self._flag_tracers(window)
         self.called.extend(called)
 
     def judged_on(self, baseline: Case | None) -> Case:

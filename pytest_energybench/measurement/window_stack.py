@@ -139,6 +139,7 @@ class OpenWindows:
         """
         self._idle()  # measured at first use, which can't be while a window is open
         self._unentered.pop(id(window), None)
+        self._draft.see_tracers()
         with self._progress.phase(WAITING):
             window.__enter__()
         entry = _Open(window, place, self._progress.begin(window.name, window))

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -30,24 +30,38 @@ GATE = "energy gate: "
 
 @contextmanager
 def seen_exit(tell: Callable[[str], None]) -> Iterator[None]:
-    """`os._exit(0)` in a test ends the session before its gates, with the status of one that holds.
+    """A test can end the session before its gates, with the status of one that holds.
 
-    Meanwhile it tells so and gives 1. Forked children and other statuses are left alone.
+    Meanwhile `os._exit(0)` tells so and gives 1, and a test that replaces the process by another
+    program (`os.execv` and its like) fails instead. Forked children and other statuses are left
+    alone.
     """
-    real, process = os._exit, os.getpid()
+    real, process = {name: getattr(os, name) for name in ("_exit", "execv", "execve")}, os.getpid()
 
-    def ending(status: int) -> NoReturn:
+    def ending(status: int) -> None:
         if status == 0 and os.getpid() == process:
             tell(f"{GATE}os._exit(0) ended the session before its gates were judged")
             status = 1
-        real(status)
+        real["_exit"](status)
 
-    os._exit = ending
+    def replacing(name: str, *args: Any) -> None:
+        if os.getpid() == process:
+            pytest.fail(
+                f"os.{name} would end the session before its gates are judged: start the program"
+                " in a process of its own",
+                pytrace=False,
+            )
+        real[name](*args)
+
+    seen = {"_exit": ending, **{name: partial(replacing, name) for name in ("execv", "execve")}}
+    for name, each in seen.items():
+        setattr(os, name, each)
     try:
         yield
     finally:
-        if os._exit is ending:
-            os._exit = real
+        for name, each in seen.items():
+            if getattr(os, name) is each:
+                setattr(os, name, real[name])
 
 
 class EnergyReporter:

@@ -16,7 +16,7 @@ import pytest
 from pytest_energybench.gates.results import condoned, failure_message, judged, passes
 from pytest_energybench.measurement import aggregate
 from pytest_energybench.measurement.case_builder import CaseBuilder
-from pytest_energybench.measurement.conditions import conditions
+from pytest_energybench.measurement.conditions import conditions, tracers
 from pytest_energybench.measurement.leaked_threads import LeftThreads
 from pytest_energybench.results.compatibility import with_hosts
 from pytest_energybench.results.journal import JournalReader
@@ -101,6 +101,7 @@ class EnergySession:
         self._baselines: dict[str, str] = {}
         self._elsewhere: dict[str, Case] = {}
         self._conditions = conditions()  # tracers are gone when the run is written
+        self._tracers = tracers()
         self._threads = LeftThreads()
 
     @classmethod
@@ -242,6 +243,7 @@ class EnergySession:
             earlier=self.cases.get(nodeid),
             pue=self.options.pue,
             progress=progress_of(self.config),
+            usual_tracers=self._tracers,
         )
         last = item.stash.get(last_key, True)
         energy = Energy(

@@ -13,6 +13,7 @@ from pytest_energybench.base import flags
 from pytest_energybench.measurement.aggregate import MORE_WORDS, MOST_WORDS, noted
 
 METERING = Path(pytest_energybench.metering.__file__).parent
+RAISING = (METERING, METERING.parent / "measurement")
 NAMES = {
     value: name
     for name, value in vars(flags).items()
@@ -22,10 +23,11 @@ OF_ONES_OWN = {"THROTTLED"}
 
 
 def raised() -> Counter[str]:
-    """Names of beginnings that metering's modules use, beside their imports."""
+    """Names of beginnings that these rooms' modules use, beside their imports."""
     return Counter(
         node.id
-        for path in METERING.glob("*.py")
+        for room in RAISING
+        for path in room.glob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Name) and node.id in NAMES.values()
     )
@@ -45,6 +47,7 @@ WRITTEN = {
     "cpu and memory shared: another process worked beside this window": flags.BUSY,
     "not exclusive: other processes may have metered at the same time": flags.BUSY,
     "the machine was suspended for 5 s: what it drew meanwhile is in no figure": flags.BUSY,
+    "traced by coverage, which the test started: that takes joules, too": flags.BUSY,
     "too short for this counter (cpu:0, dram:0): 0.005 s of at least 0.02 s": flags.SHORT,
     "too short for this estimate (cpu): 0.005 s of at least 0.05 s": flags.SHORT,
     "inside a window of the process that started this one": None,

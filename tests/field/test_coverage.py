@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_energybench.base.flags import BUSY, spoils
+from pytest_energybench.results.run_file import read_run
 from tests.session.conftest import (  # noqa: F401  # fixtures, found by their names
     locks_of_its_own,
     only_this_plugin,
@@ -34,6 +36,44 @@ def test_a_tracer_in_one_run_only_is_named_and_nothing_is_compared(
     run = json.loads(Path("run.json").read_text())
     assert run["settings"]["tracer"] == "conftest"
     assert run["cases"][0]["result"]["reason"] == "not comparable"
+
+
+def test_a_tracer_that_a_test_starts_spoils_its_rounds(suite: pytest.Pytester) -> None:  # noqa: F811
+    suite.makepyfile(
+        """
+        import sys
+        import pytest
+
+        @pytest.fixture(autouse=True)
+        def again():
+            yield
+            sys.setprofile(None)
+
+        def test_before(energy, work):
+            sys.setprofile(lambda *_: None)
+            with energy.measure():
+                work(1.0)
+                sys.setprofile(None)
+
+        def test_inside(energy, work):
+            with energy.measure():
+                sys.setprofile(lambda *_: None)
+                work(1.0)
+
+        def test_call(energy, work):
+            sys.setprofile(lambda *_: None)
+            energy(work, 1.0)
+
+        def test_not(energy, work):
+            with energy.measure():
+                work(1.0)
+        """
+    )
+    suite.runpytest("--energy-json=run.json").assert_outcomes(passed=4)
+    run = read_run("run.json")
+    flags = [case.rounds[0].flags for case in run.cases]
+    assert [list(map(spoils, each)) for each in flags] == [[BUSY], [BUSY], [BUSY], []]
+    assert flags[0][0].startswith("traced by test_a_tracer_that_a_test_starts")
 
 
 def test_coverage_itself(suite: pytest.Pytester) -> None:  # noqa: F811

@@ -124,6 +124,59 @@ def test_a_metered_test_that_another_plugin_keeps_from_running_fails(
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_program_in_the_place_of_the_session_is_refused(
+    suite: pytest.Pytester,  # noqa: F811
+) -> None:
+    suite.makepyfile(
+        """
+        import os, sys
+
+        DONE = [sys.executable, "-S", "-c", ""]
+
+        def test_child(energy, work):
+            energy(work, 1.0)
+            child = os.fork()
+            if child == 0:
+                os.execv(DONE[0], DONE)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+        def test_replaced():
+            try:
+                os.execlpe(*DONE[:1], *DONE, os.environ)
+            except Exception:
+                pass
+        """
+    )
+    result = suite.runpytest_subprocess("--energy-report")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["os.execve would end the session before its gates are judged*"])
+    assert Path("reports/energy.json").exists()
+
+
+def test_a_session_that_c_code_ended_is_told_by_the_next_one(
+    suite: pytest.Pytester,  # noqa: F811
+) -> None:
+    suite.makepyfile(
+        """
+        import ctypes, os
+
+        def test_a(energy, work):
+            energy(work, 1.0)
+
+        def test_leaves():
+            os.path.exists("stays") or ctypes.CDLL(None).exit(0)
+        """
+    )
+    assert suite.runpytest_subprocess("--energy-report").ret == 0
+    assert Path("reports/energy.journal").exists()
+    assert not Path("reports/energy.json").exists()
+    Path("stays").touch()
+    result = suite.runpytest_subprocess("--energy-report")
+    result.stdout.fnmatch_lines(["*a run that was cut short had left a journal*"])
+    assert result.ret == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_leaving_by_os_exit_is_no_passed_gate(suite: pytest.Pytester) -> None:  # noqa: F811
     suite.makepyfile(
         """
