@@ -60,6 +60,14 @@ def read_plain(path: str | os.PathLike[str], most: int = KERNEL_BYTES) -> bytes:
     return content
 
 
+def plain_text(path: str | os.PathLike[str]) -> str:
+    """What a plain file says, without white space at its ends; empty where it can't be read."""
+    try:
+        return read_plain(path).decode(errors="replace").strip()
+    except OSError:
+        return ""
+
+
 def _check(path: str | os.PathLike[str], found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
         kind = next((word for test, word in _KINDS if test(found.st_mode)), "something else")

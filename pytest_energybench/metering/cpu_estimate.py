@@ -91,14 +91,12 @@ class CpuEstimate:
     def tick(self) -> None:
         """Charge what was used so far at the load of so far."""
         with self._mutex:
-            if self._lost is None:
-                self._charge()
+            self._update()
 
     def read(self) -> Reading:
         """Joules since the estimate was made."""
         with self._mutex:
-            if self._lost is None:
-                self._charge()
+            self._update()
             if self._lost is not None:
                 return Reading({}, {"cpu": self._lost})
             return Reading({"cpu": self._joules})
@@ -106,10 +104,22 @@ class CpuEstimate:
     def _start(self) -> None:
         self._lost: Loss | None = None
         self._at = self._clock.monotonic()
-        self._begin = CpuSample(self._at, self._cpu.busy_s(), self._cpu.tree_s())
+        try:
+            self._begin = CpuSample(self._at, self._cpu.busy_s(), self._cpu.tree_s())
+        except OSError as error:
+            self._lost = Loss(str(error), self._at)
+            return
         self._used_s = self._begin.own_s
         self._owed_s = 0.0
         self._others = 0.0
+
+    def _update(self) -> None:
+        """Charge what was used so far; lose what can't be read."""
+        if self._lost is None:
+            try:
+                self._charge()
+            except OSError as error:
+                self._lost = Loss(str(error), self._clock.monotonic())
 
     def _charge(self) -> None:
         """Charge what was used since the last reading; lose it where that can't have been."""

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 from pytest_energybench.base.system import LINUX, WINDOWS
 from pytest_energybench.metering.errors import Problem
 from pytest_energybench.metering.fork import tell_after_fork
-from pytest_energybench.metering.proc import Proc, Process
+from pytest_energybench.metering.proc import Proc, Process, reaped_s
 
 
 class CpuTime(Protocol):
@@ -36,7 +36,11 @@ class CpuTime(Protocol):
     def tick_s(self) -> float: ...
 
     def tree_s(self) -> float:
-        """Of this process and its descendants, gone ones included."""
+        """Of this process and its descendants, gone ones included.
+
+        Raises:
+            OSError: the system does not say; so does `busy_s`.
+        """
 
     def busy_s(self) -> float:
         """Of everything that runs on this machine."""
@@ -257,7 +261,7 @@ class PortableCpuTime:
         self._beside = [psutil.Process(pid) for pid in local_pids]
         self._last_s = 0.0
         me = psutil.Process()
-        self._own_tree_s: Callable[[], float] = lambda: self._tree_of(me) + _reaped_s()
+        self._own_tree_s: Callable[[], float] = lambda: self._tree_of(me) + reaped_s()
         if WINDOWS:
             from pytest_energybench.metering.windows_job import job_time
 
@@ -293,16 +297,6 @@ class PortableCpuTime:
                 continue
             total += times.user + times.system
         return float(total)
-
-
-def _reaped_s() -> float:
-    """CPU seconds of children that were waited for; 0.0 on Windows, which doesn't keep them."""
-    try:
-        import resource
-    except ImportError:
-        return 0.0
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
 
 
 def cpu_time(local_pids: Sequence[int] = ()) -> CpuTime:

@@ -23,7 +23,7 @@ TOLERATED_SHARE = 0.05
 
 
 class CpuSample(NamedTuple):
-    """CPU seconds at one instant.
+    """CPU seconds at one instant; nan where the system did not say them.
 
     Attributes:
         at: seconds of the clock.
@@ -72,7 +72,10 @@ class LoadMonitor:
 
     def _look(self) -> CpuSample:
         at = self._clock.monotonic()
-        return CpuSample(at, self._cpu.busy_s(), self._cpu.tree_s())
+        try:
+            return CpuSample(at, self._cpu.busy_s(), self._cpu.tree_s())
+        except OSError:
+            return CpuSample(at, math.nan, math.nan)
 
 
 def foreign_load(begin: CpuSample, end: CpuSample, cores: int) -> str | None:
@@ -80,6 +83,8 @@ def foreign_load(begin: CpuSample, end: CpuSample, cores: int) -> str | None:
     seconds = end.at - begin.at
     own_s = end.own_s - begin.own_s
     foreign_s = end.busy_s - begin.busy_s - own_s
+    if math.isnan(foreign_s):
+        return f"{BACKGROUND_LOAD} is not known: the system did not say what CPU time was used"
     tolerated_s = max(TOLERATED_CORES * seconds, TOLERATED_SHARE * own_s) + 0.01 * cores
     if foreign_s <= tolerated_s:
         return None

@@ -9,9 +9,10 @@ process and uses it for nothing since Linux 2.4.25 (getrlimit(2)).
 from __future__ import annotations
 
 import os
-import time
 from functools import cache
 from typing import NamedTuple
+
+from pytest_energybench.metering.clock import SYSTEM_CLOCK
 
 LOCKS = 10
 """RLIMIT_LOCKS, the same on every architecture; the `resource` module has no name for it."""
@@ -50,7 +51,7 @@ class Proc:
 
     def now(self) -> int:
         """Ticks since boot, as births are counted."""
-        return int(time.clock_gettime(time.CLOCK_BOOTTIME) / self.tick_s)
+        return int(SYSTEM_CLOCK.since_boot() / self.tick_s)
 
     def busy_s(self) -> float:
         """Machine-wide CPU seconds spent outside idle and iowait, steal by neighbours included."""
@@ -63,7 +64,7 @@ class Proc:
         try:
             with open(f"/proc/{pid}/stat", "rb") as file:
                 fields = file.read().rpartition(b")")[2].split()
-            own_s = time.clock_gettime((~pid << 3) | 2)
+            own_s = SYSTEM_CLOCK.worked_by(pid)
         except OSError:
             return None
         # proc_pid_stat(5), counted from field 3: 4 ppid, 16 cutime, 17 cstime, 22 starttime.
@@ -91,14 +92,11 @@ class Proc:
 
     def own_s(self) -> float:
         """CPU seconds of this process, all its threads."""
-        return time.process_time()
+        return SYSTEM_CLOCK.worked()
 
     def reaped_s(self) -> float:
         """CPU seconds of children that were waited for, theirs included."""
-        import resource
-
-        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return usage.ru_utime + usage.ru_stime
+        return reaped_s()
 
     def mark(self) -> int | None:
         """Mark this process and all that will descend from it; None if that is forbidden.
@@ -116,6 +114,16 @@ class Proc:
             return None
         soft = line.split(None, 1)[0] if line.split() else b""
         return int(soft) if soft.isdigit() else None
+
+
+def reaped_s() -> float:
+    """CPU seconds of children that were waited for; 0.0 on Windows, which doesn't keep them."""
+    try:
+        import resource
+    except ImportError:
+        return 0.0
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 @cache

@@ -55,6 +55,7 @@ class _Counter:
     """One open counter file, unrolled: `total_uj` goes on where the file wraps.
 
     Attributes:
+        turn_s: seconds in which it can come round; inf if it isn't known to.
         mark_uj: what it showed at the last look that was far enough from the one before.
         still_s: for how many CPU seconds it was seen to stand still; a share of the time that it
             counts goes off again.
@@ -79,6 +80,7 @@ class _Counter:
         "stops",
         "top_uj",
         "total_uj",
+        "turn_s",
     )
 
     def __init__(self, domain: str, zone: Zone) -> None:
@@ -87,14 +89,10 @@ class _Counter:
         self.range_uj = zone.range_uj
         self.top_uj = math.inf if zone.range_uj is None else zone.range_uj
         self.most_w = zone.most_w
+        self.turn_s = self.top_uj / 1e6 / self.most_w
         self.total_uj = 0
         self.last_uj = 0
         self.fd = -1
-
-    @property
-    def turn_s(self) -> float:
-        """Seconds in which it can come round; inf if it isn't known to."""
-        return self.top_uj / 1e6 / self.most_w
 
     def open(self) -> int:
         """(Re)open the file; microjoules that it shows now."""

@@ -42,7 +42,8 @@ def job_time(kernel32: Any = None) -> Callable[[], float] | Problem:
         kernel32: Windows' library; loaded by default.
 
     Returns:
-        The reader; where Windows refuses the job, why, and what isn't counted then.
+        The reader, which raises OSError where Windows doesn't answer; where it refuses the job,
+        why, and what isn't counted then.
     """
     if kernel32 is None:
         kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)  # type: ignore[attr-defined]
@@ -60,7 +61,7 @@ def job_time(kernel32: Any = None) -> Callable[[], float] | Problem:
         if not kernel32.QueryInformationJobObject(
             ctypes.c_void_p(job), BASIC_ACCOUNTING, answer, size, None
         ):
-            return 0.0  # below what was seen before, so the last figure stays
+            raise OSError("Windows does not say what the processes of this job used")
         return float(sums.user + sums.kernel) * TICK_S
 
     return seconds

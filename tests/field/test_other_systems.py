@@ -14,9 +14,13 @@ from pathlib import Path
 import pytest
 
 from pytest_energybench.base import file_lock
+from pytest_energybench.base.flags import spoils
 from pytest_energybench.metering import windows_job
+from pytest_energybench.metering.cpu_estimate import CpuEstimate
 from pytest_energybench.metering.cpu_time import PortableCpuTime
 from pytest_energybench.metering.errors import Problem
+from pytest_energybench.metering.fake import FakeClock
+from pytest_energybench.metering.load_monitor import LoadMonitor
 from pytest_energybench.metering.locks import MachineLock
 from pytest_energybench.results import atomic
 from pytest_energybench.results.atomic import write_atomically
@@ -98,3 +102,25 @@ def test_a_job_that_windows_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     cpu = PortableCpuTime()
     assert "aren't counted" in str(cpu.problem)
     assert cpu.tree_s() > 0.0
+
+
+def test_a_job_that_does_not_answer_is_a_loss_and_no_nought() -> None:
+    kernel32 = Kernel32()
+    job = windows_job.job_time(kernel32)
+    assert not isinstance(job, Problem)
+    cpu = PortableCpuTime()
+    cpu._own_tree_s = job
+    source, load = CpuEstimate(cpu=cpu), LoadMonitor(cpu, clock=(clock := FakeClock()))
+    answers, kernel32.QueryInformationJobObject = kernel32.QueryInformationJobObject, lambda *_: 0
+    with pytest.raises(OSError, match="does not say what the processes"):
+        job()
+    assert "does not say" in source.read().lost["cpu"].why
+    clock.advance(1.0)
+    begin = load.begin()
+    clock.advance(1.0)
+    assert spoils(str(load.end(begin))) == "machine busy"
+    source.open()
+    assert source.read().lost
+    kernel32.QueryInformationJobObject = answers
+    source.open()
+    assert not source.read().lost

@@ -122,6 +122,21 @@ def test_a_total_is_what_was_drawn_within_its_error_but_for_what_hides_between_t
         assert not whole.errors
 
 
+@pytest.mark.parametrize("stopped_s", [0.0, 0.35, 0.9])
+def test_the_error_holds_what_a_stop_that_was_seen_has_taken(
+    tmp_path: Path, stopped_s: float
+) -> None:
+    watts = 20.0
+    machine = Machine(tmp_path, [watts], Stop(0.31, 0.31 + stopped_s, False))
+    with machine.measure() as window:
+        machine.run(2.0)
+    missed_j = machine.true_j - window.total_j
+    assert missed_j == pytest.approx(watts * stopped_s, abs=watts * 2 * PERIOD_S)
+    # A tick before and after the stop may be part of it, and those of the bound are as long.
+    least_s, most_s = stopped_s, stopped_s + 5 * LONGEST_TICK_S if stopped_s else 3 * PERIOD_S
+    assert watts * least_s <= window.error_j["cpu:0"] <= watts * most_s
+
+
 @pytest.mark.parametrize("seconds", [1.3, 1.8, 3.0])
 @pytest.mark.parametrize("begin", [0.05, 0.1, 0.149])
 def test_a_stop_is_seen_whatever_the_window(tmp_path: Path, begin: float, seconds: float) -> None:

@@ -6,6 +6,7 @@ import ctypes
 import os
 import struct
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from pytest_energybench.base.plain_file import read_plain
-from pytest_energybench.metering import diagnosis, discovery, powercap
+from pytest_energybench.metering import clock, diagnosis, discovery, powercap
 from pytest_energybench.metering.clock import SYSTEM_CLOCK, SystemClock
 from pytest_energybench.metering.custom import CounterSource
 from pytest_energybench.metering.discovery import discover, parse_selection
@@ -220,6 +221,9 @@ def test_windows_energy_meters(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_windows_tells_how_long_it_was_suspended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctypes, "WinDLL", windows.library, raising=False)
     monkeypatch.setattr(SystemClock, "_boottime", None)
+    monkeypatch.setattr(clock, "_kernel32", cache(clock._kernel32.__wrapped__))
+    assert SYSTEM_CLOCK.asleep() == pytest.approx(windows.ASLEEP_S, abs=0.5)
+    monkeypatch.delattr(ctypes, "WinDLL")  # it was loaded, and is not loaded again
     assert SYSTEM_CLOCK.asleep() == pytest.approx(windows.ASLEEP_S, abs=0.5)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import pytest
 
+from pytest_energybench.metering.clock import SystemClock
 from pytest_energybench.metering.fake import FakeClock, FakeMeter
 from pytest_energybench.metering.meter import Meter
 from pytest_energybench.metering.source import Domain, Reading
@@ -75,11 +75,14 @@ def test_started_is_a_utc_label() -> None:
 
 
 def test_durations_ignore_the_wall_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    meter = FakeMeter()
-    with meter.measure() as window:
-        monkeypatch.setattr(time, "time", lambda: 0.0)  # somebody sets the clock back to 1970
-        meter.clock.advance(1.5)
-    assert window.duration_s == 1.5
+    walls = iter((1e9, 0.0))  # somebody sets the clock back to 1970
+    monkeypatch.setattr(SystemClock, "wall", staticmethod(lambda: next(walls)))
+    windows = [Meter([Jumping()]).measure() for _ in range(2)]  # on the machine's own clock
+    for window in windows:
+        with window:
+            pass
+    assert [window.started[:4] for window in windows] == ["2001", "1970"]
+    assert all(0.0 <= window.duration_s < 60.0 for window in windows)
 
 
 def test_a_window_is_used_once() -> None:

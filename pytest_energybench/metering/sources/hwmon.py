@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from pytest_energybench.base.plain_file import read_plain
+from pytest_energybench.base.plain_file import plain_text, read_plain
 from pytest_energybench.base.text import sanitize
 from pytest_energybench.metering.clock import Clock
 from pytest_energybench.metering.custom import CounterSource
@@ -76,9 +76,9 @@ def find(clock: Clock, root: Path = ROOT) -> tuple[list[Source], list[Problem]]:
 def _counters(root: Path) -> Iterator[_Counter]:
     gpus = 0
     for folder in sorted(root.glob("hwmon*"), key=lambda each: str(each.resolve())):
-        driver = _text(folder / "name")
+        driver = plain_text(folder / "name")
         labels = {
-            _text(file.with_name(file.name.replace("_input", "_label"))): file
+            plain_text(file.with_name(file.name.replace("_input", "_label"))): file
             for file in sorted(folder.glob("energy*_input"))
         }
         if driver in GPUS:
@@ -90,13 +90,6 @@ def _counters(root: Path) -> Iterator[_Counter]:
             for label, file in labels.items():
                 if found := re.fullmatch(r"Esocket(\d+)", label):
                     yield _Counter(file, f"cpu:{int(found[1])}", driver)
-
-
-def _text(path: Path) -> str:
-    try:
-        return read_plain(path).decode(errors="replace").strip()
-    except OSError:  # not every counter has a label
-        return ""
 
 
 def _joules(file: Path) -> Callable[[], float]:

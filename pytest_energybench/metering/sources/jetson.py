@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pytest_energybench.base.flags import NOT_LOOKED_AT
-from pytest_energybench.base.plain_file import read_plain
+from pytest_energybench.base.plain_file import plain_text, read_plain
 from pytest_energybench.metering.clock import Clock
 from pytest_energybench.metering.errors import Problem
 from pytest_energybench.metering.fork import tell_after_fork
@@ -31,7 +31,7 @@ LONGEST_GAP_S = 10 * SAMPLE_S
 
 def offer() -> Offer | None:
     """A sensor of the kind is here."""
-    if not any(_text(folder / "name") == "ina3221" for folder in ROOT.glob("hwmon*")):
+    if not any(plain_text(folder / "name") == "ina3221" for folder in ROOT.glob("hwmon*")):
         return None
     return Offer("Jetson's supply (INA3221)", "--energy-meters=jetson")
 
@@ -44,10 +44,10 @@ def find(clock: Clock, root: Path = ROOT) -> tuple[list[Source], list[Problem]]:
     """
     rails: list[str] = []
     for folder in sorted(root.glob("hwmon*")):
-        if _text(folder / "name") != "ina3221":
+        if plain_text(folder / "name") != "ina3221":
             continue
         for label in sorted(folder.glob("in*_label")):
-            rails.append(_text(label))
+            rails.append(plain_text(label))
             if rails[-1] in WHOLE:
                 return [JetsonSource(folder, label.name.removesuffix("_label"), clock=clock)], []
     why = f"no rail of the whole module among {', '.join(rails) or 'no rails'}"
@@ -130,10 +130,3 @@ class JetsonSource:
         """What sampling may have missed."""
         with self._mutex:
             return {} if self._lost else {DOMAIN: self._power.error_j(begin, end)}
-
-
-def _text(path: Path) -> str:
-    try:
-        return read_plain(path).decode(errors="replace").strip()
-    except OSError:
-        return ""
