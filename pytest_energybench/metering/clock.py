@@ -72,6 +72,9 @@ class SystemClock:
     sleep = staticmethod(time.sleep)
     worked = staticmethod(_worked())
     _boottime = None if _BOOTTIME is None else staticmethod(partial(time.clock_gettime, _BOOTTIME))
+    since_boot = _boottime or monotonic
+    """Seconds since the machine was started, those of suspension among them where a clock has
+    them."""
 
     @staticmethod
     def worked_by(pid: int) -> float:
@@ -80,10 +83,6 @@ class SystemClock:
         Raises OSError where it has ended.
         """
         return float(_GETTIME((~pid << 3) | 2))
-
-    def since_boot(self) -> float:
-        """Seconds since the machine was started, those of suspension among them."""
-        return self.monotonic() + self.asleep()
 
     def asleep(self) -> float:
         """Seconds of suspension since the machine was started; 0.0 if no clock tells them."""

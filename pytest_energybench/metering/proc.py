@@ -43,6 +43,7 @@ class Proc:
 
     def __init__(self) -> None:
         self.tick_s = 1.0 / os.sysconf("SC_CLK_TCK")
+        self._exited = os.WEXITED | os.WNOHANG | os.WNOWAIT
         self._stat = os.open("/proc/stat", os.O_RDONLY | os.O_CLOEXEC)
 
     def __del__(self) -> None:
@@ -85,7 +86,7 @@ class Proc:
     def has_children(self) -> bool:
         """Whether this process has a child, alive or not yet waited for; reaps nothing."""
         try:
-            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            os.waitid(os.P_ALL, 0, self._exited)
         except ChildProcessError:
             return False
         return True
