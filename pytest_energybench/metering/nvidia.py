@@ -105,6 +105,17 @@ class _Channel:
         first, last = (min(bisect.bisect_left(self._at, edge), last) for edge in (begin, end))
         return self._joules[last] - self._joules[first]
 
+    def bound_j(self, begin: float, end: float) -> float | None:
+        """Joules that sampling, or a sensor that looks only part of the time, may have missed; None
+        where nothing is known to be missed. A counter is taken to add up what the sensor saw."""
+        gpu = self.gpu
+        if not gpu.has_power:
+            return gpu.unseen * (end - begin) * gpu.most_w if gpu.unseen else None
+        missed_j = self.power.unseen_j(begin, end, gpu.unseen) if gpu.unseen else 0.0
+        if not gpu.has_counter:
+            return missed_j + self.power.error_j(begin, end)
+        return missed_j if gpu.unseen else None
+
     def unseen(self, begin: float, end: float) -> str | None:
         """A flag where power that is all we know was not looked at for long."""
         gap_s = 0.0 if self.gpu.has_counter else self.power.longest_gap_s(begin, end)
@@ -168,7 +179,8 @@ class GpuSource:
                 error=ACCURACY,
                 period_s=SAMPLE_S,
                 note=f"{gpu.name}: "
-                + ("total energy counter" if gpu.has_counter else f"sampled {gpu.power_field}"),
+                + ("total energy counter" if gpu.has_counter else f"sampled {gpu.power_field}")
+                + (f"; looks at {100 * (1 - gpu.unseen):.0f} % of the time" if gpu.unseen else ""),
                 device=gpu.uuid,
             )
             for gpu in gpus
@@ -230,13 +242,11 @@ class GpuSource:
             }
 
     def bounds_j(self, begin: float, end: float) -> Mapping[str, float]:
-        """What sampling may have missed, in joules, of each GPU without a counter."""
+        """What may have been missed, in joules, of each GPU without a counter and of each whose
+        sensor does not look all the time."""
         with self._mutex:
-            return {
-                channel.name: channel.power.error_j(begin, end)
-                for channel in self._answering()
-                if not channel.gpu.has_counter
-            }
+            bounds = {each.name: each.bound_j(begin, end) for each in self._answering()}
+            return {name: joules for name, joules in bounds.items() if joules is not None}
 
     def _answering(self) -> list[_Channel]:
         return [channel for channel in self._channels if channel.name not in self._lost]

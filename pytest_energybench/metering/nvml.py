@@ -86,6 +86,19 @@ UNCOUNTED = "gpu"
 """Domain of GPUs that are there in unknown number."""
 
 
+LOOKED_AT: Mapping[tuple[int, int], float] = {(8, 0): 0.25, (9, 0): 0.25}
+"""Compute capability of a chip -> the share of the time that its power sensor looks at.
+
+    chip         measured on   looks for   in every    share
+    GA100, 8.0   A100          25 ms       100 ms      25 %
+    GH100, 9.0   H100          25 ms       100 ms      25 %
+
+Yang, Adamek and Armour, "Accurate and Convenient Energy Measurements for GPUs", SC24,
+doi:10.1109/SC41406.2024.00028; as a preprint "Part-time Power Measurements: nvidia-smi's Lack of
+Attention", arXiv:2312.02741. Other cards with these chips are taken to do as these. Of chips that
+are not here nothing is known here, which is not to say that they look all the time."""
+
+
 class NvmlFailedError(EnergyBenchError, OSError):
     """NVML answered with an error, e.g. because the device fell off the bus."""
 
@@ -100,6 +113,7 @@ class Gpu:
         has_counter: it counts its own energy (Volta and newer).
         has_power: it shows its power.
         limit_w: the most it may draw, in watts; 0.0 if it doesn't say.
+        unseen: share of the time that its power sensor is known not to look at.
     """
 
     def __init__(self, nvml: Any, handle: Any, index: int) -> None:
@@ -112,6 +126,7 @@ class Gpu:
         self._is_instant = not is_outdated(nvml) and self._works(self._instant_w)
         self.has_power = self._is_instant or self._works(self._average_w)
         self.limit_w = self._limit_w()
+        self.unseen = 1.0 - LOOKED_AT.get(self._capability(), 1.0)
 
     def energy_j(self) -> float:
         """Joules since the driver was loaded (nvmlDeviceGetTotalEnergyConsumption, in mJ).
@@ -153,6 +168,13 @@ class Gpu:
             return int(self._nvml.nvmlDeviceGetPowerUsage(self._handle)) / 1e3
         except self._nvml.NVMLError as error:
             raise NvmlFailedError(str(error)) from error
+
+    def _capability(self) -> tuple[int, int]:
+        try:
+            major, minor = self._nvml.nvmlDeviceGetCudaComputeCapability(self._handle)
+        except self._nvml.NVMLError:  # none that is known
+            return 0, 0
+        return int(major), int(minor)
 
     def _limit_w(self) -> float:
         try:

@@ -84,6 +84,25 @@ class PowerIntegral:
         hidden_j = longest_s * (max(self._limit_w, *watts) - min(watts))
         return self._doubt_j[last] - self._doubt_j[first] + hidden_j
 
+    def unseen_j(self, begin: float, end: float, share: float) -> float:
+        """How far `energy_j` may be off, in joules, where the device looks at its power only part
+        of the time.
+
+        In the time that it didn't look at, power is taken to be anything between the lowest and the
+        highest sample of the window. Power that changes in step with the device's looks may show
+        in no sample.
+
+        Args:
+            share: of the time that it doesn't look at, 0 to 1.
+        """
+        first, last = self._span(begin, end)
+        seconds = self._at[last] - self._at[first]
+        if seconds <= 0.0:
+            return 0.0
+        watts = self._watts[first : last + 1]
+        mean_w = (self._joules[last] - self._joules[first]) / seconds
+        return share * seconds * max(max(watts) - mean_w, mean_w - min(watts))
+
     def longest_gap_s(self, begin: float, end: float) -> float:
         """The longest time between two samples, in seconds."""
         first, last = self._span(begin, end)

@@ -102,6 +102,7 @@ class FakeNvml:
             "instant_mw": None,
             "average_mw": 100_000,
             "limit_mw": 300_000,
+            "capability": (8, 6),
             "mig": None,
             "gone": False,
             **facts,
@@ -147,6 +148,7 @@ def fake_nvml(monkeypatch: pytest.MonkeyPatch) -> FakeNvml:
         "nvmlDeviceGetTotalEnergyConsumption": fake.get("energy_mj"),
         "nvmlDeviceGetPowerUsage": fake.get("average_mw"),
         "nvmlDeviceGetEnforcedPowerLimit": fake.get("limit_mw"),
+        "nvmlDeviceGetCudaComputeCapability": fake.get("capability"),
         "nvmlDeviceGetMigMode": fake.get("mig"),
         "nvmlDeviceGetFieldValues": fake.fields,
     }.items():

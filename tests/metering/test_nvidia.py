@@ -51,6 +51,52 @@ def test_without_a_counter_power_is_integrated(fake_nvml: FakeNvml, clock: FakeC
     assert window.flags == []
 
 
+@pytest.mark.parametrize(
+    ("capability", "unseen"), [((8, 0), 0.75), ((9, 0), 0.75), ((8, 6), 0.0), (None, 0.0)]
+)
+@pytest.mark.parametrize("counts", [True, False])
+def test_what_a_sensor_does_not_look_at_is_in_the_error(
+    fake_nvml: FakeNvml,
+    clock: FakeClock,
+    capability: tuple[int, int] | None,
+    unseen: float,
+    *,
+    counts: bool,
+) -> None:
+    device = fake_nvml.add(
+        energy_mj=0 if counts else None, instant_mw=100_000, capability=capability
+    )
+    source = GpuSource(find_gpus().gpus, clock=clock)
+    with Meter([source], clock=clock).measure() as window:
+        for watts in (100, 100, 100, 300) * 10:
+            device["instant_mw"] = watts * 1000
+            if counts:
+                device["energy_mj"] += round(watts * SAMPLE_S * 1000)
+            play(source, clock, SAMPLE_S)
+    # Nineteen changes by 200 W within a sample's length, and one burst that hides between two.
+    sampled_j = 0.0 if counts else SAMPLE_S * (19 * 200.0 / 2 + 200.0)
+    missed_j = window.bounds_j.get("gpu:0", 0.0)
+    assert ("gpu:0" in window.bounds_j) == (not counts or unseen > 0)
+    # A mean of some 150 W over 4 s: unseen, it may have been 300 W.
+    assert missed_j == pytest.approx(unseen * 4.0 * 150.0 + sampled_j, rel=0.02, abs=1e-9)
+    assert window.error_j["gpu:0"] == pytest.approx(0.05 * window.total_j + missed_j)
+    assert ("looks at 25 % of the time" in source.domains[0].note) == (unseen > 0)
+
+
+def test_steady_work_loses_nothing_to_a_sensor_that_looks_part_of_the_time(
+    fake_nvml: FakeNvml, clock: FakeClock
+) -> None:
+    fake_nvml.add(energy_mj=None, capability=(8, 0))
+    dark = fake_nvml.add(capability=(8, 0), average_mw=None, limit_mw=400_000)
+    source = GpuSource(find_gpus().gpus, clock=clock)
+    with Meter([source], clock=clock).measure() as window:
+        for _ in range(20):
+            dark["energy_mj"] += 10_000
+            play(source, clock, SAMPLE_S)
+    assert window.bounds_j["gpu:0"] == pytest.approx(SAMPLE_S * 200.0)  # a burst, as everywhere
+    assert window.bounds_j["gpu:1"] == pytest.approx(0.75 * 2.0 * 800.0)  # nobody saw its power
+
+
 def test_time_between_windows_is_not_integrated(fake_nvml: FakeNvml, clock: FakeClock) -> None:
     fake_nvml.add(energy_mj=None)
     source = GpuSource(find_gpus().gpus, clock=clock)
