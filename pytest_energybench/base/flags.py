@@ -18,6 +18,7 @@ NOT_EXCLUSIVE = "not exclusive"
 SUSPENDED = "the machine was suspended"
 THROTTLED = "throttled"
 TRACED = "traced by"
+CHANGED = "machine changed"
 TOO_SHORT = "too short for this"
 INSIDE_ANOTHER = "inside a window of the process that started this one"
 OVERLAPS = "overlaps window"
@@ -38,6 +39,7 @@ MEANINGS: Mapping[str, str | None] = {
     SUSPENDED: BUSY,
     THROTTLED: BUSY,
     TRACED: BUSY,
+    CHANGED: BUSY,
     TOO_SHORT: SHORT,
     INSIDE_ANOTHER: None,
     OVERLAPS: None,
@@ -46,7 +48,7 @@ MEANINGS: Mapping[str, str | None] = {
     NOT_LOOKED_AT: None,
 }
 """Beginning of a flag -> why a round that has it decides nothing; None if it decides all the
-same. `throttled` is for meters of one's own."""
+same."""
 
 _BEGINNING = re.compile(rf"(?:\S+/)?(?:\S+: )?({'|'.join(map(re.escape, MEANINGS))})\b")
 """`host/` goes before on several hosts, `gpu:0: ` where a flag is of one domain."""

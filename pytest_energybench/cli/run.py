@@ -47,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="runs in one round's window, where one is too short for the meter; figures are per"
         " run (1)",
     )
+    add("--cooldown", metavar="TIME", help="how long to wait between rounds, unmetered (0 s)")
     add("-p", "--prepare", metavar="CMD", help="command to run before each round, unmetered")
     add(
         "-L",
@@ -130,6 +131,7 @@ def run(options: argparse.Namespace) -> int:
 def _run(
     options: argparse.Namespace, files: Sequence[tuple[str, Path | None]], to_stdout: bool
 ) -> int:
+    from pytest_energybench.gates.parse import parse_duration
     from pytest_energybench.measurement.command_cases import judge, metered_cases
     from pytest_energybench.metering.discovery import discover
     from pytest_energybench.metering.locks import Patience
@@ -141,6 +143,8 @@ def _run(
         patience=Patience(tell=_say),
         allow_missing=_names(options.allow_missing),
     )
+    if options.cooldown is not None:
+        meter.cooldown_s = _parsed("--cooldown", parse_duration, options.cooldown)
     made, failed = metered_cases(
         cases,
         meter,
@@ -287,6 +291,8 @@ def _as_run(options: argparse.Namespace, meter: Meter, cases: Sequence[Case]) ->
     from pytest_energybench.measurement.run_head import run_head
 
     settings = {"meters": options.meters or "auto", "rounds": options.rounds, **conditions()}
+    if meter.cooldown_s:
+        settings["cooldown_s"] = meter.cooldown_s
     if options.allow_missing:
         settings["allow_missing"] = options.allow_missing
     return replace(run_head(meter, settings, folder=Path.cwd()), cases=list(cases))

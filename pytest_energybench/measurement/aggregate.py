@@ -106,8 +106,12 @@ def round_of_call(window: Window, iterations: int) -> Round:
     )
 
 
-def sum_rounds(parts: Sequence[Window | Round]) -> Round:
-    """One round made of all that ran in it; an unknown part makes its total unknown."""
+def sum_rounds(parts: Sequence[Window | Round], flags: Sequence[str] = ()) -> Round:
+    """One round made of all that ran in it; an unknown part makes its total unknown.
+
+    Args:
+        flags: what there is to say of the whole round.
+    """
     return Round(
         started=parts[0].started,
         duration_s=sum(part.duration_s for part in parts),
@@ -115,7 +119,7 @@ def sum_rounds(parts: Sequence[Window | Round]) -> Round:
         idle_j=_by_domain(sum, [part.idle_j for part in parts]),
         total_j=known_sum(part.total_j for part in parts),
         iterations=max(part.iterations if isinstance(part, Round) else 1 for part in parts),
-        flags=noted(flag for part in parts for flag in part.flags),
+        flags=noted([*(flag for part in parts for flag in part.flags), *flags]),
     )
 
 

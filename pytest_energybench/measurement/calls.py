@@ -203,12 +203,15 @@ def metered_round(
 ) -> tuple[R, Window]:
     """One round of a call: what it returned last, and its window."""
     args, kwargs, function = call.prepare(), call.kwargs, call.function
+    watch = meter.begin_round()
     with meter.measure(call.name) as window:
         for _ in range(iterations - 1):
             function(*args, **kwargs)
         result = function(*args, **kwargs)
     checked(call.name, result)
-    return result, aggregate.window_record(window, round=number, idle=idle)
+    record = aggregate.window_record(window, round=number, idle=idle)
+    record.flags.extend(watch.flags() if watch is not None else ())
+    return result, record
 
 
 def interleaved_rounds(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -12,6 +13,9 @@ from pytest_energybench.measurement import aggregate
 from pytest_energybench.measurement.conditions import tracers
 from pytest_energybench.measurement.progress import Progress
 from pytest_energybench.results.model import Case, Comparison, Round, Scalar, Search, Series, Window
+
+if TYPE_CHECKING:
+    from pytest_energybench.metering.machine_state import RoundWatch
 
 __tracebackhide__ = True  # a user's mistake is shown at the user's line
 
@@ -37,6 +41,7 @@ class CaseBuilder:
         earlier: what earlier executions of the same test have shown (rounds, reruns).
         progress: hears what is being done.
         usual_tracers: those that the run's settings name; a window under another one says so.
+        watch: looks at the machine's state around the windows, where anything does.
     """
 
     case: Case
@@ -44,6 +49,7 @@ class CaseBuilder:
     pue: float = 1.0
     progress: Progress = field(default_factory=Progress)
     usual_tracers: Collection[str] = field(default_factory=tracers)
+    watch: RoundWatch | None = None
     windows: list[Window] = field(default_factory=list)
     further: int = 0
     called: list[tuple[Window, int]] = field(default_factory=list)
@@ -58,6 +64,7 @@ class CaseBuilder:
     _names: set[str] = field(default_factory=set)
     _tracers: set[str] = field(default_factory=set)
     _sums: dict[tuple[str, str], int] = field(default_factory=dict)
+    _seen: tuple[int, list[str]] = field(default_factory=lambda: (0, []))
 
     @property
     def empty(self) -> bool:
@@ -160,10 +167,11 @@ class CaseBuilder:
 
     def _rounds(self) -> list[Round]:
         plain = [window for window in self.windows if window.place == "counted"]
+        seen = self._seen_flags() if plain else []
         if not self.called:
-            made = [aggregate.sum_rounds(plain)] if plain else []
+            made = [aggregate.sum_rounds(plain, seen)] if plain else []
         else:
-            made = self._called_rounds(plain)
+            made = self._called_rounds(plain, seen)
         made = [msgspec.structs.replace(each, units=dict(self.units)) for each in made]
         if len(made) == 1:  # what was recorded once is of that round; of several it is of none
             seed = self.metrics.get("seed")
@@ -174,7 +182,15 @@ class CaseBuilder:
             ]
         return made
 
-    def _called_rounds(self, plain: Sequence[Window]) -> list[Round]:
+    def _seen_flags(self) -> list[str]:
+        """What there is to say of the machine around all windows so far; looked at anew only where
+        one was added."""
+        windows = len(self.windows) + self.further
+        if self.watch is not None and self._seen[0] < windows:
+            self._seen = windows, self.watch.flags()
+        return self._seen[1]
+
+    def _called_rounds(self, plain: Sequence[Window], seen: Sequence[str]) -> list[Round]:
         return [
             aggregate.sum_rounds(
                 [
@@ -184,7 +200,8 @@ class CaseBuilder:
                         for window, iterations in self.called
                         if window.round == number
                     ),
-                ]
+                ],
+                seen,
             )
             for number in range(self._round_count())
         ]

@@ -9,6 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
+from pytest_energybench.metering.machine_state import cpu_settings
 from pytest_energybench.results.model import Scalar
 
 _TOOLS = range(6)
@@ -25,9 +26,7 @@ def conditions(root: Path = Path("/")) -> dict[str, Scalar]:
         "tracer": ", ".join(tracers()) or None,
         "optimize": sys.flags.optimize or None,
         "dev_mode": sys.flags.dev_mode or None,
-        "cpu_governor": _governor(root),
-        "cpu_turbo": _turbo(root),
-        "power_source": _power_source(root),
+        **{name.replace(" ", "_"): value for name, value in cpu_settings(root).items()},
     }
     return {name: value for name, value in found.items() if value is not None}
 
@@ -49,34 +48,3 @@ def _named(hook: object) -> str:
     """The package that a tracing function comes from: `coverage`, `bdb`, `pydevd`."""
     module = getattr(hook, "__module__", None) or type(hook).__module__
     return str(module).partition(".")[0].strip("_") or "unknown"
-
-
-def _governor(root: Path) -> str | None:
-    policies = (root / "sys/devices/system/cpu/cpufreq").glob("policy*/scaling_governor")
-    names = {name for each in policies if (name := _read(each))}
-    return ", ".join(sorted(names)) or None
-
-
-def _turbo(root: Path) -> str | None:
-    cpu = root / "sys/devices/system/cpu"
-    off = {"1": "off", "0": "on"}.get(_read(cpu / "intel_pstate/no_turbo"))
-    return off or {"1": "on", "0": "off"}.get(_read(cpu / "cpufreq/boost"))
-
-
-def _power_source(root: Path) -> str | None:
-    """`mains` or `battery`; None if there is no battery to run on."""
-    states = [
-        _read(supply / "status")
-        for supply in (root / "sys/class/power_supply").glob("*")
-        if _read(supply / "type") == "Battery" and _read(supply / "scope") != "Device"
-    ]
-    if not states:
-        return None
-    return "battery" if "Discharging" in states else "mains"
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text("ascii", "replace").strip()
-    except OSError:
-        return ""

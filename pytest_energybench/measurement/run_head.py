@@ -44,6 +44,7 @@ def run_head(
             "version": __version__,
             **{name: limit for name, limit in limits.items() if limit is not None},
             **told_power(),
+            **(meter.watch.facts() if meter.watch is not None else {}),
             **settings,
             **({"without": ",".join(left_out)} if left_out else {}),
         },

@@ -17,6 +17,7 @@ from pytest_energybench.measurement.progress import Phase
 
 if TYPE_CHECKING:
     from pytest_energybench.metering.idle import IdlePower
+    from pytest_energybench.metering.machine_state import RoundWatch
     from pytest_energybench.metering.window import Window
 
 __tracebackhide__ = True  # a user's mistake is shown at the user's line
@@ -52,14 +53,22 @@ class OpenWindows:
     the earlier one counts, and of the later one what comes after it.
     """
 
-    def __init__(self, draft: CaseBuilder, idle: Callable[[], IdlePower | None]) -> None:
+    def __init__(
+        self,
+        draft: CaseBuilder,
+        idle: Callable[[], IdlePower | None],
+        begin_round: Callable[[], RoundWatch | None],
+    ) -> None:
         """
         Args:
             draft: gets a record of each window that was left; its progress hears what is open.
             idle: power of the idle machine, None if it isn't to be subtracted.
+            begin_round: called before the first window; `Meter.begin_round`.
         """
         self._draft = draft
         self._idle = idle
+        self._begin_round = begin_round
+        self._has_begun = False
         self._progress = draft.progress
         self._mutex = threading.Lock()
         self._open: list[_Open] = []
@@ -141,6 +150,9 @@ class OpenWindows:
         self._unentered.pop(id(window), None)
         self._draft.see_tracers()
         with self._progress.phase(WAITING):
+            if not (self._has_begun or self._calls):  # a call begins its rounds itself
+                self._has_begun = True
+                self._draft.watch = self._begin_round()
             window.__enter__()
         entry = _Open(window, place, self._progress.begin(window.name, window))
         with self._mutex:

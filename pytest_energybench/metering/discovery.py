@@ -11,6 +11,7 @@ from pytest_energybench.metering.cpu_time import CpuTime, cpu_time
 from pytest_energybench.metering.errors import MeterError, Problem
 from pytest_energybench.metering.load_monitor import LoadMonitor
 from pytest_energybench.metering.locks import MachineLock, Patience
+from pytest_energybench.metering.machine_state import MachineWatch
 from pytest_energybench.metering.meter import Meter
 from pytest_energybench.metering.source import Domain, Source
 
@@ -83,6 +84,7 @@ def discover(
         problems=problems,
         exclusion=MachineLock(devices, patience=patience) if exclusive else None,
         load=LoadMonitor(cpu, clock=clock),
+        watch=MachineWatch([g for s in sources for g in getattr(s, "gpus", ())], clock=clock),
         allow_missing=allow_missing,
     )
 

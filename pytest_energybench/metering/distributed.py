@@ -77,6 +77,7 @@ class JointMeter(Meter):
             clock=own._clock,
             exclusion=own._exclusion,
             load=own._load,
+            watch=own.watch,
             allow_missing=own.allow_missing,
         )
         self.peers = peers

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from pytest_energybench.base.flags import OVERLAPS, SUSPENDED, TOO_SHORT
 from pytest_energybench.metering.clock import SHORTEST_SLEEP_S, SYSTEM_CLOCK, Clock
@@ -28,6 +28,9 @@ from pytest_energybench.metering.source import (
 )
 from pytest_energybench.metering.window import Edge, Window
 
+if TYPE_CHECKING:
+    from pytest_energybench.metering.machine_state import MachineWatch, RoundWatch
+
 __tracebackhide__ = True  # a user's mistake is shown at the user's line
 
 T = TypeVar("T")
@@ -42,6 +45,8 @@ class Meter:
         provenance: domain name -> `measured`, `integrated` or `estimated`.
         problems: what can't be metered here, why, and the remedy; one line each.
         allow_missing: names of domains whose loss doesn't make a total unknown.
+        watch: looks at the machine's state around each round, where anything does.
+        cooldown_s: seconds to wait between rounds.
         still_after_s: domain -> seconds of a window from which on it should have counted: nothing
             that is switched on draws 0 W, so a counter that missed all its updates has no figure,
             nor has one that doesn't say when it is updated.
@@ -55,6 +60,7 @@ class Meter:
         problems: Sequence[str] = (),
         exclusion: MachineLock | None = None,
         load: LoadMonitor | None = None,
+        watch: MachineWatch | None = None,
         allow_missing: Collection[str] = (),
     ) -> None:
         """
@@ -65,6 +71,7 @@ class Meter:
             problems: what discovery could not offer.
             exclusion: keeps other processes' windows away; windows may overlap without it.
             load: looks for other processes' load; it isn't looked for without it.
+            watch: looks at the machine's state around each round; nothing does without it.
             allow_missing: domains that totals may go without.
 
         Raises:
@@ -89,6 +96,9 @@ class Meter:
         self._clock = clock
         self._exclusion = exclusion
         self._load = load
+        self.watch = watch
+        self.cooldown_s = 0.0
+        self._has_begun = False
         self._readers = tuple(source.read for source in self.sources)
         self._judges = tuple(s for s in self.sources if isinstance(s, Judging))
         self._samplers = tuple(s for s in self.sources if isinstance(s, Sampling))
@@ -123,8 +133,17 @@ class Meter:
             clock=self._clock,
             exclusion=self._exclusion,
             load=self._load,
+            watch=self.watch,
             allow_missing=self.allow_missing,
         )
+
+    def begin_round(self) -> RoundWatch | None:
+        """Before a round's first window: let the machine cool down after the round before it, and
+        look at its state, which nobody watches where this is None."""
+        if self._has_begun and self.cooldown_s:
+            SYSTEM_CLOCK.sleep(self.cooldown_s)
+        self._has_begun = True
+        return None if self.watch is None else self.watch.begin_round()
 
     def agree(self, value: T) -> T:
         """A decision that follows from figures; the same for all, where several processes meter."""

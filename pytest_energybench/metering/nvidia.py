@@ -169,6 +169,7 @@ class GpuSource:
         self._never = {name: Loss(why, clock.monotonic()) for name, why in lost.items()}
         self._lost = dict(self._never)
         self._channels = [_Channel(gpu) for gpu in gpus]
+        self.gpus = tuple(gpus)
         self.gpu_names = tuple(gpu.name for gpu in gpus)
         self.domains: Sequence[Domain] = tuple(
             Domain(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from pytest_energybench.base.system import LINUX, WINDOWS
 from pytest_energybench.base.text import sanitize
 from pytest_energybench.exceptions import EnergyBenchError
 from pytest_energybench.metering.errors import Problem
 from pytest_energybench.metering.locks import Patience
+
+T = TypeVar("T")
 
 VARIABLE = "CUDA_VISIBLE_DEVICES"
 """Indices or UUIDs, the latter as short as is still unique; unset means all, empty means none; the
@@ -103,6 +105,28 @@ class NvmlFailedError(EnergyBenchError, OSError):
     """NVML answered with an error, e.g. because the device fell off the bus."""
 
 
+_SLOWDOWNS = {0x40: "too hot", 0x20: "too hot", 0x80: "external power brake", 0x08: "slowdown"}
+"""Bits of nvmlDeviceGetCurrentClocksThrottleReasons that are no way to work by: HW thermal, SW
+thermal, HW power brake, HW slowdown of any cause. At its power limit a GPU is at each full load."""
+
+
+class GpuState(NamedTuple):
+    """A GPU at one moment; what it doesn't tell is None.
+
+    Attributes:
+        clock_mhz: of its multiprocessors.
+        limit_w: the most it may draw; 0.0 if it doesn't say.
+        slowdown: why it slows itself down right now; empty if it doesn't.
+        slowed_s: seconds for which heat has slowed it down since the driver was loaded.
+    """
+
+    temperature_c: int | None
+    clock_mhz: int | None
+    limit_w: float
+    slowdown: str
+    slowed_s: float | None
+
+
 class Gpu:
     """One GPU.
 
@@ -182,6 +206,25 @@ class Gpu:
         except self._nvml.NVMLError:  # not supported
             return 0.0
         return limit_w if limit_w <= MOST_WATTS else 0.0
+
+    def state(self) -> GpuState:
+        """Temperature, clock, limit and what slows it down, now."""
+        nvml, handle = self._nvml, self._handle
+        reasons = self._told(nvml.nvmlDeviceGetCurrentClocksThrottleReasons, handle) or 0
+        heat = self._told(nvml.nvmlDeviceGetViolationStatus, handle, nvml.NVML_PERF_POLICY_THERMAL)
+        return GpuState(
+            self._told(nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU),
+            self._told(nvml.nvmlDeviceGetClockInfo, handle, nvml.NVML_CLOCK_SM),
+            self._limit_w(),
+            next((word for bit, word in _SLOWDOWNS.items() if reasons & bit), ""),
+            None if heat is None else heat.violationTime / 1e9,
+        )
+
+    def _told(self, ask: Callable[..., T], *args: object) -> T | None:
+        try:
+            return ask(*args)
+        except self._nvml.NVMLError:  # not supported, or gone: its meter tells
+            return None
 
     @property
     def most_w(self) -> float:

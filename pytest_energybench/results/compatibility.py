@@ -10,7 +10,16 @@ import msgspec
 from pytest_energybench.results.model import Case, Host, Machine, MeterInfo, Run, Scalar
 
 IRRELEVANT_SETTINGS = frozenset(
-    {"allow_missing", "pue", "carbon_intensity", "carbon_intensity_source", "rounds", "version"}
+    {
+        "allow_missing",
+        "carbon_intensity",
+        "carbon_intensity_source",
+        "gpu_clock_mhz",
+        "gpu_temperature_c",
+        "pue",
+        "rounds",
+        "version",
+    }
 )
 """Settings that don't change what a case's IT energy is an energy of; which domains are missing is
 seen by the meters."""

@@ -28,6 +28,7 @@ class EnergyConfig:
         budgets: the budgets file, None if there is none.
         compare: name of a stored run, an absolute path, or `history:K[@BRANCH]`.
         wait: seconds that a window waits for the machine.
+        cooldown: seconds between rounds.
         margin: relative increase over a stored run that is tolerated (0.03 is 3 %).
         shard: index from 1, and number of shards.
         ray: address of the Ray cluster that runs the tests, or `local`; None runs them here.
@@ -44,6 +45,7 @@ class EnergyConfig:
     hostname: bool
     idle: str
     wait: float
+    cooldown: float
     rounds: int
     budgets: Path | None
     strict_budgets: bool

@@ -91,7 +91,7 @@ class Energy:
         self._interleaved = interleaved
         self._allow_mismatch = allow_mismatch
         self._follows = follows
-        self.windows = OpenWindows(draft, idle)
+        self.windows = OpenWindows(draft, idle, lambda: meter().begin_round())
 
     # ---- measuring ------------------------------------------------------------------------
 

@@ -30,9 +30,11 @@ def session_meter(
     if options.disable or not role.meters_here():
         return Meter(())
     try:
-        return role.meter(partial(_own_meter, config, options, tell))
+        meter = role.meter(partial(_own_meter, config, options, tell))
     except MeterError as error:
         raise pytest.UsageError(f"--energy-meters={options.meters}: {error}") from None
+    meter.cooldown_s = options.cooldown
+    return meter
 
 
 @real_files()

@@ -190,6 +190,15 @@ OPTIONS = (
         number=True,
     ),
     Option(
+        "cooldown",
+        "how long to wait between rounds, outside of any window, so that the machine cools down"
+        " (default: 0 s)",
+        default=0.0,
+        metavar="TIME",
+        parse=_duration,
+        number=True,
+    ),
+    Option(
         "rounds",
         "run every metered test this many times, interleaved within its group, as one case"
         " (default: 1)",

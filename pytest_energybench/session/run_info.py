@@ -42,6 +42,8 @@ def _settings(
         "rounds": options.rounds,
         **conditions,
     }
+    if options.cooldown:
+        settings["cooldown_s"] = options.cooldown
     if options.allow_missing:
         settings["allow_missing"] = ",".join(options.allow_missing)
     for given in config.hook.pytest_energy_settings(config=config):

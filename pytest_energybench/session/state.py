@@ -168,7 +168,8 @@ class EnergySession:
 
         One of them may replace the file system.
         """
-        _ = self.meter, self.gates, self.idle
+        watch = self.meter.watch
+        _ = watch and watch.first, self.gates, self.idle
 
     @cached_property
     def meter(self) -> Meter:
