@@ -64,6 +64,9 @@ Beyond figures, from the tools' documentation.
 hyperfine: time less that of the shell's own start, warnings of outliers, shell completion. \
 perf stat: instructions, cache misses and other events beside energy. Eco-CI: a CI job's steps \
 without a wrapper around each. None of them has a gate that knows when it can't decide. |
+| a steady machine | [flags and rests](how-to/steady-the-machine.md) | Zeus, perf stat | \
+Zeus: sets GPU clocks and power limits, and searches for those that cost least; this only looks. \
+perf stat: `-r N` with a spread, and no rest between runs. |
 """
 
 TRIAL = """

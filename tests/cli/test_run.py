@@ -18,6 +18,7 @@ import pytest
 from pytest_energybench.base.system import LINUX
 from pytest_energybench.cli import main
 from pytest_energybench.metering import discovery
+from pytest_energybench.metering.clock import SystemClock
 from pytest_energybench.metering.custom import CounterSource
 from pytest_energybench.metering.meter import Meter
 from pytest_energybench.results.run_file import read_run
@@ -227,6 +228,7 @@ def test_output_and_input_are_those_of_one_run_only(capfd: pytest.CaptureFixture
         (["--budget=40", "--", "true"], "--budget: '40' is not"),
         (["--margin=3", "--", "true"], "--margin: '3' is not a percentage"),
         (["--fail-on=x", "--", "true"], "--fail-on: 'x' is nothing to fail on"),
+        (["--cooldown=x", "--", "true"], "--cooldown: 'x' is not"),
         (["--timeout=x", "--", "true"], "--timeout: 'x' is not"),
         (["--input=no", "--", "true"], "--input: there is no file no"),
         (["--export=x=y", "--", "true"], "'x' is no format: one of json, html,"),
@@ -240,6 +242,15 @@ def test_a_mistake_is_told_in_a_line_before_anything_runs(
     assert run(*args) == 4
     (line,) = capfd.readouterr().err.splitlines()
     assert says in line
+
+
+def test_the_machine_cools_down_between_all_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(SystemClock, "sleep", staticmethod(slept.append))
+    args = ["--cooldown=2 min", "-r2", "--compare", "true", "--export=json=r.json"]
+    assert run(*args, *uses(5)) == 0
+    assert [each for each in slept if each == 120.0] == [120.0] * 3
+    assert read_run("r.json").settings["cooldown_s"] == 120.0
 
 
 def test_iterations_are_per_run_and_a_command_against_itself_is_two_cases() -> None:

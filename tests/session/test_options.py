@@ -35,6 +35,7 @@ def test_every_option_has_an_ini_twin(pytester: pytest.Pytester) -> None:
         energy_hostname = true
         energy_idle = subtract
         energy_wait = 10 min
+        energy_cooldown = 30 s
         energy_rounds = 5
         energy_budgets = limits.toml
         energy_strict_budgets = true
@@ -68,6 +69,7 @@ def test_every_option_has_an_ini_twin(pytester: pytest.Pytester) -> None:
         hostname=True,
         idle="subtract",
         wait=600.0,
+        cooldown=30.0,
         rounds=5,
         budgets=pytester.path / "limits.toml",
         strict_budgets=True,
