@@ -157,8 +157,10 @@ def _run(
     if any(case.rounds for case in run.cases):
         _show(run, to_stdout)
     if failed is not None:
-        for line in f"energybench run: {failed}\nno file is written".splitlines():
+        for line in f"energybench run: {failed}".splitlines():
             _say(line)
+        if files:
+            _say("no file is written")
         return COMMAND_FAILED
     for form, file in files:
         _write(run, form, file)

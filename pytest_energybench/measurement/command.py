@@ -30,6 +30,8 @@ SETTLE_S = 0.5
 """A pipeline's last process may end a moment after the first: so long the window waits for it."""
 GRACE_S = 2.0
 """From SIGTERM to SIGKILL."""
+MOST_ATTEMPTS = 3
+"""To end what starts others while it is ended."""
 LAST_LINES = 10
 """Of what a silent command that failed wrote to its standard error."""
 
@@ -209,7 +211,8 @@ class Tree:
         return found
 
     def end(self) -> None:
-        """End all of it: politely, then at once. What is started meanwhile is ended as well."""
+        """End all of it: politely, then at once. What is started meanwhile is ended as well, and
+        what may not be ended (another user's, by `sudo`) is left after a while."""
         import psutil
 
         until = SYSTEM_CLOCK.monotonic() + GRACE_S
@@ -219,7 +222,8 @@ class Tree:
             while self.left() and SYSTEM_CLOCK.monotonic() < until:
                 SYSTEM_CLOCK.sleep(0.01)
         finally:  # a second Ctrl-C doesn't wait
-            while left := self.left():
+            for _ in range(MOST_ATTEMPTS):
+                left = self.left()
                 for process in left:
                     _try(process.kill)
                 psutil.wait_procs(left, timeout=GRACE_S)

@@ -17,6 +17,7 @@ import pytest
 
 from pytest_energybench.base.system import LINUX
 from pytest_energybench.cli import main
+from pytest_energybench.measurement import command
 from pytest_energybench.metering import discovery
 from pytest_energybench.metering.clock import SystemClock
 from pytest_energybench.metering.custom import CounterSource
@@ -189,8 +190,8 @@ def test_an_interrupt_ends_the_whole_tree_and_leaves_what_was_there(
     code = "import sys; from pytest_energybench.cli import main; sys.exit(main(sys.argv[1:]))"
     args = ["run", "--meters=estimate", "--export=json=old.json"]
     tree = uses(5, "sh -c 'sleep 60' & echo $! > pid; setsid sleep 60 & echo $! >> pid; wait")
-    command = [sys.executable, "-c", code, *args, *tree]
-    started = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=hear_ctrl_c)
+    words = [sys.executable, "-c", code, *args, *tree]
+    started = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, preexec_fn=hear_ctrl_c)
     until = time.monotonic() + 60
     while not (Path("pid").exists() and Path("pid").read_text().count("\n") == 2):
         assert time.monotonic() < until
@@ -204,6 +205,13 @@ def test_an_interrupt_ends_the_whole_tree_and_leaves_what_was_there(
     )
     assert not any(psutil.pid_exists(int(pid)) for pid in Path("pid").read_text().split())
     assert Path("old.json").read_text() == "there before"
+
+
+def test_what_ignores_sigterm_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "GRACE_S", 0.05)
+    stubborn = "trap '' TERM; echo $$ > pid; while :; do sleep 0.05; done"
+    assert run("--timeout=0.3 s", *uses(5, stubborn)) == 3
+    assert not psutil.pid_exists(int(Path("pid").read_text()))
 
 
 def test_output_and_input_are_those_of_one_run_only(capfd: pytest.CaptureFixture[str]) -> None:
