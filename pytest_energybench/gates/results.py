@@ -119,7 +119,7 @@ def _result(case: Case) -> Result:
         if case.errors:
             return msgspec.structs.replace(worst, kind="fail")
         return Result(kind="fail", reason=NOT_JUDGED, text=f"the test ended as {case.outcome}")
-    if case.outcome == "skipped" and not found:
+    if case.outcome == "skipped" and worst.kind == "pass":
         return Result(kind="unknown", reason=NOT_JUDGED, text="the test was skipped")
     return worst
 

@@ -149,6 +149,8 @@ def test_a_test_that_failed_otherwise_fails_whatever_its_rules_came_to():
     assert result(PASS, OVER, outcome="failed") == ("fail", "over budget")
     assert result(outcome="error", errors=["the worker died"]) == ("fail", "not measured")
     assert result(outcome="skipped") == ("unknown", "not judged")
+    assert result(PASS, outcome="skipped") == ("unknown", "not judged")
+    assert result(NOISY, outcome="skipped") == ("unknown", "too noisy")
 
 
 def test_an_energy_that_went_wrong_is_no_pass():
