@@ -22,7 +22,7 @@ from pytest_energybench.experiment.compression.plan import (
     Retrain,
 )
 from pytest_energybench.experiment.compression.targets import compressed_weights
-from pytest_energybench.experiment.training import cpu_kernels
+from pytest_energybench.experiment.training import kernel_choice
 from pytest_energybench.experiment.training.autocast import ScaledSGD, autocasting
 from pytest_energybench.experiment.training.datasets.data import Splits
 from pytest_energybench.experiment.training.distributed import current
@@ -203,7 +203,7 @@ def warm_up(
     dtype = running_type(model)
     ranks = current()
     order = generator(settings.seed)
-    with cpu_kernels.timing() as timed, in_training(model, settings.seed, device) as running:
+    with kernel_choice.timing() as timed, in_training(model, settings.seed, device) as running:
         model.train()
         for images, labels in data.train.shuffled(
             settings.batch_size, order, settings.batch_size, ranks.share

@@ -1,20 +1,17 @@
-"""The ways in which a CPU can compute a layer, and which of them is the quickest for a shape.
+"""The ways in which a CPU can compute a layer.
 
 torch's own kernels are slow in places, and where depends on the processor, the number type and the
 version of oneDNN: a bfloat16 weight gradient can take longer than in float32. So each direction of
 a layer's call (its result, the gradient by its input, the gradient by its weight) has several ways,
-and the quickest is found by timing all of them on tensors of that shape. Ways are offered to
-float32 and to narrow types alike, so that no method trains with kernels that the baseline lacks.
-`docs/design-notes.md` has measurements.
+of which `kernel_choice` takes the quickest. Ways are offered to float32 and to narrow types alike,
+so that no method trains with kernels that the baseline lacks. `docs/design-notes.md` has
+measurements.
 """
 
 from __future__ import annotations
 
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Final, NamedTuple
 
@@ -26,13 +23,6 @@ OWN: Final = "torch's own"
 FLOAT32: Final = "float32"
 PRODUCT: Final = "matrix product"
 TOEPLITZ: Final = "matrix per channel"
-
-WORTH_IT: Final = 0.85
-"""Another way is taken if it needs at most this share of the time of torch's own: what noise
-decides should stay as it is."""
-
-TRIES: Final = 3
-"""Runs of each way, of which the quickest counts; the first one before them does not."""
 
 MOST_ELEMENTS: Final = 1 << 24
 """Numbers in the largest matrix that a way may build (64 MiB in float32)."""
@@ -86,14 +76,6 @@ Kernel = Callable[[Call, Tensor, Tensor], Tensor]
 images); biases are added outside."""
 
 
-class Ways(NamedTuple):
-    """The chosen way of each direction, by name."""
-
-    forward: str = OWN
-    by_input: str = OWN
-    by_weight: str = OWN
-
-
 def forward_own(call: Call, images: Tensor, weight: Tensor) -> Tensor:
     if call.linear:
         return functional.linear(images, weight)
@@ -121,8 +103,18 @@ def forward_product(call: Call, images: Tensor, weight: Tensor) -> Tensor:
 
 
 def by_input_product(call: Call, gradient: Tensor, weight: Tensor) -> Tensor:
-    """The gradient convolved with the kernels turned round: `forward_product` of that layer."""
-    return forward_product(_turned(call), gradient, weight.flip(2, 3).transpose(0, 1))
+    """The gradient convolved with the kernels turned round: `forward_product` of that layer. Where
+    kernels lie side by side, one matrix product gives all tiles of the images."""
+    if not _in_tiles(call):
+        return forward_product(_turned(call), gradient, weight.flip(2, 3).transpose(0, 1))
+    out, channels, height, width = call.weight
+    batch, _, rows, columns = call.result
+    kernels = weight.permute(0, 2, 3, 1).reshape(out, -1)
+    tiles = _rows(gradient.permute(0, 2, 3, 1)) @ kernels
+    result, pixels = _empty_images(call.images, call.dtype)
+    by_tile = pixels.view(batch, rows, height, columns, width, channels).transpose(2, 3)
+    by_tile.copy_(tiles.view(batch, rows, columns, height, width, channels))
+    return result
 
 
 def by_weight_product(call: Call, gradient: Tensor, images: Tensor) -> Tensor:
@@ -180,7 +172,9 @@ def by_input_toeplitz(call: Call, gradient: Tensor, weight: Tensor) -> Tensor:
 
 def by_weight_toeplitz(call: Call, gradient: Tensor, images: Tensor) -> Tensor:
     channels, _, height, width = call.weight
-    pairs = torch.bmm(_by_channel(gradient).transpose(1, 2), _by_channel(images))
+    # Of views in float32 torch would multiply matrix by matrix, each through a copy.
+    left = _by_channel(gradient).transpose(1, 2).contiguous()
+    pairs = torch.bmm(left, _by_channel(images).contiguous())
     taps = height * width
     exact = torch.promote_types(call.dtype, torch.float32)
     summed = torch.zeros(channels, taps + 1, dtype=exact)
@@ -281,7 +275,17 @@ def _fits_forward_product(call: Call) -> bool:
     return _fits_product(call) and call.result[2] * call.result[3] <= SMALL_MAP
 
 
+def _in_tiles(call: Call) -> bool:
+    """Whether every pixel of the images is in exactly one kernel's place, of several pixels."""
+    if call.linear or call.groups != 1 or any(call.padding) or call.stride == (1, 1):
+        return False
+    whole = all(side % step == 0 for side, step in zip(call.images[2:], call.stride, strict=True))
+    return whole and call.stride == call.weight[2:]
+
+
 def _fits_by_input_product(call: Call) -> bool:
+    if _in_tiles(call):
+        return _fits_product(call)
     if call.linear or call.stride != (1, 1):
         return False
     turned = _turned(call)
@@ -325,108 +329,3 @@ BY_WEIGHT: Final[Mapping[str, Way]] = {
     PRODUCT: Way(by_weight_product, _fits_product),
     TOEPLITZ: Way(by_weight_toeplitz, _fits_toeplitz),
 }
-
-
-@dataclass(slots=True)
-class Timed:
-    """What the layers of one model were computed with, filled while `timing` is open."""
-
-    layers: dict[int, tuple[Call, Ways]] = field(default_factory=dict)
-
-    def facts(self) -> dict[str, str]:
-        """For the report: for each direction, how many layers take which way."""
-        return {
-            f"kernels_{direction}": ", ".join(
-                f"{name}: {count}" for name, count in sorted(Counter(names).items())
-            )
-            for direction, names in zip(
-                Ways._fields,
-                zip(*(self._named(*each) for each in self.layers.values()), strict=True),
-                strict=False,
-            )
-        }
-
-    @staticmethod
-    def _named(call: Call, ways: Ways) -> tuple[str, ...]:
-        """The ways by their number type where they are torch's own."""
-        own = str(call.dtype).removeprefix("torch.")
-        return tuple(own if way == OWN else way for way in ways)
-
-
-_known: dict[Call, Ways] = {}
-"""Found once per process: all cases of a run train with the same kernels."""
-
-_timed: Timed | None = None
-
-
-@contextmanager
-def timing() -> Iterator[Timed]:
-    """Within, a layer's call of a shape that is not known yet is timed; outside, such a call runs
-    torch's own kernels. Not for a metered window."""
-    global _timed
-    before, _timed = _timed, Timed()
-    try:
-        yield _timed
-    finally:
-        _timed = before
-
-
-def ways(call: Call, layer: object) -> Ways:
-    """The quickest way of each direction of `call`, which `layer` is about to make."""
-    if _timed is None:
-        return _known.get(call, Ways())
-    if call not in _known:
-        _known[call] = quickest(call)
-    if call.trains:
-        _timed.layers[id(layer)] = call, _known[call]
-    return _known[call]
-
-
-def quickest(call: Call, seconds: Callable[[Callable[[], object]], float] | None = None) -> Ways:
-    """Time all ways that serve `call` on random tensors; `seconds` measures one of them."""
-    measure = seconds or _least_seconds
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        images, weight, gradient = (
-            _random(shape, call.dtype) for shape in (call.images, call.weight, call.result)
-        )
-        forward = _quickest(FORWARD, call, images, weight, measure)
-        if not call.trains:
-            return Ways(forward)
-        return Ways(
-            forward,
-            _quickest(BY_INPUT, call, gradient, weight, measure),
-            _quickest(BY_WEIGHT, call, gradient, images, measure),
-        )
-
-
-def _quickest(
-    table: Mapping[str, Way],
-    call: Call,
-    first: Tensor,
-    second: Tensor,
-    seconds: Callable[[Callable[[], object]], float],
-) -> str:
-    candidates = {name: way.run for name, way in table.items() if way.suits(call)}
-    if len(candidates) == 1:
-        return OWN
-    times = {
-        name: seconds(lambda run=run: run(call, first, second))  # type: ignore[misc]
-        for name, run in candidates.items()
-    }
-    best = min(times, key=lambda name: times[name])
-    return best if times[best] <= WORTH_IT * times[OWN] else OWN
-
-
-def _least_seconds(run: Callable[[], object]) -> float:
-    run()
-    times = []
-    for _ in range(TRIES):
-        began = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - began)
-    return min(times)
-
-
-def _random(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    tensor = torch.randn(shape).to(dtype)
-    return tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor

@@ -1,8 +1,8 @@
 """Convolutions and linear layers that train with the quickest kernels a CPU has for them.
 
-`cpu_kernels` knows the ways and chooses. A linear layer's weight gradient goes straight into the
-one that is kept: torch makes it anew and adds it, which is fresh memory in every step, page by
-page, and for a large layer most of the step.
+`cpu_kernels` knows the ways and `kernel_choice` chooses. A linear layer's weight gradient goes
+straight into the one that is kept: torch makes it anew and adds it, which is fresh memory in every
+step, page by page, and for a large layer most of the step.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pytest_energybench.experiment.training import cpu_kernels
+from pytest_energybench.experiment.training import kernel_choice
 from pytest_energybench.experiment.training.autocast import Autocast
 from pytest_energybench.experiment.training.cpu_kernels import (
     BY_INPUT,
@@ -23,8 +23,8 @@ from pytest_energybench.experiment.training.cpu_kernels import (
     FORWARD,
     OWN,
     Call,
-    Ways,
 )
+from pytest_energybench.experiment.training.kernel_choice import Ways
 
 
 class QuickConv2d(nn.Conv2d):
@@ -40,7 +40,7 @@ class QuickConv2d(nn.Conv2d):
             self.groups,
             torch.is_grad_enabled() and weight.requires_grad,
         )
-        ways = cpu_kernels.ways(call, self)
+        ways = kernel_choice.ways(call, self)
         if ways != Ways():
             result: Tensor = _Convolution.apply(input, weight, bias, call, ways)
             return result
@@ -57,7 +57,7 @@ class QuickLinear(nn.Linear):
             return super().forward(input)
         rows = input.reshape(-1, input.shape[-1])
         call = Call(tuple(rows.shape), tuple(self.weight.shape), self.weight.dtype)
-        ways = cpu_kernels.ways(call, self)
+        ways = kernel_choice.ways(call, self)
         result: Tensor = _Linear.apply(rows, self.weight, self.bias, call, ways)
         return result.view(*input.shape[:-1], -1)
 

@@ -19,7 +19,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from pytest_energybench.experiment.training import cache, cpu_kernels
+from pytest_energybench.experiment.training import cache, kernel_choice
 from pytest_energybench.experiment.training.cpu_layers import quick_layers
 from pytest_energybench.experiment.training.datasets.data import Batch, Data
 from pytest_energybench.experiment.training.errors import DivergedError
@@ -132,7 +132,7 @@ def _train(
     recipe = RECIPES.get(name, Recipe())
     order = generator(seed)
     accuracy = 0.0
-    with seeded(seed, device), cpu_kernels.timing():
+    with seeded(seed, device), kernel_choice.timing():
         model = _random(name, data, recipe).to(device)
         updater = MasterWeights(model, dtype, _adamw)
         handed_over = False

@@ -1,14 +1,11 @@
-"""Every way of a layer's call against torch's own, and which one is chosen."""
+"""Every way of a layer's call against torch's own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from pytest_energybench.experiment.training import cpu_kernels
 from pytest_energybench.experiment.training.cpu_kernels import (
     BY_INPUT,
     BY_WEIGHT,
@@ -18,8 +15,6 @@ from pytest_energybench.experiment.training.cpu_kernels import (
     PRODUCT,
     TOEPLITZ,
     Call,
-    Ways,
-    quickest,
 )
 
 CONVOLUTION = Call((5, 16, 7, 7), (8, 16, 3, 3), torch.float64, (1, 1), (1, 1))
@@ -30,6 +25,7 @@ CALLS = [
     CONVOLUTION._replace(stride=(2, 2)),
     CONVOLUTION._replace(weight=(8, 16, 1, 7), padding=(0, 3)),
     CONVOLUTION._replace(weight=(8, 16, 5, 3), padding=(2, 0), stride=(2, 1)),
+    CONVOLUTION._replace(images=(5, 16, 6, 4), weight=(8, 16, 3, 2), padding=(0, 0), stride=(3, 2)),
     CONVOLUTION._replace(weight=(16, 4, 3, 3), groups=4),
     CONVOLUTION._replace(weight=(16, 1, 7, 7), padding=(3, 3), groups=16),
     CONVOLUTION._replace(images=(5, 16, 1, 1), weight=(16, 1, 7, 7), padding=(3, 3), groups=16),
@@ -101,67 +97,3 @@ def test_a_way_that_needs_a_huge_matrix_is_not_offered() -> None:
     assert not BY_INPUT[PRODUCT].suits(few)
     deep = Call((8, 128, 56, 56), (128, 1, 7, 7), torch.float32, (1, 1), (3, 3), 128)
     assert not FORWARD[TOEPLITZ].suits(deep)
-
-
-def taking(*seconds: float) -> Callable[[Callable[[], object]], float]:
-    """A clock by which one way after the other takes so long; each has to run."""
-    left = list(seconds)
-
-    def measure(run: Callable[[], object]) -> float:
-        run()
-        return left.pop(0)
-
-    return measure
-
-
-def test_the_quickest_way_of_each_direction_is_taken() -> None:
-    depthwise = Call((2, 4, 4, 4), (4, 1, 3, 3), torch.bfloat16, (1, 1), (1, 1), 4)
-    chosen = quickest(depthwise, taking(5, 1, 3, 5, 6, 2, 9, 8, 1))
-    assert chosen == Ways(FLOAT32, TOEPLITZ, TOEPLITZ)
-
-
-def test_of_a_call_without_gradients_the_result_alone_is_timed() -> None:
-    depthwise = Call((2, 4, 4, 4), (4, 1, 3, 3), torch.float32, (1, 1), (1, 1), 4, trains=False)
-    assert quickest(depthwise, taking(5, 1)) == Ways(TOEPLITZ)
-
-
-def test_torch_s_own_stays_unless_another_way_is_clearly_quicker() -> None:
-    depthwise = Call((2, 4, 4, 4), (4, 1, 3, 3), torch.float32, (1, 1), (1, 1), 4)
-    assert quickest(depthwise, taking(1.0, 0.9, 1.0, 0.8, 1.0, 1.0)) == Ways(OWN, TOEPLITZ, OWN)
-
-
-def test_a_shape_is_timed_once_and_only_while_timing(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Call] = []
-
-    def chosen(call: Call) -> Ways:
-        asked.append(call)
-        return Ways(by_weight=PRODUCT)
-
-    monkeypatch.setattr(cpu_kernels, "quickest", chosen)
-    monkeypatch.setattr(cpu_kernels, "_known", {})
-    layer = nn.Linear(1, 1)
-    assert cpu_kernels.ways(CONVOLUTION, layer) == Ways()
-    with cpu_kernels.timing() as timed:
-        cpu_kernels.ways(CONVOLUTION, layer)
-        cpu_kernels.ways(CONVOLUTION, layer)
-    assert cpu_kernels.ways(CONVOLUTION, layer) == Ways(by_weight=PRODUCT)
-    assert asked == [CONVOLUTION]
-    assert timed.facts() == {
-        "kernels_forward": "float64: 1",
-        "kernels_by_input": "float64: 1",
-        "kernels_by_weight": "matrix product: 1",
-    }
-
-
-def test_a_model_without_timed_layers_has_no_facts() -> None:
-    with cpu_kernels.timing() as timed:
-        pass
-    assert timed.facts() == {}
-
-
-def test_timing_leaves_torch_s_random_numbers_alone() -> None:
-    torch.manual_seed(3)
-    expected = torch.rand(1)
-    torch.manual_seed(3)
-    quickest(Call((2, 4), (3, 4), torch.float32))
-    assert torch.equal(torch.rand(1), expected)

@@ -9,16 +9,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pytest_energybench.experiment.training import cpu_kernels
+from pytest_energybench.experiment.training import cpu_kernels, kernel_choice
 from pytest_energybench.experiment.training.cpu_kernels import (
     FORWARD,
     PRODUCT,
     TOEPLITZ,
     Call,
-    Ways,
 )
 from pytest_energybench.experiment.training.cpu_layers import QuickConv2d, QuickLinear, quick_layers
 from pytest_energybench.experiment.training.evaluate import evaluate
+from pytest_energybench.experiment.training.kernel_choice import Ways
 from pytest_energybench.experiment.training.models import build
 from tests.experiment.training.nets import small_data, small_net
 
@@ -113,7 +113,7 @@ def test_a_convolution_by_other_ways_gives_what_torch_gives(
     layer, images = nn.Conv2d(4, 4, 3, padding=1, groups=4, bias=bias), torch.randn(2, 4, 5, 5)
     expected = gradients(copy.deepcopy(layer), images)
     call = Call((2, 4, 5, 5), (4, 1, 3, 3), torch.float32, (1, 1), (1, 1), 4)
-    monkeypatch.setattr(cpu_kernels, "_known", {call: Ways(TOEPLITZ, TOEPLITZ, TOEPLITZ)})
+    monkeypatch.setattr(kernel_choice, "_known", {call: Ways(TOEPLITZ, TOEPLITZ, TOEPLITZ)})
     with quick_layers(layer):
         found = gradients(layer, images)
     for one, other in zip(found, expected, strict=True):
@@ -157,8 +157,8 @@ def products(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
         return cpu_kernels.forward_product(call, images, weight)
 
     monkeypatch.setitem(FORWARD, PRODUCT, replace(FORWARD[PRODUCT], run=counted))  # type: ignore[arg-type]
-    monkeypatch.setattr(cpu_kernels, "_known", {})
-    monkeypatch.setattr(cpu_kernels, "quickest", lambda _: Ways(PRODUCT))
+    monkeypatch.setattr(kernel_choice, "_known", {})
+    monkeypatch.setattr(kernel_choice, "quickest", lambda _: Ways(PRODUCT))
     return asked
 
 
@@ -167,7 +167,7 @@ def test_an_activation_may_change_a_result_of_another_way(products: list[Call]) 
     net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(inplace=True))
     images = torch.randn(2, 3, 5, 5)
     expected = net(images)
-    with quick_layers(net), cpu_kernels.timing():
+    with quick_layers(net), kernel_choice.timing():
         torch.testing.assert_close(net(images), expected)
     assert [call.trains for call in products] == [True]
 
@@ -176,7 +176,7 @@ def test_an_evaluation_takes_the_ways_that_were_timed_for_it(products: list[Call
     net, data = small_net(), small_data()
     expected = evaluate(net, data.validation, 50)
     assert not products
-    with cpu_kernels.timing():
+    with kernel_choice.timing():
         found = evaluate(net, data.validation, 50)
     assert (found.correct, found.loss) == (expected.correct, pytest.approx(expected.loss, rel=1e-4))
     assert products

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from pytest_energybench.experiment.training import cpu_kernels
+from pytest_energybench.experiment.training import kernel_choice
 from pytest_energybench.experiment.training import pretraining as warmstart
-from pytest_energybench.experiment.training.cpu_kernels import Ways
 from pytest_energybench.experiment.training.datasets.data import Data, TensorSplit
 from pytest_energybench.experiment.training.datasets.embedded import digits
 from pytest_energybench.experiment.training.evaluate import evaluate
 from pytest_energybench.experiment.training.initial_weights import starting_model
+from pytest_energybench.experiment.training.kernel_choice import Ways
 from pytest_energybench.experiment.training.pretraining import Recipe
 from tests.experiment.training.nets import CPU
 from tests.experiment.training.told import Told
@@ -31,7 +31,7 @@ def data() -> Data:
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """With torch's own kernels, which need no timing, to an accuracy that is reached within a few
     steps, but not by chance."""
-    monkeypatch.setattr(cpu_kernels, "quickest", lambda _: Ways())
+    monkeypatch.setattr(kernel_choice, "quickest", lambda _: Ways())
     monkeypatch.setattr(warmstart, "RECIPES", {"resnet18": Recipe(target=0.2)})
     monkeypatch.setattr(warmstart, "CHECK_EVERY", 2)
 
