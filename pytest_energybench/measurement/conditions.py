@@ -9,7 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
-from pytest_energybench.metering.machine_state import cpu_settings
+from pytest_energybench.metering.machine_state import cpu_settings, governors
 from pytest_energybench.results.model import Scalar
 
 _TOOLS = range(6)
@@ -26,7 +26,10 @@ def conditions(root: Path = Path("/")) -> dict[str, Scalar]:
         "tracer": ", ".join(tracers()) or None,
         "optimize": sys.flags.optimize or None,
         "dev_mode": sys.flags.dev_mode or None,
-        **{name.replace(" ", "_"): value for name, value in cpu_settings(root).items()},
+        **{
+            name.replace(" ", "_"): value
+            for name, value in cpu_settings(root, governors(root)).items()
+        },
     }
     return {name: value for name, value in found.items() if value is not None}
 

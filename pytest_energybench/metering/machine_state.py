@@ -6,6 +6,7 @@ was not what it was at the run's beginning decides nothing.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -64,7 +65,7 @@ class MachineWatch:
 
     def look(self) -> MachineState:
         """The state now."""
-        settings = cpu_settings(self._root)
+        settings = cpu_settings(self._root, self._governors)
         gpus = {f"gpu:{gpu.index}": gpu.state() for gpu in self._gpus}
         for name, gpu in gpus.items():
             if gpu.limit_w:
@@ -97,13 +98,17 @@ class MachineWatch:
     def _heat(self, what: str) -> list[int]:
         """Counts of all cores and packages (kernel documentation, `thermal_throttle` in
         ABI/testing/sysfs-devices-system-cpu)."""
-        texts = (_read(file) for file in self._throttle_files if file.name.endswith(what))
+        texts = (_read(file) for file in self._throttle_files if file.endswith(what))
         return [int(text) for text in texts if text.isdecimal()]
 
     @cached_property
-    def _throttle_files(self) -> list[Path]:
+    def _governors(self) -> list[str]:
+        return governors(self._root)
+
+    @cached_property
+    def _throttle_files(self) -> list[str]:
         cpus = self._root / "sys/devices/system/cpu"
-        return sorted(cpus.glob("cpu[0-9]*/thermal_throttle/*_throttle_*"))
+        return sorted(map(str, cpus.glob("cpu[0-9]*/thermal_throttle/*_throttle_*")))
 
 
 class RoundWatch:
@@ -160,24 +165,24 @@ def _seen(state: MachineState, part: str) -> str:
     return f" (at its end {gpu.temperature_c} °C, {gpu.clock_mhz} MHz)"
 
 
-def cpu_settings(root: Path = Path("/")) -> dict[str, str]:
+def governors(root: Path = Path("/")) -> list[str]:
+    """The files that name a governor, for each group of cores one."""
+    policies = root / "sys/devices/system/cpu/cpufreq"
+    return sorted(map(str, policies.glob("policy*/scaling_governor")))
+
+
+def cpu_settings(root: Path, governors: Sequence[str]) -> dict[str, str]:
     """Name -> value of what the system may change about its processors; what it doesn't tell is
     left out.
 
     `power source` is `mains` or `battery`, where there is a battery to run on.
     """
     found = {
-        "cpu governor": _governor(root),
+        "cpu governor": ", ".join(sorted({_read(file) for file in governors} - {""})) or None,
         "cpu turbo": _turbo(root),
         "power source": _power_source(root),
     }
     return {name: value for name, value in found.items() if value is not None}
-
-
-def _governor(root: Path) -> str | None:
-    policies = (root / "sys/devices/system/cpu/cpufreq").glob("policy*/scaling_governor")
-    names = {name for each in policies if (name := _read(each))}
-    return ", ".join(sorted(names)) or None
 
 
 def _turbo(root: Path) -> str | None:
@@ -198,8 +203,15 @@ def _power_source(root: Path) -> str | None:
     return "battery" if "Discharging" in states else "mains"
 
 
-def _read(file: Path) -> str:
+def _read(file: str | Path) -> str:
+    """A file of one short line: read without Python's own files, since there may be hundreds."""
     try:
-        return file.read_text("ascii", "replace").strip()
+        opened = os.open(file, os.O_RDONLY)
     except OSError:
         return ""
+    try:
+        return os.read(opened, 256).decode("ascii", "replace").strip()
+    except OSError:
+        return ""
+    finally:
+        os.close(opened)
