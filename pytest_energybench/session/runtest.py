@@ -84,7 +84,7 @@ class RuntestMeter:
                 self._session.judge(execution, budget_of(item))  # the others are kept as well
             raise
         execution.draft.metrics |= benchmark_metrics(item)
-        fill_benchmark(item, execution.energy.case())
+        fill_benchmark(item, execution.energy.case)
         if not execution.energy.windows:
             self._judge(item, execution)
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from pytest_energybench.measurement import aggregate
+from pytest_energybench.results.model import Case
 
 GROUP = """
 import pytest
@@ -100,6 +104,22 @@ def test_a_rerun_adds_to_the_sample(suite: pytest.Pytester) -> None:
     (case,) = json.loads(Path("run.json").read_text())["cases"]
     assert [entry["total_j"] for entry in case["rounds"]] == [360.0, 120.0]
     assert (case["total_j"], case["outcome"]) == (240.0, "passed")
+
+
+def test_a_round_joins_its_case_once_and_the_last_once_more_to_be_judged(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joined: list[int] = []
+    join = aggregate.join
+
+    def counted(earlier: Case, later: Case, **options: Any) -> Case:
+        joined.append(len(earlier.rounds))
+        return join(earlier, later, **options)
+
+    monkeypatch.setattr(aggregate, "join", counted)
+    suite.makepyfile("def test_x(energy, work):\n    with energy.measure(): work(1.0)")
+    suite.runpytest_inprocess("--energy-rounds=4").assert_outcomes(passed=1)
+    assert joined == [1, 2, 3, 3]
 
 
 @pytest.mark.parametrize("workers", [[], ["-p", "xdist.plugin", "-n1"]], ids=["n0", "n1"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,11 +11,15 @@ if TYPE_CHECKING:
     from pytest_energybench.results.model import Case
 
 
-def fill_benchmark(item: pytest.Item, case: Case) -> None:
-    """Put the joules of a test that also uses pytest-benchmark into its `extra_info`."""
+def fill_benchmark(item: pytest.Item, so_far: Callable[[], Case]) -> None:
+    """Put the joules of a test that also uses pytest-benchmark into its `extra_info`.
+
+    Args:
+        so_far: puts the case together, which is done for such a test alone.
+    """
     benchmark = getattr(item, "funcargs", {}).get("benchmark")
     extra: dict[str, Any] | None = getattr(benchmark, "extra_info", None)
-    if extra is None or case.total_j is None:
+    if extra is None or (case := so_far()).total_j is None:
         return
     extra["energy_j"] = case.total_j
     extra["energy_domains_j"] = dict(case.energy_j)
