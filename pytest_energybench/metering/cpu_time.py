@@ -135,7 +135,8 @@ class LinuxCpuTime:
         self._reaped_s = reaped_s
         self._looked = now
         total_s = self._base_s + self._proc.own_s() + reaped_s + self._unaccounted_s
-        total_s += sum(member.seconds for member in live.values())
+        if live:
+            total_s += sum(member.seconds for member in live.values())
         self._last_s = max(self._last_s, total_s)
         return self._last_s
 

@@ -10,12 +10,27 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pytest_energybench.metering.clock import SYSTEM_CLOCK
 
+_resource: Any
+try:
+    import resource as _resource
+except ImportError:  # Windows
+    _resource = None
+
 LOCKS = 10
 """RLIMIT_LOCKS, the same on every architecture; the `resource` module has no name for it."""
+
+
+def reaped_s() -> float:
+    """CPU seconds of children that were waited for, theirs included; 0.0 on Windows, which doesn't
+    keep them."""
+    if _resource is None:
+        return 0.0
+    usage = _resource.getrusage(_resource.RUSAGE_CHILDREN)
+    return float(usage.ru_utime + usage.ru_stime)
 
 
 class Process(NamedTuple):
@@ -91,13 +106,9 @@ class Proc:
             return False
         return True
 
-    def own_s(self) -> float:
-        """CPU seconds of this process, all its threads."""
-        return SYSTEM_CLOCK.worked()
-
-    def reaped_s(self) -> float:
-        """CPU seconds of children that were waited for, theirs included."""
-        return reaped_s()
+    own_s = staticmethod(SYSTEM_CLOCK.worked)
+    """CPU seconds of this process, all its threads."""
+    reaped_s = staticmethod(reaped_s)
 
     def mark(self) -> int | None:
         """Mark this process and all that will descend from it; None if that is forbidden.
@@ -117,23 +128,11 @@ class Proc:
         return int(soft) if soft.isdigit() else None
 
 
-def reaped_s() -> float:
-    """CPU seconds of children that were waited for; 0.0 on Windows, which doesn't keep them."""
-    try:
-        import resource
-    except ImportError:
-        return 0.0
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
-
-
 @cache
 def _mark() -> int | None:
-    import resource
-
     number = int.from_bytes(os.urandom(7), "big")
     try:
-        resource.setrlimit(LOCKS, (number, resource.getrlimit(LOCKS)[1]))
+        _resource.setrlimit(LOCKS, (number, _resource.getrlimit(LOCKS)[1]))
     except (OSError, ValueError):  # a sandbox, or a hard limit below the number
         return None
     return number
