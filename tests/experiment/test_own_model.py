@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
+from torch import nn
 
 # Before a run of pytester's begins, which forgets what is loaded meanwhile.
 import pytest_energybench.experiment.training.datasets.embedded  # noqa: F401
+from pytest_energybench.experiment import experiment
 from pytest_energybench.experiment.training import model_names
+from pytest_energybench.experiment.training.chance import check_knows_classes
+from pytest_energybench.experiment.training.datasets.data import Split
 from tests.bench_cases.conftest import Run, run_pytest  # noqa: F401
 from tests.docs.pages import ROOT, blocks
 from tests.session.conftest import only_this_plugin  # noqa: F401  # found by its name
@@ -25,7 +29,16 @@ def folder(pytester: pytest.Pytester) -> pytest.Pytester:
     return pytester
 
 
-def test_every_method_of_the_paper_is_a_case_with_its_figures(folder: pytest.Pytester) -> None:
+def test_every_method_of_the_paper_is_a_case_with_its_figures(
+    folder: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[int] = []
+
+    def check(model: nn.Module, validation: Split, batch_size: int) -> None:
+        checked.append(len(validation))
+        check_knows_classes(model, validation, batch_size)
+
+    monkeypatch.setattr(experiment, "check_knows_classes", check)
     done = folder.runpytest_inprocess("test_mynet.py", "--energy-json=run.json")
     shown = done.stdout.str()
     cases = {
@@ -41,6 +54,7 @@ def test_every_method_of_the_paper_is_a_case_with_its_figures(folder: pytest.Pyt
         assert figures["epochs"] >= 4
         assert (case["search"] is not None) == (method not in ("baseline", "amp"))
     assert cases["steganographic"]["metrics"]["compression_rate"] > 0
+    assert len(checked) == 1  # three methods search, from one start
     # Whether so small a net saves energy is the machine's affair; nothing else may go wrong.
     errors = [line for line in done.outlines if line.startswith("E   ") and "Error" in line]
     assert all("energy" in line for line in errors), shown
