@@ -37,6 +37,28 @@ A dash: the tool doesn't do this. *fails*: it does, and could not here, in its o
 
 {failures}
 
+## What they have and we don't
+
+From their code, at the versions above. A dash: not there. We have none of these.
+
+|  | codecarbon | zeus | pyJoules | carbontracker | pytest-codecarbon | pytest-benchmark |
+| --- | --- | --- | --- | --- | --- | --- |
+| carbon intensity by place, built in | yes | live | – | yes | as codecarbon | – |
+| a dashboard | yes, also hosted | – | – | – | – | – |
+| water use | yes | – | – | – | – | – |
+| price of electricity | – | yes | – | – | – | – |
+| forecast of a training from its first epochs | – | – | – | yes | – | – |
+| settings of the hardware that use less | – | power limit, clocks, batch size | – | – | – | – |
+| a daemon that reads counters for others | – | `zeusd` | – | – | – | – |
+| the whole machine, until it is stopped | `codecarbon monitor` | `zeus.monitor` | – | – | – | – |
+| AMD GPUs and Apple silicon unasked | yes | yes, and Jetson | – | Apple | as codecarbon | – |
+| figures to Prometheus as it runs | yes | yes | – | – | – | – |
+| rows to pandas or MongoDB | – | – | yes | – | – | – |
+| statistics of each of many short calls | – | – | – | – | – | yes |
+
+[Coming from CodeCarbon](coming-from/codecarbon.md) and
+[from pytest-benchmark](coming-from/pytest-benchmark.md) have their options beside ours.
+
 ## How to read it
 
 - *On counters*: every tool reads the same made tree of RAPL counters, two packages with dram, so
