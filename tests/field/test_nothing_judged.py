@@ -153,6 +153,7 @@ def test_a_program_in_the_place_of_the_session_is_refused(
     assert Path("reports/energy.json").exists()
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows' C library has another name")
 def test_a_session_that_c_code_ended_is_told_by_the_next_one(
     suite: pytest.Pytester,  # noqa: F811
 ) -> None:
