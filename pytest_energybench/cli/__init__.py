@@ -15,6 +15,7 @@ COMMANDS = {
     "validate": "hold the processor's estimate against its counter, from one busy thread to all",
     "run": "meter any command: rounds, comparison with another one, budget, report",
     "report": "make the HTML page (or Markdown, or CSV) of a run file",
+    "comment": "write a run as the comment of a pull request",
     "compare": "put run files side by side",
     "bisect": "find the commit from which on a case uses more",
     "export": "write a run in the format of another tool",

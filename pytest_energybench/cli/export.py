@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-FORMATS = ("github-benchmark", "bencher", "openmetrics", "csv", "boamps", "hyperfine")
+FORMATS = ("github-benchmark", "bencher", "openmetrics", "csv", "boamps", "hyperfine", "badge")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,9 +14,12 @@ from hashlib import blake2b
 from statistics import fmean, median, stdev
 
 from pytest_energybench.base.text import sanitize
+from pytest_energybench.gates import quantities
 from pytest_energybench.gates.figures import Figures
+from pytest_energybench.report.build import run_view
+from pytest_energybench.report.digest import digest
 from pytest_energybench.report.export_boamps import boamps
-from pytest_energybench.report.figures import accuracy_of, finite
+from pytest_energybench.report.figures import accuracy_of, estimated_domains, finite, joules
 from pytest_energybench.report.table_csv import render_csv
 from pytest_energybench.results.model import Case, Run
 
@@ -126,10 +129,10 @@ def openmetrics(run: Run) -> str:
                         f", its{which.replace('_', ' ')} round" if which else ", median of rounds"
                     )
                     sample(name, unit, text, labels | per, value)
-        for domain, joules in case.energy_j.items():
+        for domain, domain_j in case.energy_j.items():
             origin = {"domain": domain, "provenance": case.provenance.get(domain, "")}
             text = "Energy of a case by domain, median of rounds"
-            sample("domain_energy_joules", "joules", text, labels | origin, joules)
+            sample("domain_energy_joules", "joules", text, labels | origin, domain_j)
         accuracy = accuracy_of(case.metrics)
         if accuracy is not None:
             sample("accuracy_ratio", "ratio", "Share of right answers", labels, accuracy)
@@ -162,8 +165,8 @@ def hyperfine(run: Run) -> str:
             continue
         entry: dict[str, object] = {"command": case.name}
         entry |= _spread("times", [each.duration_s for each in case.rounds])
-        if joules := Figures.of(case).samples:
-            entry["energy"] = {"unit": "J", **_spread("joules", joules)}
+        if energy := Figures.of(case).samples:
+            entry["energy"] = {"unit": "J", **_spread("joules", energy)}
         entry["parameters"] = {name: str(value) for name, value in case.params.items()}
         results.append(entry)
     return _json({"results": results})
@@ -181,6 +184,24 @@ def _spread(name: str, samples: Sequence[float]) -> dict[str, object]:
     }
 
 
+_COLOURS = {"fail": "red", "pass": "brightgreen", "unknown": "yellow", "unjudged": "lightgrey"}
+
+
+def badge(run: Run) -> str:
+    """An endpoint badge of shields.io: the energy of all cases, where it is known, and the result.
+
+    Source: shields.io/badges/endpoint-badge, schema version 1.
+    """
+    found = digest(run_view(run))
+    known = [joules(case) for case in run.cases]
+    estimated = any(estimated_domains(case) for case in run.cases)
+    total_j = sum(each for each in known if each is not None)
+    energy = [] if not known or None in known else [quantities.energy(total_j, estimated=estimated)]
+    message = ", ".join([*(each.text for each in energy), found.word.lower()])
+    colour = _COLOURS.get(found.kind, "lightgrey")
+    return _json({"schemaVersion": 1, "label": "energy", "message": message, "color": colour})
+
+
 FORMATS: Mapping[str, Callable[[Run], str]] = {
     "github-benchmark": github_benchmark,
     "bencher": bencher,
@@ -188,6 +209,7 @@ FORMATS: Mapping[str, Callable[[Run], str]] = {
     "csv": render_csv,
     "boamps": boamps,
     "hyperfine": hyperfine,
+    "badge": badge,
 }
 """Format -> its writer. A `boamps` report is of one case."""
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from pytest_energybench.base.text import sanitize
+from pytest_energybench.exceptions import EnergyBenchError
 from pytest_energybench.gates.quantities import ESTIMATE_MARK
 from pytest_energybench.report.columns import columns
 from pytest_energybench.report.digest import digest
@@ -16,12 +17,23 @@ from pytest_energybench.report.view import GLYPHS, RunView
 LONGEST_COMMENT = 65_536
 """What GitHub takes as a comment."""
 
+LONGEST_NOTE = 1_000_000
+"""What GitLab takes as a comment."""
+
 LONGEST_SUMMARY = 2**20
 """What GitHub takes as the summary of a step."""
 
 _MOST_ENTRIES = 30
-_LONGEST_NOTE = 160
+_LONGEST_REMARK = 160
 _MARKUP = re.compile(r"([\\`*_{}\[\]#|~<>&$])")
+_LINKED = re.compile(
+    r"""(?<=@)|(?<=[#!%$&^])(?=["\w])|(?<=~)(?=["a-z])|(?<=\bGH)(?=-\d)"""  # references
+    r"""|(?<=:)(?=//)|(?<=\bwww)(?=\.)|(?<=<!)(?=--)""",
+    re.I,
+)
+"""Where GitHub and GitLab begin to make a link, in text that is escaped, too: mentions, references
+to issues (`#1`, `GH-1`), merge requests (`!1`), labels, milestones and alerts, addresses; and where
+a comment of HTML begins."""
 
 
 def render_markdown(view: RunView, *, most: int = LONGEST_COMMENT) -> str:
@@ -47,8 +59,39 @@ def render_markdown(view: RunView, *, most: int = LONGEST_COMMENT) -> str:
     return "\n".join(parts) + "\n"
 
 
+def render_comment(view: RunView, name: str, *, most: int, note: str = "") -> str:
+    """The same as a comment that whoever wrote it finds again: it begins with a marker.
+
+    Args:
+        name: tells the comments of one pull request apart; see `marker`.
+        note: a sentence above the run.
+
+    Raises:
+        EnergyBenchError: the name can't stand in a marker.
+    """
+    above = [marker(name)]
+    if view.source.compared_with is None:
+        above.append("Compared with no stored run.")
+    if note:
+        above.append(f"Note: {_escape(note)}")
+    head = "\n\n".join([*above, ""])
+    return head + render_markdown(view, most=most - _size(head))
+
+
+def marker(name: str) -> str:
+    """`<!-- energybench: NAME -->`, which no text of a run can be.
+
+    Raises:
+        EnergyBenchError: the name holds more than letters, digits, `.`, `_` and `-`.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+        shown = sanitize(shorten(name, LONGEST_NAME))
+        raise EnergyBenchError(f"--name={shown}: up to 64 letters, digits, '.', '_' and '-'")
+    return f"<!-- energybench: {name} -->"
+
+
 def _entry(entry: Entry) -> str:
-    words = "  ".join(filter(None, [entry.figures, shorten(entry.note, _LONGEST_NOTE)]))
+    words = "  ".join(filter(None, [entry.figures, shorten(entry.note, _LONGEST_REMARK)]))
     glyph = GLYPHS.get(entry.word.lower(), "")
     cells = [
         f"{glyph} {entry.word}".strip(),
@@ -76,7 +119,9 @@ def _fold(view: RunView, room: int) -> list[str]:
     rows, _ = _within(room, every)
     left = len(every) - len(rows)
     rules = [":--", *("--:" for _ in shown), ":--"]
-    note = [f"{plural(left, 'further case')} left out: GitHub shows no more.", ""] if left else []
+    note = (
+        [f"{plural(left, 'further case')} left out: there is no room for more.", ""] if left else []
+    )
     return [
         f"<details><summary>All {plural(len(every), 'case')}</summary>"
         if len(every) > 1
@@ -129,13 +174,13 @@ def _origin(view: RunView) -> str:
 
 
 def _escape(text: str) -> str:
-    """Markdown and HTML characters lose their meaning; a mention stays a word."""
-    return _MARKUP.sub(r"\\\1", sanitize(text)).replace("@", "@\u200b")
+    """Markdown and HTML characters lose their meaning; nothing becomes a link or a mention."""
+    return _MARKUP.sub(r"\\\1", _LINKED.sub("\u200b", sanitize(text)))
 
 
 def _code(text: str) -> str:
     """A code span, fenced longer than any run of backticks inside; a pipe would end the cell."""
-    text = shorten(text, LONGEST_NAME).replace("|", "\\|")
+    text = shorten(text, LONGEST_NAME).replace("|", "\\|").replace("<!--", "<!\u200b--")
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * (longest + 1)
     space = " " if longest else ""

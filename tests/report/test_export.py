@@ -193,6 +193,24 @@ def test_boamps_is_valid_by_its_own_schema():
     jsonschema.Draft4Validator(whole, registry=registry).validate(report)
 
 
+def test_a_badge_has_what_shields_io_reads_and_no_energy_that_is_not_known():
+    def of(*cases):
+        return json.loads(FORMATS["badge"](make_run(*cases)))
+
+    kept = msgspec.structs.replace(make_case("a", 5.0), result=Result(kind="pass"))
+    failed = msgspec.structs.replace(kept, nodeid="b", result=Result(kind="fail", reason="x"))
+    assert of(kept) == {
+        "schemaVersion": 1,
+        "label": "energy",
+        "message": "~5.00 J, passed",
+        "color": "brightgreen",
+    }
+    assert (of(kept, failed)["message"], of(failed)["color"]) == ("~10.0 J, failed", "red")
+    lost = msgspec.structs.replace(failed, nodeid="c", total_j=None)
+    assert of(kept, lost)["message"] == "failed"
+    assert of()["message"] == "not judged"
+
+
 def test_numbers_are_what_is_known():
     decode, lost, _ = the_run().cases
     assert numbers(decode) == {

@@ -202,6 +202,7 @@ COMMANDS: dict[str, Callable[[str, str], list[str]]] = {
     "Markdown": lambda file, _: ["report", file, "-o", "out.md"],
     "CSV": lambda file, _: ["report", file, "-o", "out.csv"],
     "page against it": lambda file, base: ["report", base, "--compare", file, "-o", "out.html"],
+    "comment": lambda file, _: ["comment", file],
     "compare": lambda file, base: ["compare", base, file, "--fail-on=more,stale,missing"],
     "compare with it": lambda file, base: ["compare", file, base, "--allow-mismatch"],
     "compare as CSV": lambda file, base: ["compare", file, base, "--format=csv"],
