@@ -23,6 +23,7 @@ _Table = tuple[tuple[int, str], ...]
 _JOULES: _Table = ((0, "J"), (3, "kJ"), (6, "MJ"), (9, "GJ"), (-3, "mJ"), (-6, "µJ"), (-9, "nJ"))
 _WATT_HOURS = ((0, "Wh"), (3, "kWh"), (6, "MWh"), (-3, "mWh"))
 _GRAMS = ((0, "g"), (3, "kg"), (6, "t"), (-3, "mg"))
+_LITRES = ((0, "l"), (3, "m³"), (-3, "ml"))
 _SECONDS = ((0, "s"), (-3, "ms"), (-6, "µs"))
 
 
@@ -211,6 +212,11 @@ def accuracy(fraction: float | None) -> str:
 def grams(value: float, *, estimated: bool = False) -> Quantity:
     """A mass of CO2e, two digits: an intensity is rarely known better."""
     return _scaled(value, _GRAMS, abs(value), estimated)
+
+
+def litres(value: float) -> Quantity:
+    """An estimated volume, two digits like a mass."""
+    return _scaled(value, _LITRES, abs(value), True)
 
 
 def watts(value: float) -> str:

@@ -16,7 +16,7 @@ from pytest_energybench.report.provenance import (
     scalar_rows,
 )
 from pytest_energybench.report.sections import sections
-from pytest_energybench.report.summary import cost, counts, estimate_note
+from pytest_energybench.report.summary import carbon, cost, counts, estimate_note
 from pytest_energybench.report.text import labels, shorten
 from pytest_energybench.report.view import (
     GLYPHS,
@@ -50,6 +50,7 @@ def run_view(run: Run) -> RunView:
         settings=scalar_rows(run.settings),
         without=sanitize(str(run.settings.get("without", ""))),
         pue=pue,
+        carbon=carbon(run),
         estimate_note=estimate_note(cases),
         has_accuracy=any(case.accuracy.value is not None for case in cases),
         has_facility=pue != 1.0,
@@ -75,9 +76,10 @@ def _case_views(run: Run) -> list[CaseView]:
     nodeids = [c.nodeid for c in run.cases]
     shown = labels(nodeids, [c.name for c in run.cases])
     under = _headed(nodeids, [c.group for c in run.cases])
+    intensity = figures.of_all_hosts(run, "carbon_intensity")
     taken: set[str] = set()
     return [
-        _case_view(case, label, head, quantity, u, by_nodeid, _key(case.nodeid, taken))
+        _case_view(case, label, head, quantity, u, intensity, by_nodeid, _key(case.nodeid, taken))
         for case, label, head, quantity, u in zip(
             run.cases, shown, under, column, uncertainties, strict=True
         )
@@ -112,6 +114,7 @@ def _case_view(
     under: tuple[str, str],
     in_column: quantities.Quantity,
     uncertainty: float | None,
+    intensity: float | None,
     by_nodeid: Mapping[str, Case],
     key: str,
 ) -> CaseView:
@@ -134,6 +137,7 @@ def _case_view(
             figures.finite(case.facility_j), uncertainty=uncertainty, estimated=estimated
         ),
         uncertainty=uncertainty,
+        co2e_g=figures.co2e_g(figures.finite(case.facility_j), intensity),
         per_unit=figures.per_unit(case),
         changes=_changes(case, by_nodeid, estimated),
         duration=Cell(quantities.seconds(case.duration_s or None), case.duration_s or None),

@@ -111,6 +111,20 @@ def _facility(view: RunView, cases: Sequence[CaseView]) -> Column | None:
     )
 
 
+def _carbon(view: RunView, cases: Sequence[CaseView]) -> Column | None:
+    if not view.carbon:
+        return None
+    texts = tuple(
+        quantities.UNKNOWN
+        if case.co2e_g is None
+        else quantities.grams(case.co2e_g, estimated=True).text
+        for case in cases
+    )
+    cells = tuple(map(Cell, texts, (case.co2e_g for case in cases)))
+    note = f"grams of CO₂e: facility energy × {view.carbon}, an estimate"
+    return Column("emissions", "Emissions", note, texts, cells, minor=True)
+
+
 def _of_joules(
     cases: Sequence[CaseView],
     values: Sequence[float | None],
@@ -224,6 +238,7 @@ _DEFINITIONS = (
         },
     ),
     _Definition(_facility, {"facility_j": lambda case: case.source.facility_j}),
+    _Definition(_carbon, {"co2e_g": lambda case: case.co2e_g}),
     _Definition(_time, {"duration_s": lambda case: case.source.duration_s}),
     _changes("stored"),
     _changes("group"),

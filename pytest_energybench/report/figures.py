@@ -12,6 +12,7 @@ from pytest_energybench.gates.figures import Figures
 from pytest_energybench.results.model import Case, MeterInfo, Run, Scalar
 
 METRIC_ACCURACY = "accuracy"
+JOULES_PER_KWH = 3.6e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,26 @@ def finite(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if math.isfinite(value) else None
+
+
+def of_all_hosts(run: Run, setting: str) -> float | None:
+    """A number among the run's settings; None where it is not set, or not the same on all hosts."""
+    of_each = [host.settings for host in run.hosts] or [run.settings]
+    found = {finite(settings.get(setting)) for settings in of_each}
+    return found.pop() if len(found) == 1 else None
+
+
+def co2e_g(facility_j: float | None, g_per_kwh: float | None) -> float | None:
+    """Grams of CO2e of some facility energy, None where one of the two is not known."""
+    if facility_j is None or g_per_kwh is None:
+        return None
+    return facility_j / JOULES_PER_KWH * g_per_kwh
+
+
+def metered_s(run: Run) -> float:
+    """Seconds inside the counted windows of all rounds, those of repeated calls included."""
+    rounds = (each for case in run.cases for each in case.rounds)
+    return sum(each.duration_s * max(1, each.iterations) for each in rounds)
 
 
 def joules(case: Case) -> float | None:

@@ -166,6 +166,8 @@ def _origin(view: RunView) -> str:
         parts.append(f"without {view.without}")
     if view.pue != 1:
         parts.append(f"PUE {view.pue:g}")
+    if view.carbon:
+        parts.append(f"{view.carbon}, estimated")
     if view.hosts:
         parts.append(plural(len(view.hosts), "host"))
     if commit is not None:

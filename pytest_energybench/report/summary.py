@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from pytest_energybench.base.text import sanitize
 from pytest_energybench.gates import quantities
 from pytest_energybench.report import figures
 from pytest_energybench.report.text import plural
@@ -43,24 +44,46 @@ def cost(run: Run, pue: float) -> str:
     if pue != 1.0:
         facility = quantities.energy_both(spent.total_j * pue, estimated=spent.estimated)
         text += f"; {facility} at the facility (PUE {pue:g})"
-    emitted = _emissions(run, spent.total_j * pue)
-    if emitted:
-        text += f"; {emitted}"
+    text += "".join(f"; {each}" for each in _emissions(run, spent.total_j, pue))
     if spent.unknown:
         text += f"; {plural(spent.unknown, 'case')} with unknown energy not counted"
     return text + "."
 
 
-def _emissions(run: Run, facility_j: float) -> str:
-    intensity = figures.finite(run.settings.get("carbon_intensity"))
-    if not intensity:
-        return ""
-    mass = quantities.grams(
-        facility_j / quantities.JOULES_PER_WH / 1000 * intensity, estimated=True
-    ).text
+def _emissions(run: Run, it_j: float, pue: float) -> Iterator[str]:
+    """Emissions and water of all that was measured, as far as the user asked for them."""
+    intensity = figures.of_all_hosts(run, "carbon_intensity")
+    mass_g = figures.co2e_g(it_j * pue, intensity)
+    if intensity is not None and mass_g is not None:
+        yield f"{_grams(mass_g)} estimated at {_per_kwh(intensity)}, {_origin(run)}"
+    embodied = figures.of_all_hosts(run, "embodied_g_per_h")
+    if embodied is not None:
+        mass_g = embodied * figures.metered_s(run) / 3600
+        made = f"{_grams(mass_g)} of making the machine"
+        yield f"{made}, estimated at {quantities.number(embodied)} g/h"
+    water = figures.of_all_hosts(run, "water_l_per_kwh")
+    if water is not None:
+        drawn = quantities.litres(it_j / figures.JOULES_PER_KWH * water).text
+        yield f"{drawn} of water, estimated at {quantities.number(water)} l/kWh"
+
+
+def carbon(run: Run) -> str:
+    """`342.1 g CO₂e/kWh (DE 2024, Ember)`; empty where no intensity is known."""
+    intensity = figures.of_all_hosts(run, "carbon_intensity")
+    return "" if intensity is None else f"{_per_kwh(intensity, 'CO₂e')} ({_origin(run)})"
+
+
+def _per_kwh(intensity: float, what: str = "") -> str:
+    return f"{' '.join(filter(None, [quantities.number(intensity), 'g', what]))}/kWh"
+
+
+def _grams(mass_g: float) -> str:
+    return f"{quantities.grams(mass_g, estimated=True).text} CO₂e"
+
+
+def _origin(run: Run) -> str:
     source = run.settings.get("carbon_intensity_source")
-    origin = f", {source}" if source else ", as given for this run"
-    return f"{mass} CO₂e estimated at {quantities.number(intensity)} g/kWh{origin}"
+    return sanitize(str(source)) if source else "as given for this run"
 
 
 def estimate_note(cases: Sequence[CaseView]) -> str:

@@ -21,7 +21,7 @@ MOST_ROWS = 40
 
 _GAP = 2
 _NARROWEST_NAME = 16
-_LEAST_TELLING = ("facility", "rounds", "time", "accuracy")
+_LEAST_TELLING = ("emissions", "facility", "rounds", "time", "accuracy")
 _COLOURS = {"fail": "31;1", "FAIL": "31;1", "unknown": "33", "pass": "32"}
 _COLOURS |= {"FAILED": "31;1", "UNKNOWN": "33", "UNDECIDED": "33", "PASSED": "32"}
 
@@ -271,7 +271,8 @@ def _origin(view: RunView, width: int, verbosity: int) -> Iterator[str]:
     """What measured it, what it took, and what went wrong outside of any case."""
     meters = ", ".join(meter.text for meter in view.meters)
     pue = f"; PUE {view.pue:g}" if view.pue != 1 else ""
-    yield from _wrapped(f"meters: {meters or 'none'}{pue}", width)
+    carbon = f"; {view.carbon}, estimated" if view.carbon else ""
+    yield from _wrapped(f"meters: {meters or 'none'}{pue}{carbon}", width)
     if verbosity > 0:
         yield from _wrapped(view.cost, width)
     for error in dict.fromkeys(view.source.errors):

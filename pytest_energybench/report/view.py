@@ -114,6 +114,7 @@ class CaseView:
         kind, word: the result, and the words shown for it.
         energy, facility: own unit each; `energy_column` holds them with the column's unit.
         uncertainty: of the energy, in joules.
+        co2e_g: grams of CO2e of the facility energy, an estimate; None where no intensity is known.
         per_unit: functional unit, and joules per one of it; None where none was counted.
         changes: of energy, by the reference: `stored`, `group`.
         accuracy_finding: what the rule about it found, empty where there is none.
@@ -132,6 +133,7 @@ class CaseView:
     energy_column: Quantity
     facility: Quantity
     uncertainty: float | None
+    co2e_g: float | None
     per_unit: tuple[str, float | None] | None
     changes: Mapping[str, Change]
     duration: Cell
@@ -194,6 +196,7 @@ class RunView:
         hosts: the machines, where the cases ran on several.
         without: domains that could not be read and were allowed to be missing; empty if none.
         pue: facility energy / IT energy.
+        carbon: the intensity behind estimated emissions, and its source; empty if none is known.
         estimate_note: what an energy ratio means in this run where energy is estimated.
         versus: reference -> head of its column of changes, that of the gate first.
         has_accuracy, has_facility, has_rounds: which columns say anything.
@@ -209,6 +212,7 @@ class RunView:
     settings: tuple[tuple[str, str], ...]
     without: str
     pue: float
+    carbon: str
     estimate_note: str
     has_accuracy: bool
     has_facility: bool

@@ -9,18 +9,19 @@ import msgspec
 
 from pytest_energybench.results.model import Case, Host, Machine, MeterInfo, Run, Scalar
 
-IRRELEVANT_SETTINGS = frozenset(
-    {
-        "allow_missing",
-        "carbon_intensity",
-        "carbon_intensity_source",
-        "gpu_clock_mhz",
-        "gpu_temperature_c",
-        "pue",
-        "rounds",
-        "version",
-    }
+EMISSION_SETTINGS = frozenset(
+    {"carbon_intensity", "carbon_intensity_source", "embodied_g_per_h", "water_l_per_kwh"}
 )
+"""Settings that reports derive emissions and water from."""
+
+IRRELEVANT_SETTINGS = EMISSION_SETTINGS | {
+    "allow_missing",
+    "gpu_clock_mhz",
+    "gpu_temperature_c",
+    "pue",
+    "rounds",
+    "version",
+}
 """Settings that don't change what a case's IT energy is an energy of; which domains are missing is
 seen by the meters."""
 

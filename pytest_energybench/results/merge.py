@@ -7,7 +7,13 @@ from dataclasses import dataclass
 
 import msgspec
 
-from pytest_energybench.results.compatibility import commits, differences, numbered, with_hosts
+from pytest_energybench.results.compatibility import (
+    EMISSION_SETTINGS,
+    commits,
+    differences,
+    numbered,
+    with_hosts,
+)
 from pytest_energybench.results.errors import MergeError, one_line
 from pytest_energybench.results.model import Case, Host, Run, Scalar, Shard
 
@@ -85,7 +91,7 @@ def merge(parts: Sequence[Part], *, join: Join, allow_mismatch: bool = False) ->
     cases = [join(found) if len(found) > 1 else found[0] for found in by_test.values()]
     run = msgspec.structs.replace(
         with_hosts(parts[0].run, hosts),
-        settings=_settings(parts[0].run, cases, joined=bool(joined)),
+        settings=_settings([part.run for part in parts], cases, joined=bool(joined)),
         created=min(part.run.created for part in parts),
         commits=list(dict.fromkeys(each for part in parts for each in part.run.commits)),
         shard=None,
@@ -111,7 +117,8 @@ def _differing(parts: Sequence[Part]) -> Iterable[str]:
 
 def _unlike(part: Part, first: Part) -> list[str]:
     seeded = all(_is_seeded(each.run) for each in (part, first))
-    return differences(part.run, first.run, ignore=OF_ROUNDS if seeded else ())
+    ignored = {*EMISSION_SETTINGS, *(OF_ROUNDS if seeded else ())}
+    return differences(part.run, first.run, ignore=ignored)
 
 
 def _is_seeded(run: Run) -> bool:
@@ -125,11 +132,16 @@ def _first_seed(part: Part) -> int:
     return min((each.seed for each in rounds if each.seed is not None), default=0)
 
 
-def _settings(first: Run, cases: Sequence[Case], *, joined: bool) -> dict[str, Scalar]:
-    """The first part's, with as many rounds as a case has at most where some were joined."""
-    if not joined:
-        return first.settings
-    return {**first.settings, "rounds": max(len(case.rounds) for case in cases)}
+def _settings(runs: Sequence[Run], cases: Sequence[Case], *, joined: bool) -> dict[str, Scalar]:
+    """The first part's, with as many rounds as a case has at most where some were joined; no carbon
+    intensity that is not that of all parts, e.g. of grids at different times."""
+    first = runs[0].settings
+    known = {
+        name: value
+        for name, value in first.items()
+        if name not in EMISSION_SETTINGS or all(run.settings.get(name) == value for run in runs)
+    }
+    return known | ({"rounds": max(len(case.rounds) for case in cases)} if joined else {})
 
 
 def _shards_twice(parts: Sequence[Part]) -> Iterable[str]:

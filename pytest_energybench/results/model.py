@@ -390,7 +390,8 @@ class Run(Struct, frozen=True, kw_only=True, gc=False):
             itself are then those of the first.
         shard: the share of the cases this run took over; None for all.
         settings: what the figures depend on beyond the code: `pue`, `carbon_intensity` (g/kWh),
-            `rounds`, and what the benches add (preset, data, weights, ...).
+            `embodied_g_per_h`, `water_l_per_kwh`, `rounds`, and what the benches add (preset, data,
+            weights, ...).
         compared_with: the stored run that the cases were compared with.
         failures: why the session fails beside its cases, e.g. a case that the stored run lacks.
         errors: what went wrong outside any one case, e.g. a meter that could not be read.

@@ -24,7 +24,9 @@ class EnergyConfig:
 
     Attributes:
         allow_missing: domains that totals may go without when they can't be read.
-        carbon_intensity: g CO2e per kWh, or None.
+        region: name of a row of the table of carbon intensities, or None.
+        carbon_intensity: g CO2e per kWh, or None; `embodied`: g CO2e per hour; `water`: l per kWh
+            of IT energy.
         budgets: the budgets file, None if there is none.
         compare: name of a stored run, an absolute path, or `history:K[@BRANCH]`.
         wait: seconds that a window waits for the machine.
@@ -40,8 +42,11 @@ class EnergyConfig:
     meters: str
     allow_missing: tuple[str, ...]
     pue: float
+    region: str | None
     carbon_intensity: float | None
     carbon_source: str | None
+    embodied: float | None
+    water: float | None
     hostname: bool
     idle: str
     wait: float

@@ -39,6 +39,15 @@ def pytest_energy_meter(config: pytest.Config) -> Meter | None:
 
 
 @pytest.hookspec(firstresult=True)
+def pytest_energy_carbon_intensity(config: pytest.Config) -> float | None:
+    """Grams of CO2e per kWh of the electricity now, e.g. of a service that knows; None if it can't
+    be told, so that `--energy-region` counts.
+
+    Asked once a session and process, and not where `--energy-carbon-intensity` is given.
+    """
+
+
+@pytest.hookspec(firstresult=True)
 def pytest_energy_ranks(config: pytest.Config) -> Ranks | None:
     """The processes that run this session together, where it was started by torchrun.
 

@@ -55,6 +55,26 @@ def _carbon_intensity(text: str) -> float:
     return value
 
 
+def _region(text: str) -> str:
+    from pytest_energybench.session.carbon import parse_region
+
+    return parse_region(text)
+
+
+def _embodied(text: str) -> float:
+    value = float(text)
+    if not 0.0 <= value < math.inf:
+        raise ValueError("what making the machine emitted is in grams of CO2e per hour, 0 or more")
+    return value
+
+
+def _water(text: str) -> float:
+    value = float(text)
+    if not 0.0 <= value < math.inf:
+        raise ValueError("water is in litres per kWh, 0 or more")
+    return value
+
+
 def _idle(text: str) -> str:
     if text not in ("keep", "subtract"):
         raise ValueError("one of keep, subtract")
@@ -156,8 +176,17 @@ OPTIONS = (
         parse=_pue,
     ),
     Option(
+        "region",
+        "where the electricity is from; reports then show an estimate of the emissions, by a yearly"
+        " mean: a country (DE), a US state (US-CA) or a cloud's region (aws:eu-central-1,"
+        " azure:westeurope, gcp:europe-west3)",
+        metavar="REGION",
+        parse=_region,
+    ),
+    Option(
         "carbon-intensity",
-        "grams of CO2e per kWh of the electricity; reports then show an estimate of the emissions",
+        "grams of CO2e per kWh of the electricity, instead of a region's; reports then show an"
+        " estimate of the emissions",
         metavar="G",
         parse=_carbon_intensity,
     ),
@@ -165,6 +194,20 @@ OPTIONS = (
         "carbon-source",
         "where that intensity comes from, for the report, e.g. 'DE 2024, Ember'",
         metavar="TEXT",
+    ),
+    Option(
+        "embodied",
+        "grams of CO2e that making the machine emitted, per hour of its life; reports then show"
+        " them for the metered time, as an estimate (default: left out)",
+        metavar="G",
+        parse=_embodied,
+    ),
+    Option(
+        "water",
+        "water usage effectiveness of the facility, litres per kWh of IT energy; reports then show"
+        " an estimate (default: left out)",
+        metavar="L",
+        parse=_water,
     ),
     Option(
         "hostname",

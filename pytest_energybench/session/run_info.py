@@ -11,6 +11,7 @@ from pytest_energybench.measurement.run_head import run_head
 from pytest_energybench.metering.meter import Meter
 from pytest_energybench.results.model import Run, Scalar
 from pytest_energybench.results.storable import scalar, text
+from pytest_energybench.session.carbon import intensity
 from pytest_energybench.session.config import EnergyConfig
 
 
@@ -33,17 +34,20 @@ def session_head(
 def _settings(
     config: pytest.Config, options: EnergyConfig, conditions: Mapping[str, Scalar]
 ) -> dict[str, Scalar]:
+    carbon = intensity(config, options)
     settings: dict[str, Scalar] = {
         "meters": options.meters,
         "pue": options.pue,
-        "carbon_intensity": options.carbon_intensity,
-        "carbon_intensity_source": options.carbon_source,
+        "carbon_intensity": carbon.g_per_kwh if carbon else None,
+        "carbon_intensity_source": carbon.source if carbon else options.carbon_source,
         "idle": options.idle,
         "rounds": options.rounds,
         **conditions,
     }
     if options.cooldown:
         settings["cooldown_s"] = options.cooldown
+    optional = {"embodied_g_per_h": options.embodied, "water_l_per_kwh": options.water}
+    settings.update({name: value for name, value in optional.items() if value is not None})
     if options.allow_missing:
         settings["allow_missing"] = ",".join(options.allow_missing)
     for given in config.hook.pytest_energy_settings(config=config):

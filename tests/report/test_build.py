@@ -5,7 +5,7 @@ import pytest
 
 from pytest_energybench.gates.results import judged
 from pytest_energybench.report.build import run_view
-from pytest_energybench.results.model import Case, Comparison, Result, Run
+from pytest_energybench.results.model import Case, Comparison, Host, Result, Run
 from tests.report.samples import MACHINE
 
 
@@ -27,6 +27,11 @@ def test_emissions_are_an_estimate_with_their_source(ci):
     assert "~2.9 g CO₂e estimated at 380 g/kWh, Ember 2025" in run_view(given).cost
     without = msgspec.structs.replace(ci, settings={})
     assert "CO₂e" not in run_view(without).cost
+    # What differs from host to host is not known of the whole.
+    hosts = [
+        Host(name=f"host {n}", machine=MACHINE, settings={"carbon_intensity": n}) for n in (1, 2)
+    ]
+    assert "CO₂e" not in run_view(msgspec.structs.replace(given, hosts=hosts)).cost
 
 
 def test_unknown_energy_is_unknown_and_a_skip_is_not_judged():

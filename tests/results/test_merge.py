@@ -36,6 +36,17 @@ def test_the_whole_has_all_cases_in_order_and_the_earliest_time():
     assert (merged.missing, merged.differing) == ((), ())
 
 
+def test_a_carbon_intensity_that_differs_between_parts_is_not_known_of_the_whole():
+    def of(case, intensity):
+        settings = {"pue": 2.0, "carbon_intensity": intensity, "embodied_g_per_h": 40.0}
+        return make_run(case, settings=settings)
+
+    merged = merge(parts(of(A, 300.0), of(B, 310.0)))
+    assert merged.run.settings == {"pue": 2.0, "embodied_g_per_h": 40.0}
+    assert merged.differing == ()
+    assert merge(parts(of(A, 300.0), of(B, 300.0))).run.settings["carbon_intensity"] == 300.0
+
+
 @pytest.mark.parametrize(
     ("fields", "difference"),
     [

@@ -30,8 +30,11 @@ def test_every_option_has_an_ini_twin(pytester: pytest.Pytester) -> None:
         energy_meters = estimate
         energy_allow_missing = gpu:0, dram:0
         energy_pue = 1.58
+        energy_region = de
         energy_carbon_intensity = 320
         energy_carbon_source = here
+        energy_embodied = 12
+        energy_water = 1.8
         energy_hostname = true
         energy_idle = subtract
         energy_wait = 10 min
@@ -64,8 +67,11 @@ def test_every_option_has_an_ini_twin(pytester: pytest.Pytester) -> None:
         meters="estimate",
         allow_missing=("gpu:0", "dram:0"),
         pue=1.58,
+        region="DE",
         carbon_intensity=320.0,
         carbon_source="here",
+        embodied=12.0,
+        water=1.8,
         hostname=True,
         idle="subtract",
         wait=600.0,
