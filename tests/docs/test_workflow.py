@@ -1,22 +1,19 @@
-"""The workflow for GitHub does what its page says: its own steps, run here in their order."""
+"""The actions and workflows do what their page says: their own steps, run here in their order."""
 
 from __future__ import annotations
 
+import json
 import os
-import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from tests.docs.pages import ROOT
-
-yaml = pytest.importorskip("yaml")
-
-FILE = ROOT / "docs" / "workflows" / "energy.yml"
+from tests.docs.runner import Runner, yaml
 
 SUITE = """
 def test_work(energy):
@@ -24,6 +21,12 @@ def test_work(energy):
         for i in range({work}):
             abs(i)
 """
+WORKFLOWS = ROOT / "docs" / "workflows"
+GITHUB = [WORKFLOWS / "energy.yml", WORKFLOWS / "energy-comment.yml"]
+GITHUB += sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+COMMENT = ROOT / ".github" / "actions" / "comment"
+ACTIONS = [ROOT / "action.yml", COMMENT / "action.yml"]
+BOT = "github-actions[bot]"
 
 
 @pytest.fixture
@@ -33,11 +36,13 @@ def checkout(tmp_path: Path) -> Path:
     (folder / "tests").mkdir(parents=True)
     git(folder, "init", "-q", "-b", "main")
     commit(folder, 1000)
-    bin_ = tmp_path / "bin"
-    bin_.mkdir()
-    (bin_ / "pip").write_text("#!/bin/sh\n")  # everything is installed already
-    (bin_ / "pip").chmod(0o755)
     return folder
+
+
+@pytest.fixture
+def runner(checkout: Path) -> Runner:
+    """The action of the gate."""
+    return Runner(checkout, ROOT)
 
 
 def git(folder: Path, *words: str) -> str:
@@ -54,133 +59,97 @@ def commit(folder: Path, work: int) -> str:
     return git(folder, "rev-parse", "HEAD")
 
 
-class Runner:
-    """As much of GitHub's runner as this workflow needs: expressions, outputs, a cache."""
-
-    def __init__(self, checkout: Path) -> None:
-        self.checkout = checkout
-        self.cache: dict[str, Path] = {}
-        self.ran: list[str] = []
-
-    def job(self, event: str, *, sha: str, base: str = "", labels: tuple[str, ...] = ()) -> bool:
-        """Whether the job succeeds."""
-        workflow = yaml.safe_load(FILE.read_text("utf-8"))
-        github = {"event_name": event, "sha": sha, "base": base, "labels": labels}
-        outputs: dict[str, dict[str, str]] = {}
-        self.ran = []
-        ok = True
-        for step in workflow["jobs"]["energy"]["steps"]:
-            condition = str(step.get("if", "True"))
-            if not (ok or "always()" in condition):
-                continue
-            if not evaluate(condition, github, outputs):
-                continue
-            self.ran.append(step.get("name", step.get("uses")))
-            found: dict[str, str] = {}
-            if "run" in step:
-                passed, found = self._run(fill(step["run"], github, outputs), workflow["env"])
-                allowed = str(step.get("continue-on-error", "False")).strip("${} ")
-                ok &= passed or bool(evaluate(allowed, github, outputs))
-            elif "cache/" in step["uses"]:
-                key = fill(step["with"]["key"], github, outputs)
-                found = self._cache(step["uses"], key, self.checkout / step["with"]["path"])
-            outputs[step.get("id", "")] = found
-        return ok
-
-    def _run(self, script: str, env: Mapping[str, str]) -> tuple[bool, dict[str, str]]:
-        output = self.checkout.parent / "output"
-        output.write_text("")
-        path = [self.checkout.parent / "bin", Path(sys.executable).parent, os.environ["PATH"]]
-        done = subprocess.run(
-            ["bash", "-e", "-c", script],
-            cwd=self.checkout,
-            env={
-                "PATH": os.pathsep.join(map(str, path)),
-                "HOME": str(self.checkout.parent),
-                "PYTHONPATH": str(Path(__file__).parent / "support"),
-                "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-                "PYTEST_PLUGINS": "pytest_energybench.plugin,docs_meter",
-                "GITHUB_OUTPUT": str(output),
-                "GITHUB_WORKSPACE": str(self.checkout),
-                **env,
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        print(script, done.stdout, done.stderr, sep="\n")
-        pairs = (line.split("=", 1) for line in output.read_text().splitlines())
-        return done.returncode == 0, dict(pairs)
-
-    def _cache(self, action: str, key: str, path: Path) -> dict[str, str]:
-        if "/save@" in action:
-            self.cache[key] = path.rename(path.with_name("cached"))
-        elif key in self.cache:
-            self.cache[key].rename(path)
-            return {"cache-hit": "true"}
-        return {}
+def push(sha: str) -> dict[str, Any]:
+    return {"event_name": "push", "sha": sha}
 
 
-def evaluate(expression: str, github: Mapping[str, Any], outputs: Mapping[str, Any]) -> Any:
-    """A workflow's expression: names are looked up, operators are Python's."""
-    words = {"&&": " and ", "||": " or ", "always()": "True"}
-    for theirs, ours in words.items():
-        expression = expression.replace(theirs, ours)
-    expression = re.sub(r"contains\(([^,]+), ([^)]+)\)", r"(\2 in \1)", expression)
-
-    def value(found: re.Match[str]) -> str:
-        name = found[0]
-        if name.startswith("steps."):
-            _, step, _, output = name.split(".")
-            return repr(outputs.get(step, {}).get(output, ""))
-        last = name.split(".")[-1] if "labels" not in name else "labels"
-        return repr(github["base" if name.endswith("base.sha") else last])
-
-    expression = re.sub(r"(?:github|steps)\.[\w.*-]+", value, expression)
-    return eval(expression, {"__builtins__": {}})  # its operands are quoted above
+def pull(base: str, *labels: str, of: str = "o/r") -> dict[str, Any]:
+    head = {"repo": {"full_name": of}}
+    request = {"base": {"sha": base}, "labels": list(labels), "head": head, "number": 7}
+    return {"event_name": "pull_request", "event": {"pull_request": request}}
 
 
-def fill(text: str, github: Mapping[str, Any], outputs: Mapping[str, Any]) -> str:
-    return re.sub(
-        r"\$\{\{ (.*?) \}\}", lambda found: str(evaluate(found[1], github, outputs)), text
-    )
-
-
-def test_a_pull_request_is_compared_with_the_baseline_of_main(checkout: Path) -> None:
-    runner = Runner(checkout)
+def test_a_pull_request_is_compared_with_the_stored_run_and_told_so_once(
+    checkout: Path, runner: Runner
+) -> None:
     base = git(checkout, "rev-parse", "HEAD")
-    assert runner.job("push", sha=base)
+    assert runner.job(push(base))
     assert len(runner.cache) == 1
-    worse = commit(checkout, 1500)
-    assert not runner.job("pull_request", sha=worse, base=base)
+    badge = json.loads((runner.temp / "energy-report" / "badge.json").read_text())
+    assert (badge["label"], badge["schemaVersion"]) == ("energy", 1)
+    commit(checkout, 1500)
+    stranger = {"id": 1, "login": "somebody", "body": "<!-- energybench: energy -->\nmine"}
+    other = {"id": 2, "login": BOT, "body": "<!-- energybench: gpu -->\n"}
+    runner.answers["comments"] = [stranger, other]
+    assert not runner.job(pull(base))
     assert "measure the base on this machine" not in runner.ran
-    assert runner.ran[-1] == "keep the report"
-    assert (checkout / "reports" / "energy.html").exists()
+    assert (runner.temp / "energy-report" / "energy.html").exists()
+    ((method, path, text),) = runner.changes()
+    assert (method, path) == ("POST", "repos/o/r/issues/7/comments")
+    assert text.startswith("<!-- energybench: energy -->\n\n**FAILED against main")
+    runner.answers["comments"] += [{"id": 3, "login": BOT, "body": text}]
+    (next(iter(runner.cache.values())).parent / ".energy-ci").rename(checkout / "cached")
+    assert not runner.job(pull(base))
+    assert runner.changes()[1][:2] == ("PATCH", "repos/o/r/issues/comments/3")
 
 
-def test_without_one_the_base_is_measured_in_the_same_job(checkout: Path) -> None:
+def test_without_one_the_base_is_measured_in_the_same_job(checkout: Path, runner: Runner) -> None:
     base = git(checkout, "rev-parse", "HEAD")
-    alike = commit(checkout, 1010)
-    runner = Runner(checkout)
-    assert runner.job("pull_request", sha=alike, base=base)
+    commit(checkout, 1010)
+    runner.answers["refuses"] = True  # a comment that can't be written changes nothing
+    assert runner.job(pull(base))
     assert "measure the base on this machine" in runner.ran
+    assert "::warning title=energy gate::the comment could not be written" in runner.output
+    assert "PASSED against main" in (runner.temp / "energy-report" / "comment.md").read_text()
 
 
-def test_a_label_lets_an_increase_through(checkout: Path) -> None:
+def test_an_increase_fails_although_no_comment_can_be_written(
+    checkout: Path, runner: Runner
+) -> None:
     base = git(checkout, "rev-parse", "HEAD")
-    worse = commit(checkout, 1500)
-    assert Runner(checkout).job("pull_request", sha=worse, base=base, labels=("energy-accepted",))
+    commit(checkout, 1500)
+    runner.answers["refuses"] = True
+    assert not runner.job(pull(base))
+    assert runner.ran[-1] == "comment"
+
+
+def test_a_fork_gets_no_comment_from_its_own_job(checkout: Path, runner: Runner) -> None:
+    base = git(checkout, "rev-parse", "HEAD")
+    assert not runner.job(pull(base, of="fork/r"), if_missing="fail")
+    assert runner.ran[-1] == "keep the report"
+    assert not runner.changes()
+
+
+@pytest.mark.parametrize(("if_missing", "good"), [("fail", False), ("pass", True)])
+def test_a_missing_stored_run_is_told_and_passes_only_where_asked(
+    checkout: Path, runner: Runner, if_missing: str, good: bool
+) -> None:
+    base = git(checkout, "rev-parse", "HEAD")
+    assert runner.job(pull(base), if_missing=if_missing) == good
+    level = "warning" if good else "error"
+    assert f"::{level} title=energy gate::there is no stored run of the base" in runner.output
+    text = (runner.temp / "energy-report" / "comment.md").read_text()
+    assert "Compared with no stored run." in text
+    assert "Note: there is no stored run of the base on this kind of machine" in text
+
+
+def test_a_label_lets_an_increase_through(checkout: Path, runner: Runner) -> None:
+    base = git(checkout, "rev-parse", "HEAD")
+    commit(checkout, 1500)
+    assert runner.job(pull(base, "energy-accepted"))
+    assert "FAILED" in runner.changes()[0][2]
 
 
 def test_the_first_pull_request_with_energy_tests_has_nothing_to_compare_with(
-    checkout: Path,
+    checkout: Path, runner: Runner
 ) -> None:
     git(checkout, "rm", "-q", "-r", "tests")
     git(checkout, "commit", "-q", "-m", "no tests")
     base = git(checkout, "rev-parse", "HEAD")
     (checkout / "tests").mkdir(exist_ok=True)
-    first = commit(checkout, 1000)
-    assert Runner(checkout).job("pull_request", sha=first, base=base)
+    commit(checkout, 1000)
+    assert runner.job(pull(base))
+    assert "the base has no metered test" in runner.output
 
 
 @pytest.mark.parametrize(
@@ -193,9 +162,133 @@ def test_the_first_pull_request_with_energy_tests_has_nothing_to_compare_with(
     ids=["no metered test", "no good figure", "no import"],
 )
 def test_a_base_that_tells_nothing_fails_unless_nothing_was_metered_there(
-    checkout: Path, suite: str, good: bool
+    checkout: Path, runner: Runner, suite: str, good: bool
 ) -> None:
     (checkout / "tests" / "test_work.py").write_text(suite)
     git(checkout, "commit", "-q", "-a", "-m", "base")
     base = git(checkout, "rev-parse", "HEAD")
-    assert Runner(checkout).job("pull_request", sha=commit(checkout, 1000), base=base) == good
+    commit(checkout, 1000)
+    assert runner.job(pull(base)) == good
+
+
+class TestOfAFork:
+    """The second workflow: it holds a token, so what a fork has written is not believed."""
+
+    RUN: ClassVar[dict[str, Any]] = {
+        "head_repository": {"owner": {"login": "fork"}},
+        "head_branch": "x; touch y $(touch z)",
+        "head_sha": "a" * 40,
+        "id": 5,
+    }
+
+    @pytest.fixture
+    def runner(self, checkout: Path) -> Runner:
+        runner = Runner(checkout, COMMENT)
+        pulls = [{"number": 7, "sha": "a" * 40}, {"number": 8, "sha": "b" * 40}]
+        runner.answers |= {"head": f"fork:{self.RUN['head_branch']}", "pulls": pulls}
+        folder = runner.temp / "energy-report"
+        folder.mkdir()
+        (folder / "comment.md").write_text("<!-- energybench: energy -->\n@everyone")
+        (folder / "number").write_text("1")
+        return runner
+
+    def test_the_run_file_is_commented_on_the_request_that_ran(self, runner: Runner) -> None:
+        from pytest_energybench.results.run_file import write_run
+        from tests.results.samples import make_case, make_run
+
+        run = make_run(make_case("@everyone", 5.0))
+        write_run(run, runner.temp / "energy-report" / "energy.json")
+        assert runner.job({"event": {"workflow_run": self.RUN}})
+        ((method, path, text),) = runner.changes()
+        assert (method, path) == ("POST", "repos/o/r/issues/7/comments")
+        assert text.startswith("<!-- energybench: energy -->\n\nCompared with no stored run.")
+        assert "whether the gate holds, its check says" in text
+        assert sorted(path.name for path in runner.checkout.iterdir()) == [".git", "tests"]
+
+    def test_what_is_no_run_file_is_refused(self, runner: Runner) -> None:
+        (runner.temp / "energy-report" / "energy.json").write_text('{"cases": "`touch x`"}')
+        assert not runner.job({"event": {"workflow_run": self.RUN}})
+        assert not runner.changes()
+
+    def test_a_commit_that_no_open_request_is_at_gets_nothing(self, runner: Runner) -> None:
+        assert runner.job({"event": {"workflow_run": self.RUN | {"head_sha": "c" * 40}}})
+        assert runner.ran == ["find the pull request"]
+
+
+CURL = r"""#!{python}
+import json, sys
+words = sys.argv[1:]
+(url,) = (word for word in words if word.startswith("https:"))
+if "--request" not in words:
+    print(json.dumps({{"id": 9}} if url.endswith("/user") else json.load(open({notes!r}))))
+else:
+    body = next(word for word in words if word.startswith("body=<")).removeprefix("body=<")
+    with open({changes!r}, "w") as out:
+        out.write(json.dumps([words[words.index("--request") + 1], url, open(body).read()]))
+"""
+
+
+@pytest.mark.parametrize(("work", "good"), [(1010, True), (1500, False)])
+def test_gitlab_compares_a_merge_request_with_its_base_and_comments(
+    checkout: Path, runner: Runner, work: int, good: bool
+) -> None:
+    job = yaml.safe_load((WORKFLOWS / "energy.gitlab-ci.yml").read_text("utf-8"))["energy"]
+    base = git(checkout, "rev-parse", "HEAD")
+    commit(checkout, work)
+    notes, changes = checkout.parent / "notes.json", checkout.parent / "changes.json"
+    marker = "<!-- energybench: energy -->"
+    of = [(4, 1, marker), (5, 9, "hello"), *([(6, 9, f"{marker}\nold")] if good else [])]
+    listed = [{"id": i, "author": {"id": user}, "body": body} for i, user, body in of]
+    notes.write_text(json.dumps(listed))
+    curl = checkout.parent / "bin" / "curl"
+    curl.write_text(CURL.format(python=sys.executable, notes=str(notes), changes=str(changes)))
+    curl.chmod(0o755)
+    env = {
+        "CI_PROJECT_DIR": str(checkout),
+        "CI_MERGE_REQUEST_DIFF_BASE_SHA": base,
+        "CI_MERGE_REQUEST_IID": "3",
+        "CI_API_V4_URL": "https://gitlab.example/api/v4",
+        "CI_PROJECT_ID": "12",
+        "ENERGYBENCH_TOKEN": "t",
+        **{name: str(value) for name, value in job["variables"].items()},
+    }
+    passed, _ = runner._run("\n".join(job["script"]), env)
+    assert passed == good
+    assert runner._run("\n".join(job["after_script"]), env)[0]
+    method, url, text = json.loads(changes.read_text())
+    there = "https://gitlab.example/api/v4/projects/12/merge_requests/3/notes"
+    assert (method, url) == (("PUT", f"{there}/6") if good else ("POST", there))
+    assert text.startswith(f"{marker}\n\n**{'PASSED' if good else 'FAILED'} against main")
+    metrics = (checkout / job["artifacts"]["reports"]["metrics"]).read_text()
+    assert metrics.endswith("# EOF\n")
+
+
+@pytest.mark.parametrize(
+    ("schema", "files"),
+    [
+        ("github-workflows", GITHUB),
+        ("github-actions", ACTIONS),
+        ("gitlab-ci", [WORKFLOWS / "energy.gitlab-ci.yml"]),
+    ],
+)
+def test_each_file_is_what_its_forge_reads(schema: str, files: list[Path]) -> None:
+    pytest.importorskip("check_jsonschema")
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}"]
+    done = subprocess.run([*command, *files], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_nothing_in_them_lets_strangers_in() -> None:
+    """By the rules of zizmor, but for versions that are pinned by name and not by hash."""
+    zizmor = shutil.which("zizmor", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    if zizmor is None:
+        pytest.skip("no zizmor")
+    command = [zizmor, "--offline", "--no-exit-codes", "--format=json", *GITHUB, *ACTIONS]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    findings = [each for each in json.loads(done.stdout) if not each["ignored"]]
+    assert [each["ident"] for each in findings if each["ident"] != "unpinned-uses"] == []
+
+
+@pytest.mark.skipif(shutil.which("actionlint") is None, reason="no actionlint")
+def test_actionlint_finds_nothing() -> None:
+    subprocess.run(["actionlint", *GITHUB], check=True)
