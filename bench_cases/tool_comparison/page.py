@@ -89,10 +89,10 @@ without a wrapper around each. None of them has a gate that knows when it can't 
 | a steady machine | [flags and rests](how-to/steady-the-machine.md) | Zeus, perf stat | \
 Zeus: sets GPU clocks and power limits, and searches for those that cost least; this only looks. \
 perf stat: `-r N` with a spread, and no rest between runs. |
-| pull requests | [an action and a comment](how-to/comment-on-pull-requests.md) | CodSpeed, Bencher, \
-github-action-benchmark, Eco-CI | CodSpeed: an increase is acknowledged by itself, where here a label \
-accepts all of a pull request. CodSpeed, Bencher, Eco-CI: a service that keeps histories and serves \
-the badge. github-action-benchmark: charts on GitHub Pages. |
+| pull requests | [an action and a comment](how-to/comment-on-pull-requests.md) | CodSpeed, \
+Bencher, github-action-benchmark, Eco-CI | CodSpeed: an increase is acknowledged by itself, where \
+here a label accepts all of a pull request. CodSpeed, Bencher, Eco-CI: a service that keeps \
+histories and serves the badge. github-action-benchmark: charts on GitHub Pages. |
 | emissions | [by region, or now](how-to/estimate-emissions.md) | codecarbon, Eco-CI | codecarbon: \
 finds the region by itself, and has a dashboard. Both: the intensity now for a token, without a \
 hook. |
