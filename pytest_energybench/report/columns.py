@@ -26,7 +26,7 @@ class Column:
         figures: one for each case; `bounds` and `words`, where the column has some, stand behind.
         cells: the same for a page: figure and word in one, and the number that it sorts by.
         estimated: whether the figure comes from a model.
-        minor: left out where there is little room.
+        minor: left out where there is little room; `wide`, where there is not a lot of it.
     """
 
     key: str
@@ -38,6 +38,7 @@ class Column:
     words: tuple[str, ...] = ()
     estimated: tuple[bool, ...] = ()
     minor: bool = False
+    wide: bool = False
     warning: str = ""
 
     @property
@@ -122,7 +123,7 @@ def _carbon(view: RunView, cases: Sequence[CaseView]) -> Column | None:
     )
     cells = tuple(map(Cell, texts, (case.co2e_g for case in cases)))
     note = f"grams of CO₂e: facility energy × {view.carbon}, an estimate"
-    return Column("emissions", "Emissions", note, texts, cells, minor=True)
+    return Column("emissions", "Emissions", note, texts, cells, minor=True, wide=True)
 
 
 def _of_joules(

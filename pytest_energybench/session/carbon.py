@@ -1,21 +1,15 @@
-"""Grams of CO2e per kWh: told by the user, asked of a hook, or looked up in a table by region."""
+"""Grams of CO2e per kWh of a region, from a table of yearly means."""
 
 from __future__ import annotations
 
 import csv
-import datetime
-import math
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-import pytest
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from pytest_energybench.session.config import EnergyConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,27 +18,6 @@ class Intensity:
 
     g_per_kwh: float
     source: str | None
-
-
-def intensity(config: pytest.Config, options: EnergyConfig) -> Intensity | None:
-    """The session's intensity: the option's, else the hook's, else the region's of a whole year.
-
-    Raises:
-        pytest.UsageError: the hook returned no intensity.
-    """
-    if options.carbon_intensity is not None:
-        return Intensity(options.carbon_intensity, options.carbon_source)
-    live = config.hook.pytest_energy_carbon_intensity(config=config)
-    if live is None:
-        return None if options.region is None else of_region(options.region)
-    if isinstance(live, bool) or not isinstance(live, int | float) or not 0 <= live < math.inf:
-        raise pytest.UsageError(
-            f"pytest_energy_carbon_intensity returned {live!r}: grams of CO2e per kWh, 0 or more,"
-            " or None"
-        )
-    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
-    where = " ".join(filter(None, [options.region, now]))
-    return Intensity(float(live), options.carbon_source or f"{where}, live")
 
 
 def parse_region(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import math
 import platform
 from collections.abc import Mapping
 
@@ -11,7 +13,7 @@ from pytest_energybench.measurement.run_head import run_head
 from pytest_energybench.metering.meter import Meter
 from pytest_energybench.results.model import Run, Scalar
 from pytest_energybench.results.storable import scalar, text
-from pytest_energybench.session.carbon import intensity
+from pytest_energybench.session.carbon import Intensity, of_region
 from pytest_energybench.session.config import EnergyConfig
 
 
@@ -34,7 +36,7 @@ def session_head(
 def _settings(
     config: pytest.Config, options: EnergyConfig, conditions: Mapping[str, Scalar]
 ) -> dict[str, Scalar]:
-    carbon = intensity(config, options)
+    carbon = _intensity(config, options)
     settings: dict[str, Scalar] = {
         "meters": options.meters,
         "pue": options.pue,
@@ -57,3 +59,24 @@ def _settings(
             )
         settings.update({text(name): scalar(value) for name, value in given.items()})
     return settings
+
+
+def _intensity(config: pytest.Config, options: EnergyConfig) -> Intensity | None:
+    """The session's intensity: the option's, else the hook's, else the region's of a whole year.
+
+    Raises:
+        pytest.UsageError: the hook returned no intensity.
+    """
+    if options.carbon_intensity is not None:
+        return Intensity(options.carbon_intensity, options.carbon_source)
+    live = config.hook.pytest_energy_carbon_intensity(config=config)
+    if live is None:
+        return None if options.region is None else of_region(options.region)
+    if isinstance(live, bool) or not isinstance(live, int | float) or not 0 <= live < math.inf:
+        raise pytest.UsageError(
+            f"pytest_energy_carbon_intensity returned {live!r}: grams of CO2e per kWh, 0 or more,"
+            " or None"
+        )
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+    where = " ".join(filter(None, [options.region, now]))
+    return Intensity(float(live), options.carbon_source or f"{where}, live")

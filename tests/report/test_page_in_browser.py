@@ -148,7 +148,7 @@ def test_copy_gives_what_is_shown_in_base_units(reader, pages):
     reader.click("#copy")
     time.sleep(0.1)
     lines = reader.run("return window.copied").splitlines()
-    assert lines[0] == "Case,Energy,Time,vs main,Rounds,Result"
+    assert lines[0] == "Case,Energy,Emissions,Time,vs main,Rounds,Result"
     assert lines[1].startswith("test_encode[jpeg],45.6")
     assert lines[1].endswith(",0.12,5,fail: more than main")
     assert len(lines) == 4

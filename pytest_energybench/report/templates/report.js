@@ -85,13 +85,12 @@
   // Choose columns; the narrow page's choice holds until the reader makes one
   const columns = boxes("column");
   const cellsOf = (column) => [heads[column], ...cases.map((one) => one.row.cells[column])];
-  const narrow = matchMedia("screen and (max-width: 48rem)").matches;
   columns.forEach((box) => {
     const column = Number(box.value) - 1;
-    box.checked = !(narrow && heads[column].classList.contains("minor"));
+    box.checked = getComputedStyle(heads[column]).display !== "none";
     box.addEventListener("change", () => {
       for (const cell of cellsOf(column)) {
-        cell.classList.remove("minor");
+        cell.classList.remove("minor", "wide");
         cell.hidden = !box.checked;
       }
     });
