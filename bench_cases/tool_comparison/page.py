@@ -43,9 +43,7 @@ From their code, at the versions above. A dash: not there. We have none of these
 
 |  | codecarbon | zeus | pyJoules | carbontracker | pytest-codecarbon | pytest-benchmark |
 | --- | --- | --- | --- | --- | --- | --- |
-| carbon intensity by place, built in | yes | live | – | yes | as codecarbon | – |
 | a dashboard | yes, also hosted | – | – | – | – | – |
-| water use | yes | – | – | – | – | – |
 | price of electricity | – | yes | – | – | – | – |
 | forecast of a training from its first epochs | – | – | – | yes | – | – |
 | settings of the hardware that use less | – | power limit, clocks, batch size | – | – | – | – |
