@@ -56,13 +56,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--bench-data",
         metavar="SOURCE",
-        help="mnist (default), digits, imagefolder:PATH, cifar10:PATH or imagenet:PATH",
+        help="mnist (default), digits, imagefolder:PATH, cifar10:PATH or imagenet:PATH; of "
+        "language models topics (default: text that comes with Python) or text:PATH",
     )
     group.addoption(
         "--bench-weights",
         metavar="KIND",
         help="starting weights: warm (default; trained once and cached), imagenet (torchvision's; "
-        "default of the paper preset), or a folder with <model>.pt state dicts",
+        "default of the paper preset), or a folder with <model>.pt state dicts; of language "
+        "models a folder in the layout of transformers",
     )
     group.addoption(
         "--bench-device",

@@ -13,6 +13,7 @@ from bench_cases.options import BenchOptions
 from pytest_energybench.experiment.cases import case
 from pytest_energybench.experiment.rules import MATRIX_METHODS, RULES
 from pytest_energybench.experiment.training.errors import SettingError
+from pytest_energybench.experiment.training.language.sizes import ARCHITECTURES
 from pytest_energybench.experiment.training.model_names import model_names
 from pytest_energybench.session.role import ranks_of, role_of
 from pytest_energybench.session.screen import progress_of
@@ -37,6 +38,9 @@ is loaded, unless the user has set it.
 """
 
 OPTIONS = pytest.StashKey[BenchOptions]()
+KINDS = pytest.StashKey[set[str]]()
+"""Which files the cases are from: `paper`, `language`, ..."""
+
 EXPERIMENTS = pytest.StashKey["Experiments"]()
 
 
@@ -49,15 +53,32 @@ def pytest_configure(config: pytest.Config) -> None:
     options = BenchOptions.from_config(config)
     config.stash[OPTIONS] = options
     parts = [part for method in options.methods for part in _parts(method)]
-    for name in dict.fromkeys((*model_names(), *MATRIX_METHODS, *RULES, *options.methods, *parts)):
-        kind = "model" if name in model_names() else "method"
+    models = (*model_names(), *ARCHITECTURES)
+    for name in dict.fromkeys((*models, *MATRIX_METHODS, *RULES, *options.methods, *parts)):
+        kind = "model" if name in models else "method"
         config.addinivalue_line("markers", f"{name}: a case of this {kind}")
 
 
 def pytest_energy_settings(config: pytest.Config) -> dict[str, str | int | float | bool]:
     if not role_of(config).meters_here():
         return {}  # the hosts that train say theirs; this machine may have no such device
-    return _experiments(config).settings()
+    experiments, kinds = _experiments(config), config.stash.get(KINDS, {"paper"})
+    images = experiments.settings() if "paper" in kinds or "language" not in kinds else {}
+    text = experiments.language.settings() if "language" in kinds else {}
+    return {**images, **{f"language_{name}" if images else name: text[name] for name in text}}
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Language models run where they are named, by file, `-k` or `-m`: the paper has none."""
+    if collection_path.name != "test_language.py":
+        return None
+    asked = f"{config.option.keyword} {config.option.markexpr}"
+    return None if any(name in asked for name in ("language", *ARCHITECTURES)) else True
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    session.config.stash[KINDS] = {item.path.stem.removeprefix("test_") for item in session.items}
 
 
 def pytest_energy_ranks(config: pytest.Config) -> Ranks:  # noqa: ARG001 - the hook's signature
@@ -83,10 +104,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         ("model", "method"),
         [
             _case(model, method, options.device)
-            for model in model_names()
+            for model in (ARCHITECTURES if _is_language(metafunc) else model_names())
             for method in options.methods
         ],
     )
+
+
+def _is_language(metafunc: pytest.Metafunc) -> bool:
+    return metafunc.module.__name__.endswith("test_language")
 
 
 def _case(model: str, method: str, device: str) -> object:
@@ -119,9 +144,9 @@ def pytest_terminal_summary(
     """Say which names there are if `-k` matched none."""
     if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and config.option.keyword:
         methods = ", ".join(config.stash[OPTIONS].methods)
+        models = ", ".join((*model_names(), *ARCHITECTURES))
         terminalreporter.write_line(
-            f"no case matches -k {config.option.keyword!r}; models: {', '.join(model_names())};"
-            f" methods: {methods}"
+            f"no case matches -k {config.option.keyword!r}; models: {models}; methods: {methods}"
         )
 
 

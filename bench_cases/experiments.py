@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import version
-from pathlib import Path
 
-from bench_cases.options import BenchOptions
+from bench_cases.language import LanguageExperiments
+from bench_cases.options import BenchOptions, without_folders
 from pytest_energybench.experiment import Experiment
 from pytest_energybench.experiment.compression.plan import CompressionPlan
 from pytest_energybench.experiment.experiment import machine_settings, rules_of
@@ -16,6 +16,7 @@ from pytest_energybench.experiment.training.datasets.sources import load_data
 from pytest_energybench.experiment.training.distributed import ManyRanks, enter, own_device
 from pytest_energybench.experiment.training.hardware import choose_device
 from pytest_energybench.experiment.training.initial_weights import starting_model
+from pytest_energybench.experiment.training.language.sizes import ARCHITECTURES
 from pytest_energybench.experiment.training.model_names import model_names
 from pytest_energybench.experiment.training.progress import Progress
 from pytest_energybench.experiment.training.rank_coordinator import RankCoordinator
@@ -48,9 +49,16 @@ class Experiments:
     def preset(self) -> Preset:
         return self.options.preset(cuda=self.device.type == "cuda")
 
+    @cached_property
+    def language(self) -> LanguageExperiments:
+        """Those on decoders and text."""
+        return LanguageExperiments(self.options, self.device)
+
     def of(self, model: str, progress: Progress) -> Experiment:
         """The experiment of this model, made once; its warm starts, one a seed, `progress` hears
         of."""
+        if model in ARCHITECTURES:
+            return self.language.of(model, progress)
         if model not in self._experiments:
             self._experiments[model] = self._made(model, progress)
         return self._experiments[model]
@@ -96,9 +104,9 @@ class Experiments:
         rules = rules_of(self._rules(""))
         return {
             "preset": chosen.name,
-            "data": _without_folders(self.options.data(chosen)),
+            "data": without_folders(self.options.data(chosen)),
             "data_fingerprint": self._fingerprint(),
-            "weights": _without_folders(self.options.weights(chosen)),
+            "weights": without_folders(self.options.weights(chosen)),
             "max_drop": self.options.max_drop,
             "search": self.options.search,
             "lowrank_layers": self.options.lowrank_layers,
@@ -119,9 +127,3 @@ class Experiments:
 def _described(size: Size) -> str:
     steps = "all" if size.steps is None else size.steps
     return f"{size.image} px, batches of {size.batch}, {steps} steps an epoch"
-
-
-def _without_folders(source: str) -> str:
-    """`imagefolder:/home/me/cats` as `imagefolder:cats`: a report tells no home folders."""
-    kind, colon, path = source.rpartition(":")
-    return f"{kind}{colon}{Path(path).name}"

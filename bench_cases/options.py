@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -22,13 +23,15 @@ from pytest_energybench.experiment.training.settings import (
     PRESETS,
     Preset,
     check_weights,
+    is_text,
     parse_source,
     preset,
 )
 
 INSTALL = "pip install 'pytest-energybench[bench]'"
 MOST = 100_000
-NEEDED = ("torch", "torchvision", "sklearn", "mlxtend")
+NEEDED = ("torch", "torchvision", "sklearn", "mlxtend", "transformers")
+IMAGES_NEEDED = "--bench-preset=paper needs its images: give --bench-data=imagenet:PATH"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +79,7 @@ class BenchOptions:
 
     def _consistent(self) -> BenchOptions:
         if self.preset_name == "paper" and self.data_given is None:
-            raise SettingError(
-                "--bench-preset=paper needs its images: give --bench-data=imagenet:PATH"
-            )
+            raise SettingError(IMAGES_NEEDED)
         if self.subset is not None and (self.data_given or "").partition(":")[0] not in FOLDERS:
             raise SettingError(
                 f"--bench-subset={self.subset} takes images of each class of a folder: give"
@@ -91,8 +92,21 @@ class BenchOptions:
         return preset(self.preset_name or ("standard" if cuda else "quick"))
 
     def data(self, chosen: Preset) -> str:
-        """The data asked for, else the preset's own."""
-        return self.data_given or chosen.data or "mnist"
+        """The images asked for, else the preset's own; raises SettingError where it has none."""
+        given = None if is_text(self.data_given or "") else self.data_given
+        if given is None and chosen.data is None:
+            raise SettingError(IMAGES_NEEDED)
+        return given or chosen.data or "mnist"
+
+    @property
+    def text(self) -> str:
+        """The text asked for, else what comes with Python."""
+        return self.data_given if self.data_given and is_text(self.data_given) else "topics"
+
+    @property
+    def decoder_folder(self) -> str | None:
+        """The folder of a language model, if one was given."""
+        return None if self.weights_given in ("warm", "imagenet") else self.weights_given
 
     def weights(self, chosen: Preset) -> str:
         """The starting weights asked for, else the preset's own."""
@@ -148,7 +162,7 @@ def _drop(text: str) -> float:
 
 
 def _checked_data(spec: str | None) -> str | None:
-    if spec is not None:
+    if spec is not None and not is_text(spec):
         parse_source(spec)
     return spec
 
@@ -177,3 +191,9 @@ def _methods(text: str) -> tuple[str, ...]:
             raise SettingError(f"{error}; or the lists {', '.join(LISTS)}, all") from None
     everything = ("paper", "beyond", *extra)
     return with_baseline([n for word in words for n in (everything if word == "all" else (word,))])
+
+
+def without_folders(source: str) -> str:
+    """`imagefolder:/home/me/cats` as `imagefolder:cats`: a report tells no home folders."""
+    kind, colon, path = source.rpartition(":")
+    return f"{kind}{colon}{Path(path).name}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -13,24 +13,25 @@ if TYPE_CHECKING:
     from pytest_energybench.experiment.compression.plan import CompressionPlan, Metric
     from pytest_energybench.experiment.compression.sizes import Size
     from pytest_energybench.experiment.training.datasets.data import Split
-    from pytest_energybench.experiment.training.evaluate import Score
+    from pytest_energybench.experiment.training.evaluate import Answers, Score
     from pytest_energybench.experiment.training.trainer import Training
     from pytest_energybench.session.fixture import Energy
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A trained model's figures. `test` is the score after saving and loading it, `answers` whether
-    each image was right (empty if several ranks shared them), `file_bytes` what was saved, `facts`
-    the plan's with those that its checks counted."""
+    """A trained model's figures. `test` is the score after saving and loading it, `answers` those
+    to each image or text (none if several ranks shared them), `file_bytes` what was saved, `facts`
+    the plan's with those that its checks counted, `length` the tokens of a text, 1 of an image."""
 
     plan: CompressionPlan
     training: Training
     test: Score
-    answers: Sequence[bool]
+    answers: Answers
     file_bytes: int
     size: Size
     facts: Mapping[str, Metric]
+    length: int
 
     @classmethod
     def of(
@@ -44,18 +45,20 @@ class Measured:
         and evaluate that on `images`: the accuracy is that of what is stored."""
         from pytest_energybench.experiment.compression.run import reloaded
         from pytest_energybench.experiment.compression.sizes import size
-        from pytest_energybench.experiment.training.evaluate import evaluate
+        from pytest_energybench.experiment.training.evaluate import Answers, evaluate
 
         loaded, file_bytes = reloaded(plan.model)
-        answers: list[bool] = []
+        answers = Answers()
+        test = evaluate(loaded, images, batch_size, answers=answers)
         return cls(
             plan=plan,
             training=training,
-            test=evaluate(loaded, images, batch_size, answers=answers),
+            test=test,
             answers=answers,
             file_bytes=file_bytes,
             size=size(plan.model),
             facts=plan.verified(),
+            length=test.total // len(images),
         )
 
 
@@ -65,13 +68,17 @@ def record(energy: Energy, measured: Measured, dense_bytes: int) -> None:
     training, size = measured.training, measured.size
     best = training.best.validation
     facts: dict[str, Any] = dict(measured.facts)
+    trained: dict[str, Any] = {"images_trained": training.images}
+    if measured.length > 1:
+        tokens = training.images * measured.length
+        trained = {"tokens_trained": tokens, "perplexity": measured.test.perplexity}
     energy.record(
-        answers=measured.answers or None,
+        answers=measured.answers.right or None if measured.length == 1 else None,
         correct=measured.test.correct,
         total=measured.test.total,
         epochs=training.epochs,
         best_epoch=training.best.number,
-        images_trained=training.images,
+        **trained,
         validation_accuracy=best.accuracy,
         validation_loss=best.loss,
         parameters=size.parameters,
@@ -80,6 +87,7 @@ def record(energy: Energy, measured: Measured, dense_bytes: int) -> None:
         realised_rate=1 - size.compressed_bytes / dense_bytes,
         trainings=training.trainings,
         file_bytes=measured.file_bytes,
+        optimizer_bytes=training.optimizer_bytes,
         **facts,
     )
     for search in measured.plan.searches:

@@ -45,7 +45,7 @@ class Examination:
             if first:
                 certain.append(_certainty(logits, labels))
                 return False
-            wrong += int((logits.argmax(1) != labels).sum())
+            wrong += int((logits.argmax(-1) != labels).sum())
             return most_wrong is not None and wrong > most_wrong
 
         score = evaluate(model, self._split, self._batch, order=self.order, enough=enough)
@@ -55,10 +55,12 @@ class Examination:
 
 
 def _certainty(logits: Tensor, labels: Tensor) -> Tensor:
-    """By how much each image's own class is ahead of the next one; negative where it is behind."""
-    own = logits.gather(1, labels[:, None])
-    others = logits.scatter(1, labels[:, None], -torch.inf)
-    return own[:, 0] - others.amax(1)
+    """By how much each image's own class is ahead of the next one, negative where it is behind; of
+    a text the mean over its tokens."""
+    own = logits.gather(-1, labels[..., None])
+    others = logits.scatter(-1, labels[..., None], -torch.inf)
+    ahead = own[..., 0] - others.amax(-1)
+    return ahead.view(len(labels), -1).mean(1)
 
 
 def score(model: nn.Module, task: Task) -> Score:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pytest_energybench.experiment.compression.bits import truncate
+from pytest_energybench.experiment.training.evaluate import logits_of
 
 Layer = nn.Conv2d | nn.Linear
 
@@ -169,31 +170,33 @@ def factorizable(model: nn.Module, examples: Tensor, chosen: str = "wide") -> di
     """The layers that low-rank factorization may take, by path, in the order they run.
 
     `wide`: convolutions but not depthwise or grouped ones, and linear layers that are applied to
-    every pixel, which are 1x1 convolutions in another spelling (ConvNeXt's pointwise ones).
+    every pixel, which are 1x1 convolutions in another spelling (ConvNeXt's pointwise ones), or to
+    every token, but for the head that gives the logits of each.
     `paper`: all convolutions, depthwise ones included, and no linear layer, which is the set that
-    the paper's mean ranks fit. `examples` (batch, 3, size, size) is run to see which.
+    the paper's mean ranks fit. `examples`, (batch, 3, size, size) or tokens, are run to see which.
     """
     found: dict[str, Layer] = {}
+    gave: dict[str, object] = {}
 
-    def look(path: str, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    def look(path: str, layer: nn.Module, inputs: tuple[Tensor, ...], output: object) -> None:
         of_paper = chosen == "paper"
         convolves = isinstance(layer, nn.Conv2d) and (of_paper or layer.groups == 1)
         applied = isinstance(layer, nn.Linear) and not of_paper and inputs[0].dim() > 2
         if convolves or applied:
             found[path] = cast(Layer, layer)
+            gave[path] = output
 
     handles = [
-        layer.register_forward_pre_hook(partial(look, path))
-        for path, layer in model.named_modules()
+        layer.register_forward_hook(partial(look, path)) for path, layer in model.named_modules()
     ]
     try:
         model.eval()
         with torch.no_grad():
-            model(examples)
+            logits = logits_of(model(examples))
     finally:
         for handle in handles:
             handle.remove()
-    return found
+    return {path: layer for path, layer in found.items() if gave[path] is not logits}
 
 
 def replace_module(model: nn.Module, path: str, module: nn.Module) -> None:

@@ -125,7 +125,8 @@ def search_jointly(
         progress=task.progress,
     )
     ranks = ranks_at(found.found)
-    looked = found.images + BATCHES * task.evaluation_batch
+    answers = found.curve[0].split // len(task.data.validation)
+    looked = found.images + BATCHES * task.evaluation_batch * answers
     # The paper's scan raises each layer's rank from one to the one that passes.
     scanned = 1 + sum(ranks.get(path, spectra[path].most) for path in layers)
     return ranks, replace(found, images=looked, reference_evaluations=scanned)

@@ -31,6 +31,10 @@ class Masked:
     def zero(self) -> None:
         self.inner.zero()
 
+    @property
+    def state_bytes(self) -> int:
+        return self.inner.state_bytes
+
     def backward(self, loss: Tensor) -> None:
         self.inner.backward(loss)
 

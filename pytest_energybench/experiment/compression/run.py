@@ -23,12 +23,12 @@ from pytest_energybench.experiment.compression.plan import (
 )
 from pytest_energybench.experiment.compression.targets import compressed_weights
 from pytest_energybench.experiment.training import kernel_choice
-from pytest_energybench.experiment.training.autocast import ScaledSGD, autocasting
+from pytest_energybench.experiment.training.autocast import ScaledUpdater, autocasting
 from pytest_energybench.experiment.training.datasets.data import Splits
 from pytest_energybench.experiment.training.distributed import current
-from pytest_energybench.experiment.training.evaluate import running_type
+from pytest_energybench.experiment.training.evaluate import entering, running_type
 from pytest_energybench.experiment.training.master_weights import Grid, LossScaler, MasterWeights
-from pytest_energybench.experiment.training.optimizers import PlainSGD, Updater, sgd
+from pytest_energybench.experiment.training.optimizers import PlainUpdater, Updater, optimizer_of
 from pytest_energybench.experiment.training.progress import SILENT, Joules, Part, Progress
 from pytest_energybench.experiment.training.seeds import generator
 from pytest_energybench.experiment.training.settings import TrainSettings
@@ -130,7 +130,7 @@ def _bound(
     if plan.autocast:
         return _autocasting(plan, settings, device)
     if plan.grid is None and not plan.mixed_precision:
-        return plan, PlainSGD(plan.model, settings)
+        return plan, PlainUpdater(plan.model, settings)
     bits = 0 if plan.grid is None else plan.grid.zeroed
     chosen = number_format(max(bits, FITS_BFLOAT16) if plan.mixed_precision else bits, device)
     plan = plan.noted(
@@ -139,11 +139,11 @@ def _bound(
     if chosen.lacking:
         plan = replace(plan, lacks=chosen.note)
     if plan.grid is None and chosen.dtype == torch.float32:
-        return plan, PlainSGD(plan.model, settings)
+        return plan, PlainUpdater(plan.model, settings)
     updater = MasterWeights(
         plan.model,
         chosen.dtype,
-        sgd(settings),
+        optimizer_of(settings),
         grid=None if plan.grid is None else _grid(plan.grid),
         on_grid=compressed_weights(plan.model).keys(),
         keep_masters=plan.grid is None or plan.grid.masters,
@@ -159,13 +159,13 @@ def _autocasting(
     chosen = number_format(FITS_BFLOAT16, device)
     if chosen.lacking:
         plan = replace(plan.noted(chosen.note or ""), lacks=chosen.note)
-        return plan, PlainSGD(plan.model, settings)
+        return plan, PlainUpdater(plan.model, settings)
     autocasting(plan.model, chosen.dtype)
     narrow = str(chosen.dtype).split(".")[-1]
     plan = plan.noted(
         f"torch.autocast to {narrow}, with torch's own layers", number_type=f"float32, {narrow}"
     )
-    return plan, (ScaledSGD if chosen.scaled else PlainSGD)(plan.model, settings)
+    return plan, (ScaledUpdater if chosen.scaled else PlainUpdater)(plan.model, settings)
 
 
 def _joined(first: Training, second: Training, elapsed: float) -> Training:
@@ -183,6 +183,7 @@ def _joined(first: Training, second: Training, elapsed: float) -> Training:
         capped=first.capped or second.capped,
         images=first.images + second.images,
         trainings=first.trainings + second.trainings,
+        optimizer_bytes=second.optimizer_bytes,
     )
 
 
@@ -208,12 +209,12 @@ def warm_up(
         for images, labels in data.train.shuffled(
             settings.batch_size, order, settings.batch_size, ranks.share
         ):
-            step(running, prepared.updater, images.to(dtype), labels)
+            step(running, prepared.updater, entering(images, dtype), labels)
         model.eval()
         with torch.inference_mode():
             evaluated = data.validation.ordered(settings.evaluation_batch, ranks.share)
             for images, _ in islice(evaluated, 1):
-                model(images.to(dtype))
+                model(entering(images, dtype))
     return timed.facts()
 
 

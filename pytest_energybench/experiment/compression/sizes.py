@@ -33,4 +33,6 @@ def size(model: nn.Module) -> Size:
 
 
 def _bytes(tensors: Iterable[Tensor]) -> int:
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    """Weights that are tied lie at one place, and count once."""
+    places = {(each.data_ptr(), each.shape, each.dtype): each for each in tensors if each.numel()}
+    return sum(tensor.numel() * tensor.element_size() for tensor in places.values())

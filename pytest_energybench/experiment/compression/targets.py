@@ -14,8 +14,11 @@ from torch import nn
 def compressed_weights(model: nn.Module) -> dict[str, nn.Parameter]:
     """The weights that methods compress, by their names in the state dict, in model order."""
     weights: dict[str, nn.Parameter] = {}
+    seen: set[int] = set()
     for path, module in model.named_modules():
         if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear):
-            name = f"{path}.weight" if path else "weight"
-            weights[name] = cast(nn.Parameter, module.weight)
+            weight = cast(nn.Parameter, module.weight)
+            if id(weight) not in seen:  # a weight that two layers share is one
+                seen.add(id(weight))
+                weights[f"{path}.weight" if path else "weight"] = weight
     return weights

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pytest_energybench.experiment.training.optimizers import PlainSGD
+from pytest_energybench.experiment.training.optimizers import PlainUpdater
 from pytest_energybench.experiment.training.settings import TrainSettings
 
 
@@ -33,8 +33,8 @@ def autocasting(model: nn.Module, narrow: torch.dtype) -> None:
     model.narrow = narrow  # type: ignore[assignment]
 
 
-class ScaledSGD(PlainSGD):
-    """`PlainSGD` whose losses torch scales, for float16, which has few exponent bits."""
+class ScaledUpdater(PlainUpdater):
+    """`PlainUpdater` whose losses torch scales, for float16, which has few exponent bits."""
 
     def __init__(self, model: nn.Module, settings: TrainSettings) -> None:
         super().__init__(model, settings)

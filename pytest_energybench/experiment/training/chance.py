@@ -22,13 +22,13 @@ BY_CHANCE = 0.01
 def check_knows_classes(model: nn.Module, validation: Split, batch_size: int) -> None:
     """Raise WeightsError if `model` is near chance on `validation`.
 
-    Every image taken for the most frequent class is what guessing reaches. A search asks what can
+    The most frequent class, or token, everywhere is what guessing reaches. A search asks what can
     be removed without loss: of such a model everything can.
     """
     classes: list[Tensor] = []
 
     def count(logits: Tensor, labels: Tensor) -> bool:
-        classes.append(torch.bincount(labels, minlength=logits.shape[1]))
+        classes.append(torch.bincount(labels.flatten(), minlength=logits.shape[-1]))
         return False
 
     score = evaluate(model, validation, batch_size, enough=count)

@@ -1,9 +1,12 @@
-"""Loss and accuracy of a model on a split."""
+"""Loss and accuracy of a model on a split: of images and their classes, or of text and the token
+that follows each of its tokens."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -13,13 +16,17 @@ from pytest_energybench.experiment.training.cpu_layers import quick_layers
 from pytest_energybench.experiment.training.datasets.data import Split
 from pytest_energybench.experiment.training.distributed import current
 
+LARGEST_LOSS = 700.0
+"""Nats; beyond, the exponential is no float any more."""
+
 AUX_WEIGHT = 0.4
 """Weight of InceptionV3's auxiliary loss (Szegedy et al. 2015, torchvision's reference recipe)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """`correct` of `total` images seen, and their mean cross entropy in nats."""
+    """`correct` of `total` answers (an image has one, a text one a token), and their mean cross
+    entropy in nats."""
 
     correct: int
     total: int
@@ -27,12 +34,19 @@ class Score:
 
     @property
     def accuracy(self) -> float:
-        """Share of images classified correctly, 0 to 1."""
+        """Share of right answers, 0 to 1."""
         return self.correct / self.total
+
+    @property
+    def perplexity(self) -> float:
+        """The exponential of the mean cross entropy: among how many equally likely tokens the model
+        would be as unsure (Jelinek et al. 1977)."""
+        return math.exp(min(self.loss, LARGEST_LOSS))
 
 
 def logits_and_loss(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits (batch, classes) in float32 and the mean cross entropy, with any auxiliary head's.
+    """Logits (batch, classes) or (batch, tokens, vocabulary) in float32 and the mean cross entropy,
+    with any auxiliary head's.
 
     The loss is taken in float32 whatever type the model runs in.
     """
@@ -41,21 +55,53 @@ def logits_and_loss(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[T
         logits = output[0].float()
         auxiliary = functional.cross_entropy(output[1].float(), labels)
         return logits, functional.cross_entropy(logits, labels) + AUX_WEIGHT * auxiliary
-    logits = output.float()
-    return logits, functional.cross_entropy(logits, labels)
+    logits = logits_of(output)
+    return logits, functional.cross_entropy(logits.flatten(0, -2), labels.flatten())
+
+
+def logits_of(output: object) -> Tensor:
+    """What a model gave, in float32; a causal model of `transformers` gives an object with it."""
+    return cast(Tensor, getattr(output, "logits", output)).float()
+
+
+def entering(inputs: Tensor, dtype: torch.dtype) -> Tensor:
+    """`inputs` as a model of that type takes them: images in its type, tokens as they are."""
+    return inputs.to(dtype) if inputs.is_floating_point() else inputs
 
 
 def running_type(model: nn.Module) -> torch.dtype:
-    """The type a model takes its images in: that of its first parameter with several dimensions."""
+    """The type a model computes in: that of its first parameter with several dimensions."""
     for parameter in model.parameters():
         if parameter.dim() > 1:
             return parameter.dtype
     return torch.float32
 
 
+class Answers:
+    """What a model answered to each image or text of a split.
+
+    Attributes:
+        right: of each, how many of its answers were right.
+        losses: of each, the mean cross entropy of its answers, nats.
+    """
+
+    def __init__(self) -> None:
+        self.right: list[int] = []
+        self.losses: list[float] = []
+
+    def add(self, logits: Tensor, labels: Tensor) -> None:
+        """Take a batch of `logits` (batch, ..., classes) and `labels` (batch, ...)."""
+        loss = functional.cross_entropy(
+            logits.flatten(0, -2), labels.flatten(), reduction="none"
+        ).view(len(labels), -1)
+        right = (logits.argmax(-1) == labels).view(len(labels), -1)
+        self.right += right.sum(1).tolist()
+        self.losses += loss.mean(1).tolist()
+
+
 Enough = Callable[[Tensor, Tensor], bool]
-"""Looks at the logits (batch, classes) and labels of a batch, and says whether the rest need not be
-seen."""
+"""Looks at the logits (batch, ..., classes) and labels (batch, ...) of a batch, and says whether
+the rest need not be seen."""
 
 
 def evaluate(
@@ -65,13 +111,13 @@ def evaluate(
     *,
     order: Tensor | None = None,
     enough: Enough | None = None,
-    answers: list[bool] | None = None,
+    answers: Answers | None = None,
 ) -> Score:
     """Score every image of `split`; puts the model into evaluation mode and leaves it there.
 
     `order` is that of the images, by their numbers; with `enough` those are scored that were seen
-    until then. `answers` gets whether each image was right. Each of several ranks runs its share of
-    the images, without these three; all get the score of all images.
+    until then. `answers` gets those of each. Each of several ranks runs its share of the images,
+    without these three; all get the score of all images.
     """
     ranks = current()
     model.eval()
@@ -81,13 +127,13 @@ def evaluate(
     seen = 0
     with torch.inference_mode(), quick_layers(model):
         for images, labels in split.ordered(batch_size, ranks.share, order):
-            logits = model(images.to(dtype)).float()
-            right = logits.argmax(1) == labels
-            correct = correct + right.sum()
+            logits = logits_of(model(entering(images, dtype)))
+            correct = correct + (logits.argmax(-1) == labels).sum()
             if answers is not None and ranks.share.world == 1:
-                answers += right.tolist()
-            loss = loss + functional.cross_entropy(logits, labels, reduction="sum").double()
-            seen += len(labels)
+                answers.add(logits, labels)
+            rows, classes = logits.flatten(0, -2), labels.flatten()
+            loss = loss + functional.cross_entropy(rows, classes, reduction="sum").double()
+            seen += labels.numel()
             if enough is not None and enough(logits, labels):
                 break
     all_correct, all_loss, total = ranks.summed(correct, loss, seen)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from pytest_energybench.experiment.training.errors import DivergedError
+from pytest_energybench.experiment.training.optimizers import state_bytes
 
 Grid = Callable[[Tensor, Tensor], None]
 """`grid(source, out)` rounds float32 `source` (n,) into float32 `out` (n,), another tensor."""
@@ -66,20 +67,25 @@ class MasterWeights:
         self._dirty = False
         piece = PIECE.get(next(model.parameters()).device.type, PIECE["cpu"])
         groups: dict[tuple[torch.dtype, bool, str], list[_Place]] = {}
-        for path, module in model.named_modules():
-            kept = _stays_float32(module)
+        tied: dict[nn.Parameter, list[_Place]] = {}
+        for module in model.modules():
             for name, parameter in module.named_parameters(recurse=False):
-                full = f"{path}.{name}" if path else name
-                key = (
-                    torch.float32 if kept else dtype,
-                    grid is not None and full in on_grid,
-                    full if parameter.numel() > piece else "",
-                )
-                groups.setdefault(key, []).append((module, name, parameter))
+                tied.setdefault(parameter, []).append((module, name, parameter))
+        paths = {module: path for path, module in model.named_modules()}
+        for parameter, places in tied.items():
+            names = [f"{paths[m]}.{name}" if paths[m] else name for m, name, _ in places]
+            key = (
+                torch.float32 if _stays_float32(places[0][0]) else dtype,
+                grid is not None and not {*on_grid}.isdisjoint(names),
+                names[0] if parameter.numel() > piece else "",
+            )
+            groups.setdefault(key, []).append(places[0])
         self._flats = [
             _Flat(places, kind, grid if gridded else None, optimizer, keep_masters, piece)
             for (kind, gridded, _), places in groups.items()
         ]
+        self._tied = [places for places in tied.values() if len(places) > 1]
+        self._tie()
 
     def zero(self) -> None:
         if self._dirty:
@@ -121,6 +127,18 @@ class MasterWeights:
         for flat in self._flats:
             flat.release()
         self._flats = []
+        self._tie()
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes that the optimizers keep, and those of the masters where the model has others."""
+        return sum(flat.state_bytes for flat in self._flats)
+
+    def _tie(self) -> None:
+        """Give the weights that several modules share to all of them, not to the first alone."""
+        for (first, name, _), *others in self._tied:
+            for module, other, _ in others:
+                setattr(module, other, getattr(first, name))
 
 
 class LossScaler:
@@ -149,6 +167,7 @@ class LossScaler:
 
 
 _Place = tuple[nn.Module, str, nn.Parameter]
+"""A module, the name of one of its parameters, and that."""
 
 
 class _Flat:
@@ -209,6 +228,11 @@ class _Flat:
                 gradient.mul_(factor)
             optimizer.step()
             self._refresh(piece)
+
+    @property
+    def state_bytes(self) -> int:
+        kept = 0 if self._work is self.master else self.master.numel() * 4
+        return kept + state_bytes(self._optimizers)
 
     def set_learning_rate(self, rate: float) -> None:
         for optimizer in self._optimizers:

@@ -27,7 +27,7 @@ from pytest_energybench.experiment.training.evaluate import evaluate
 from pytest_energybench.experiment.training.hardware import has_bfloat16
 from pytest_energybench.experiment.training.master_weights import MasterWeights
 from pytest_energybench.experiment.training.models import build
-from pytest_energybench.experiment.training.optimizers import sgd
+from pytest_energybench.experiment.training.optimizers import optimizer_of
 from pytest_energybench.experiment.training.progress import SILENT, Progress
 from pytest_energybench.experiment.training.seeds import generator, seeded
 from pytest_energybench.experiment.training.settings import TrainSettings
@@ -157,7 +157,7 @@ def _train(
                 break
             if accuracy >= recipe.handover and not handed_over:
                 updater.release()
-                updater = MasterWeights(model.float(), dtype, sgd(TrainSettings()))
+                updater = MasterWeights(model.float(), dtype, optimizer_of(TrainSettings()))
                 handed_over = True
         updater.release()
     return model, accuracy

@@ -19,7 +19,14 @@ FOLDERS: Final = ("imagefolder", "imagenet")
 """Kinds of data of which a subset may be asked for."""
 
 EMBEDDED: Final = ("mnist", "digits")
-DATA_FORMS: Final = (*EMBEDDED, *(f"{kind}:PATH" for kind in DATA_WITH_PATH))
+TEXTS: Final = ("topics", "text:PATH")
+"""Of language models: what comes with Python, or the text files below a folder."""
+
+DATA_FORMS: Final = (*EMBEDDED, *(f"{kind}:PATH" for kind in DATA_WITH_PATH), *TEXTS)
+
+
+OPTIMIZERS: Final = ("sgd", "adamw")
+"""The paper's, and the one that language models are trained with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +36,11 @@ class TrainSettings:
     `min_delta` is absolute, in units of the validation loss (nats); `patience` in epochs.
     `images_per_epoch` images are drawn anew from the training split each epoch, in as many passes
     as that takes; None means one pass. With `fixed_epochs` it trains so many, no more and no fewer:
-    no rule stops it, and no method trains a second time.
+    no rule stops it, and no method trains a second time. `optimizer` is one of `OPTIMIZERS`, the
+    same for the baseline and every method.
     """
 
+    optimizer: str = "sgd"
     learning_rate: float = 0.01
     momentum: float = 0.9
     weight_decay: float = 1e-4
@@ -43,6 +52,13 @@ class TrainSettings:
     evaluation_batch: int = 60
     seed: int = 0
     fixed_epochs: int | None = None
+
+    def __post_init__(self) -> None:
+        """Raise SettingError for an optimizer that there isn't."""
+        if self.optimizer not in OPTIMIZERS:
+            raise SettingError(
+                f"unknown optimizer {self.optimizer!r}: choose one of {', '.join(OPTIMIZERS)}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +186,12 @@ def parse_source(spec: str) -> tuple[str, str]:
     if spec in EMBEDDED or (kind in DATA_WITH_PATH and path):
         return kind, path
     raise SettingError(f"unknown data {spec!r}: choose one of {', '.join(DATA_FORMS)}")
+
+
+def is_text(spec: str) -> bool:
+    """Whether `spec` names text, which language models train on, and no images."""
+    kind, _, path = spec.partition(":")
+    return spec == "topics" or (kind == "text" and bool(path))
 
 
 def check_weights(spec: str) -> None:

@@ -18,6 +18,7 @@ from pytest_energybench.experiment.training.early_stopping import EarlyStopping
 from pytest_energybench.experiment.training.errors import DivergedError
 from pytest_energybench.experiment.training.evaluate import (
     Score,
+    entering,
     evaluate,
     logits_and_loss,
     running_type,
@@ -60,6 +61,7 @@ class Training:
     the one that was enough.
 
     `trainings` is more than one where the model was changed in between, and the history is of all.
+    `optimizer_bytes` is what the optimizer kept beside the weights, master weights included.
     """
 
     history: tuple[Epoch, ...]
@@ -67,6 +69,7 @@ class Training:
     capped: bool
     images: int
     trainings: int = 1
+    optimizer_bytes: int = 0
 
     @property
     def epochs(self) -> int:
@@ -144,7 +147,9 @@ def train(
     if best is not history[-1]:
         model.load_state_dict(snapshot)
     capped = fixed is None and not stopped
-    return Training(tuple(history), best, capped=capped, images=images)
+    return Training(
+        tuple(history), best, capped=capped, images=images, optimizer_bytes=updater.state_bytes
+    )
 
 
 @contextmanager
@@ -179,7 +184,7 @@ def _epoch(
     batches = data.train.shuffled(settings.batch_size, order, limit, ranks.share)
     for number, (images, labels) in enumerate(batches, 1):
         weight = ranks.weight(len(labels), batch)
-        total = total + step(model, updater, images.to(dtype), labels, weight) * len(labels)
+        total = total + step(model, updater, entering(images, dtype), labels, weight) * len(labels)
         images_done += batch
         own += len(labels)
         if number % CHECK_EVERY == 0 and not math.isfinite(ranks.summed(total)[0]):

@@ -15,7 +15,7 @@ from pytest_energybench.experiment.training.cpu_layers import quick_layers
 from pytest_energybench.experiment.training.errors import SettingError
 from pytest_energybench.experiment.training.hardware import choose_device
 from pytest_energybench.experiment.training.master_weights import MasterWeights
-from pytest_energybench.experiment.training.optimizers import PlainSGD
+from pytest_energybench.experiment.training.optimizers import PlainUpdater
 from pytest_energybench.experiment.training.settings import TrainSettings
 from pytest_energybench.experiment.training.trainer import Training
 from tests.experiment.training.nets import CPU, small_data, small_net
@@ -60,7 +60,7 @@ def test_a_cpu_without_it_trains_in_float32_and_says_so(monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("plan", "updater"),
     [
-        (CompressionPlan(small_net(), mixed_precision=True), PlainSGD),
+        (CompressionPlan(small_net(), mixed_precision=True), PlainUpdater),
         (CompressionPlan(small_net(), BitGrid(20)), MasterWeights),
     ],
     ids=["amp", "grid"],

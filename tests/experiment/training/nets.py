@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from pytest_energybench.experiment.training.datasets.data import Data, TensorSplit
-from pytest_energybench.experiment.training.optimizers import PlainSGD
+from pytest_energybench.experiment.training.optimizers import PlainUpdater
 from pytest_energybench.experiment.training.settings import TrainSettings
 from pytest_energybench.experiment.training.trainer import train
 
@@ -57,5 +57,5 @@ def trained_weights(settings: TrainSettings, epochs: int) -> dict[str, torch.Ten
     """What `small_net` has learnt from `small_data` after so many epochs, none of them spared."""
     model = small_net()
     longer = replace(settings, max_epochs=epochs, patience=epochs)
-    train(model, small_data(), PlainSGD(model, longer), longer, CPU)
+    train(model, small_data(), PlainUpdater(model, longer), longer, CPU)
     return model.state_dict()

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pytest_energybench.experiment.compression.bits import nearest, nearest_into, on_grid
+from pytest_energybench.experiment.compression.sizes import size
 from pytest_energybench.experiment.training import master_weights as masters
 from pytest_energybench.experiment.training.errors import DivergedError
 from pytest_energybench.experiment.training.master_weights import (
@@ -17,7 +18,7 @@ from pytest_energybench.experiment.training.master_weights import (
     MasterWeights,
     OptimizerOf,
 )
-from pytest_energybench.experiment.training.optimizers import sgd
+from pytest_energybench.experiment.training.optimizers import optimizer_of
 from pytest_energybench.experiment.training.settings import TrainSettings
 from tests.experiment.training.nets import small_net
 
@@ -26,7 +27,7 @@ LABELS = torch.arange(16) % 10
 
 
 def sgd_of(rate: float, momentum: float = 0.0, decay: float = 0.0) -> OptimizerOf:
-    return sgd(TrainSettings(learning_rate=rate, momentum=momentum, weight_decay=decay))
+    return optimizer_of(TrainSettings(learning_rate=rate, momentum=momentum, weight_decay=decay))
 
 
 def loss_of(model: nn.Module, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -220,3 +221,30 @@ def test_a_scale_that_keeps_falling_is_a_divergence() -> None:
     assert not scaler.accept(infinite)
     with pytest.raises(DivergedError, match="no loss scale"):
         scaler.accept(infinite)
+
+
+def test_weights_that_two_modules_share_stay_shared_and_are_kept_once() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Embedding(8, 4), nn.Linear(4, 8, bias=False))
+    model[1].weight = model[0].weight
+    updater = MasterWeights(
+        model,
+        torch.bfloat16,
+        sgd_of(0.1, 0.9),
+        grid=partial(nearest_into, 20),
+        on_grid={"1.weight"},
+    )
+    before = model[1].weight.detach().clone()
+    for _ in range(2):
+        updater.zero()
+        logits = model(torch.arange(8))
+        updater.backward(functional.cross_entropy(logits.float(), torch.arange(8)))
+        updater.step()
+        assert model[0].weight is model[1].weight
+    assert updater.state_bytes == 8 * 4 * (4 + 4)  # masters and momentum
+    updater.release()
+    assert model[0].weight is model[1].weight
+    assert not torch.equal(model[1].weight, before)
+    assert on_grid(model[0].weight, 20)  # by the name of either
+    sizes = size(model)
+    assert sizes.bytes_stored == sizes.compressed_bytes == 8 * 4 * 2

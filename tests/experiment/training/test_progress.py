@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_energybench.experiment.training.optimizers import PlainSGD
+from pytest_energybench.experiment.training.optimizers import PlainUpdater
 from pytest_energybench.experiment.training.progress import SILENT, Part
 from pytest_energybench.experiment.training.settings import TrainSettings
 from pytest_energybench.experiment.training.trainer import train
@@ -14,7 +14,7 @@ SETTINGS = TrainSettings(batch_size=16, max_epochs=2, patience=9, evaluation_bat
 
 def words_of_training(*, due: bool) -> list[str]:
     model, told = small_net(), Told(due=due)
-    train(model, small_data(), PlainSGD(model, SETTINGS), SETTINGS, CPU, progress=told)
+    train(model, small_data(), PlainUpdater(model, SETTINGS), SETTINGS, CPU, progress=told)
     return told.words
 
 

@@ -13,7 +13,7 @@ from pytest_energybench.experiment.training.datasets.data import TensorSplit
 from pytest_energybench.experiment.training.early_stopping import EarlyStopping
 from pytest_energybench.experiment.training.errors import DivergedError
 from pytest_energybench.experiment.training.evaluate import Score, evaluate
-from pytest_energybench.experiment.training.optimizers import PlainSGD
+from pytest_energybench.experiment.training.optimizers import PlainUpdater
 from pytest_energybench.experiment.training.settings import TrainSettings
 from pytest_energybench.experiment.training.trainer import Training, train
 from tests.experiment.training.nets import CPU, small_data, small_net
@@ -23,7 +23,7 @@ DATA = small_data()
 
 
 def run(model: nn.Module, settings: TrainSettings = SETTINGS, **more: object) -> Training:
-    return train(model, DATA, PlainSGD(model, settings), settings, CPU, **more)  # type: ignore[arg-type]
+    return train(model, DATA, PlainUpdater(model, settings), settings, CPU, **more)  # type: ignore[arg-type]
 
 
 def stops_at(losses: list[float]) -> int:
@@ -154,7 +154,7 @@ def test_images_that_are_no_numbers_do_so_too() -> None:
     data = replace(DATA, train=TensorSplit(images, torch.zeros(64, dtype=torch.int64)))
     model = small_net()
     with pytest.raises(DivergedError, match="epoch 1"):
-        train(model, data, PlainSGD(model, SETTINGS), SETTINGS, CPU)
+        train(model, data, PlainUpdater(model, SETTINGS), SETTINGS, CPU)
 
 
 def test_evaluation_changes_neither_weights_nor_statistics() -> None:

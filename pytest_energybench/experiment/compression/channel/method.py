@@ -130,9 +130,9 @@ class _Pruned:
             inputs_per_channel(self._groups),
         )
         self._worths = importances(model, self._groups, self._statistics)
-        self._images = self._of_training(BATCHES)
-        self._evaluations = 0
+        self._images = self._evaluations = 0
         self._start = self._score(model, 0)
+        self._images += self._of_training(BATCHES)
         self._kept = 0, model
 
     def score(self, level: int) -> Score:
@@ -184,11 +184,13 @@ class _Pruned:
 
     def _score(self, model: nn.Module, level: int) -> Score:
         self._evaluations += 1
-        self._images += len(self._task.data.validation)
-        return score(model, self._task.at(level))
+        found = score(model, self._task.at(level))
+        self._images += found.total
+        return found
 
     def _of_training(self, batches: int) -> int:
-        return min(len(self._task.data.train), batches * self._task.evaluation_batch)
+        answers = self._start.total // len(self._task.data.validation)
+        return min(len(self._task.data.train), batches * self._task.evaluation_batch) * answers
 
 
 def normalising(model: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:

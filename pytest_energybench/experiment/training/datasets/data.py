@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 Batch = tuple[Tensor, Tensor]
-"""Images (batch, 3, size, size) float32 channels_last, and class numbers (batch,) int64."""
+"""Images (batch, 3, size, size) float32 channels_last, and class numbers (batch,) int64; or tokens
+(batch, length) int64, and the token that follows each of them."""
 
 
 class Share(NamedTuple):
@@ -108,7 +109,7 @@ class TensorSplit:
 
     def __init__(self, images: Tensor, labels: Tensor) -> None:
         """Take `images` (n, channel, row, column), or (n, ...) of another kind, float32, and
-        `labels` (n,) int64."""
+        `labels` (n,) int64; or texts, both (n, tokens) int64."""
         self._are_images = images.dim() == 4
         self._pixels = (images.permute(0, 2, 3, 1) if self._are_images else images).contiguous()
         self._labels = labels

@@ -20,7 +20,8 @@ from pytest_energybench.experiment.training.datasets.fingerprints import of_byte
 from pytest_energybench.experiment.training.errors import DataError
 
 Images = tuple[Tensor, Tensor] | Dataset[Any] | Split
-"""Images (n, ...) float32 and class numbers (n,), or a data set that yields such pairs."""
+"""Images (n, ...) float32 and class numbers (n,), or a data set that yields such pairs; of text,
+tokens (n, length) and the token that follows each of them."""
 
 BATCH = 64
 LOOKED_AT = 16
@@ -56,12 +57,15 @@ def _split(part: str, images: Images, device: torch.device) -> Split:
 def _held(part: str, images: Tensor, labels: Tensor, device: torch.device) -> TensorSplit:
     if len(images) != len(labels):
         raise DataError(f"{part}: {len(images)} images, and class numbers of {len(labels)}")
-    if labels.is_floating_point() or labels.dim() != 1:
+    is_text = labels.dim() == 2 and not images.is_floating_point()
+    expected = images.shape if is_text else images.shape[:1]
+    if labels.is_floating_point() or labels.shape != expected:
         raise DataError(
             f"{part}: class numbers are {labels.dtype} {tuple(labels.shape)}; one whole number"
-            " for each image is meant"
+            f" for each {'token' if is_text else 'image'} is meant"
         )
-    return TensorSplit(images.to(device, torch.float32), labels.to(device, torch.int64))
+    dtype = torch.int64 if is_text else torch.float32
+    return TensorSplit(images.to(device, dtype), labels.to(device, torch.int64))
 
 
 def _contents(splits: dict[str, Split]) -> Iterator[bytes]:
