@@ -99,20 +99,23 @@ def test_the_found_rate_passes_and_one_more_per_cent_fails(model: nn.Module) -> 
     assert accuracy(found.found) >= limit > accuracy(found.found + 1)
 
 
-def test_the_bisected_rate_is_where_the_whole_curve_crosses_the_line(model: nn.Module) -> None:
+def test_the_scan_finds_the_first_rate_that_fails_and_a_search_one_of_them(
+    model: nn.Module,
+) -> None:
     state = {name: value.clone() for name, value in model.state_dict().items()}
-    task = replace(TASK, max_drop=0.33)
-    whole = replace(task, whole_curve=True)
-    (bisected,) = method("pruning")(CompressionPlan(model), whole).searches
-    model.load_state_dict(state)
-    scan = replace(task, strategy="exhaustive")
-    (scanned,) = method("pruning")(CompressionPlan(model), scan).searches
-    accuracy = {probe.level: probe.accuracy for probe in bisected.curve}
-    line = accuracy[0] - 0.33 - 1e-9
-    # A net this small wobbles by ten points, so it may cross more than once.
-    crosses = [rate for rate in range(98) if accuracy[rate] >= line > accuracy[rate + 1]]
-    assert bisected.found in crosses
-    assert scanned.found == crosses[0]
+    task = replace(TASK, max_drop=0.33, whole_curve=True)
+    found = {}
+    for strategy in ("bisection", "exhaustive"):
+        model.load_state_dict(state)
+        plan = method("pruning")(CompressionPlan(model), replace(task, strategy=strategy))
+        (found[strategy],) = plan.searches
+    bisected, scanned = found["bisection"], found["exhaustive"]
+    known = {probe.level: probe.accuracy for probe in (*scanned.curve, *bisected.curve)}
+    line = known[0] - 0.33 - 1e-9
+    assert known[scanned.found] >= line > known[scanned.found + 1]
+    assert known[bisected.found] >= line > known[bisected.found + 1]
+    # A net this small wobbles by ten points, so its curve may cross the line once more.
+    assert scanned.found <= bisected.found
     assert bisected.evaluations < scanned.evaluations
 
 
