@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -40,6 +41,29 @@ def test_of_a_call_without_gradients_the_result_alone_is_timed() -> None:
 def test_torch_s_own_stays_unless_another_way_is_clearly_quicker() -> None:
     depthwise = Call((2, 4, 4, 4), (4, 1, 3, 3), torch.float32, (1, 1), (1, 1), 4)
     assert quickest(depthwise, taking(1.0, 0.9, 1.0, 0.8, 1.0, 1.0)) == Ways(OWN, TOEPLITZ, OWN)
+
+
+@pytest.mark.parametrize(
+    ("takes", "least", "runs"),
+    [
+        (0.06, math.inf, 4),  # the first way is never given up
+        (0.06, 0.04, 4),
+        (0.06, 0.02, 2),
+        (0.03, 0.01, 3),
+        (0.01, 0.001, 4),
+    ],
+)
+def test_a_slow_way_is_given_up_and_a_short_run_repeated(
+    takes: float, least: float, runs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+
+    def run() -> None:
+        now.append(now[-1] + takes)
+
+    monkeypatch.setattr(kernel_choice.time, "perf_counter", lambda: now[-1])
+    assert kernel_choice._least_seconds(run, least) == pytest.approx(takes)
+    assert len(now) - 1 == runs
 
 
 def test_a_shape_is_timed_once_and_only_while_timing(monkeypatch: pytest.MonkeyPatch) -> None:
