@@ -94,9 +94,16 @@ def site(session: nox.Session) -> None:
 
 
 @nox.session
+def compatibility(session: nox.Session) -> None:
+    """The plugin beside other plugins, each in an environment of its own: docs/compatibility.md."""
+    session.install("-e", ".")
+    session.run("python", "docs/make_compatibility.py", *session.posargs)
+
+
+@nox.session
 def package(session: nox.Session) -> None:
     """Build a release into `dist/`, twice, and compare; check what an index shows of it."""
-    session.install("build", "twine", "cffconvert")
+    session.install("build", "twine", "cffconvert", "py-rattler-build")
     again = Path(session.create_tmp(), "again")
     for folder in (Path("dist"), again):
         shutil.rmtree(folder, ignore_errors=True)
@@ -107,6 +114,8 @@ def package(session: nox.Session) -> None:
         session.error(f"built twice, {', '.join(differing + missing) or names} is not alike")
     session.run("twine", "check", "--strict", *(f"dist/{name}" for name in names))
     session.run("cffconvert", "--validate")
+    recipe = "from rattler_build import Stage0Recipe as R; R.from_file('{}').render()"
+    session.run("python", "-c", recipe.format("packaging/conda/recipe.yaml"))
 
 
 @nox.session(venv_backend="conda")

@@ -33,6 +33,7 @@ class Worker(Role):
     """A worker's half: tells the controller what it has collected."""
 
     def __init__(self, config: Any) -> None:
+        self._config = config
         self._input: Mapping[str, Any] = config.workerinput
 
     def begins_session(self) -> bool:
@@ -64,6 +65,16 @@ class Worker(Role):
         ]
         yield
         session.items = items
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take what a forked child has run: its group is judged beside it."""
+        if getattr(report, "energy_process", os.getpid()) != os.getpid():
+            from pytest_energybench.session.runtest import case_of
+            from pytest_energybench.session.state import EnergySession
+
+            case = case_of(report)
+            if case is not None:
+                EnergySession.of(self._config).add(case)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

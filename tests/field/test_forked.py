@@ -88,3 +88,49 @@ def test_what_a_child_judged_is_the_result(forking: pytest.Pytester, rounds: int
     assert "CRASHED with signal 9" in found["test_crash"]["errors"][0]
     assert "EXITED with status 0" in found["test_crash_in_a_window"]["errors"][0]
     assert not any(found[name].get("total_j") for name in FAILED if "crash" in name)
+
+
+@pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n", "2")], ids=["alone", "workers"])
+def test_a_group_is_judged_beside_a_reference_that_another_child_ran(
+    forking: pytest.Pytester, workers: tuple[str, ...]
+) -> None:
+    forking.makeconftest(
+        """
+        import time
+
+        import pytest
+        from pytest_energybench.metering import Meter
+        from pytest_energybench.metering.custom import CounterSource
+
+        USED = [0.0]
+
+        def pytest_energy_meter():
+            return Meter([CounterSource(lambda: sum(USED), "cpu:0")])
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtest_logreport(report):
+            if hasattr(report, "node"):  # a controller that is slow to tell the workers
+                time.sleep(0.5)
+
+        @pytest.fixture
+        def work():
+            return USED.append
+        """
+    )
+    forking.makepyfile(
+        test_it="""
+        import pytest
+
+        METHODS = [pytest.param("plain", marks=pytest.mark.energy_baseline), "lean", "greedy"]
+
+        @pytest.mark.energy_group("methods")
+        @pytest.mark.parametrize("method", METHODS)
+        def test_methods(energy, work, method):
+            with energy.measure():
+                work({"plain": 2.0, "lean": 1.0, "greedy": 3.0}[method])
+            energy.assert_below_baseline()
+        """
+    )
+    result = forking.runpytest_subprocess("-p", "pytest_forked", "--forked", *workers, "test_it.py")
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(["*more than plain*test_methods?greedy?*"])
