@@ -20,6 +20,9 @@ from pytest_energybench.experiment.training.language.text import TextData, text_
 from pytest_energybench.experiment.training.progress import Progress
 from pytest_energybench.experiment.training.settings import TrainSettings
 
+MOST_RISE = 0.01
+"""A method may raise the perplexity by one per cent, beside the accuracy that it may lose."""
+
 
 class LanguageExperiments:
     """What the cases of all decoders share: options, device and text.
@@ -64,6 +67,7 @@ class LanguageExperiments:
             train_settings=self._rules(),
             device=self._device,
             max_drop=self._options.max_drop,
+            max_perplexity_rise=MOST_RISE,
             search=self._options.search,
             lowrank_layers=self._options.lowrank_layers,
         )
@@ -96,6 +100,7 @@ class LanguageExperiments:
             "data_fingerprint": self._text().fingerprint,
             "weights": "warm" if folder is None else without_folders(folder),
             "max_drop": self._options.max_drop,
+            "max_perplexity_rise": MOST_RISE,
             "search": self._options.search,
             "lowrank_layers": self._options.lowrank_layers,
             "size": str(self._size) if folder is None else "of the folder",

@@ -17,6 +17,7 @@ from pytest_energybench.experiment.compression import registry
 from pytest_energybench.experiment.compression.plan import CompressionPlan, Method, Task
 from pytest_energybench.experiment.compression.run import Prepared, prepare, warm_up
 from pytest_energybench.experiment.compression.sizes import size
+from pytest_energybench.experiment.compression.tolerance import Tolerance
 from pytest_energybench.experiment.judging import assert_saves_energy
 from pytest_energybench.experiment.records import (
     Measured,
@@ -48,6 +49,8 @@ class Experiment:
         train_settings: the rules that it trains by, with every method.
         device: where it trains.
         max_drop: accuracy that a method may lose against the baseline, absolute, 0 to 1.
+        max_perplexity_rise: by which share the perplexity may rise, too (0.01 is 1 %); None: it
+            decides nothing. `tolerance` is both.
         search: how methods look for their level, `bisection` or `exhaustive`.
         lowrank_layers: which layers low rank may take: `wide`, convolutions and pointwise linear
             layers, or `paper`, all convolutions.
@@ -66,6 +69,7 @@ class Experiment:
         train_settings: TrainSettings | None = None,
         device: str | torch.device = "auto",
         max_drop: float = 0.01,
+        max_perplexity_rise: float | None = None,
         search: str = "bisection",
         lowrank_layers: str = "wide",
         whole_curves: bool = False,
@@ -91,6 +95,8 @@ class Experiment:
         self.data: Splits = splits_of(train, validation, test, self.device)
         self.train_settings = train_settings or TrainSettings()
         self.max_drop = max_drop
+        self.max_perplexity_rise = max_perplexity_rise
+        self.tolerance = Tolerance.of(max_drop, max_perplexity_rise)
         self.search = search
         self.lowrank_layers = lowrank_layers
         self.whole_curves = whole_curves
@@ -118,14 +124,23 @@ class Experiment:
             lacks = self._train(energy, method)
         try:
             assert_saves_energy(energy, method, lacks)
-        finally:  # both are judged, and an accuracy that was lost is no expected failure
-            energy.assert_accuracy_within_baseline(max_drop=self.max_drop)
+        finally:  # all are judged, and an accuracy that was lost is no expected failure
+            try:
+                energy.assert_accuracy_within_baseline(max_drop=self.max_drop)
+            finally:
+                if self.max_perplexity_rise is not None:
+                    energy.assert_perplexity_within_baseline(max_rise=self.max_perplexity_rise)
 
     def settings(self) -> dict[str, str | int | float | bool]:
         """What the figures depend on, for the hook `pytest_energy_settings`."""
         return {
             "data_fingerprint": self.data.fingerprint,
             "max_drop": self.max_drop,
+            **(
+                {}
+                if self.max_perplexity_rise is None
+                else {"max_perplexity_rise": self.max_perplexity_rise}
+            ),
             "search": self.search,
             "lowrank_layers": self.lowrank_layers,
             **rules_of(self.train_settings),
@@ -204,7 +219,7 @@ class Experiment:
         """Let the method decide, on validation, where the trained baseline `reached` that much."""
         task = Task(
             data=self.data,
-            max_drop=self.max_drop,
+            tolerance=self.tolerance,
             evaluation_batch=self.train_settings.evaluation_batch,
             strategy=self.search,
             lowrank_layers=self.lowrank_layers,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeGuard
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from pytest_energybench.experiment.views import ACCURACY, JOULES, LOSS, first_crossing
+from pytest_energybench.results import blocks
 
 if TYPE_CHECKING:
     from pytest_energybench.experiment.compression.plan import CompressionPlan, Metric
@@ -16,6 +18,11 @@ if TYPE_CHECKING:
     from pytest_energybench.experiment.training.evaluate import Answers, Score
     from pytest_energybench.experiment.training.trainer import Training
     from pytest_energybench.session.fixture import Energy
+
+
+BLOCK: Final = 1024
+"""Tokens of a block of the test text that counts as independent of others: what a token depends on
+lies within a window, and the difference of two models within a passage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +132,8 @@ def record(energy: Energy, measured: Measured, dense_bytes: int) -> None:
         x="epoch",
         unit="J",
     )
+    if measured.length > 1:
+        _record_blocks(energy, measured)
     for note in measured.plan.notes:
         energy.flag(note)
     if training.trainings > 1:
@@ -134,6 +143,23 @@ def record(energy: Energy, measured: Measured, dense_bytes: int) -> None:
         )
     if training.capped:
         energy.flag(f"stopped by the cap of {training.epochs} epochs, not by early stopping")
+
+
+def _record_blocks(energy: Energy, measured: Measured) -> None:
+    """Accuracy and loss of the test text, block by block; what fills no block is in the last."""
+    answers = measured.answers
+    size = max(1, BLOCK // measured.length)
+    starts = range(0, max(1, len(answers.right) - size + 1), size)
+    for name, values, each in (
+        (blocks.ACCURACY, answers.right, measured.length),
+        (blocks.LOSS, answers.losses, 1),
+    ):
+        points = []
+        for number, start in enumerate(starts, 1):
+            part = values[start : None if number == len(starts) else start + size]
+            if part:
+                points.append((number, round(fmean(part) / each, 6)))
+        energy.record_series(name, points, x="block")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist, fmean
 from typing import TypeGuard
@@ -16,6 +16,7 @@ from pytest_energybench.gates.quantities import drop, in_points
 from pytest_energybench.gates.results import conclude
 from pytest_energybench.gates.statistics import CONFIDENCE, mean_bounds
 from pytest_energybench.results.answers import unpack
+from pytest_energybench.results.blocks import ACCURACY, by_block
 from pytest_energybench.results.model import (
     ACCURACY_LOST,
     NOT_COMPARABLE,
@@ -43,6 +44,7 @@ class Score:
         rounds: the accuracy of each independent round, where there are several.
         seeds: the seed of each of those rounds.
         answers: number of items, and a bit for each that was answered rightly.
+        blocks: the accuracy in each block of a text, whose tokens are not independent.
     """
 
     accuracy: float
@@ -51,6 +53,7 @@ class Score:
     rounds: tuple[float, ...] = ()
     seeds: tuple[int | None, ...] = ()
     answers: tuple[int, int] | None = None
+    blocks: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, case: Case) -> Score | None:
@@ -66,6 +69,8 @@ class Score:
         score = cls.recorded(case.metrics)
         if score is None or score.total is None or len(case.rounds) != 1:
             return score
+        if blocks := by_block(case, ACCURACY):
+            return dataclasses.replace(score, blocks=blocks)
         answers = unpack(case.rounds[0].answers)
         belong = answers is not None and score.counted == (answers[1].bit_count(), answers[0])
         return dataclasses.replace(score, answers=answers) if belong else score
@@ -154,7 +159,9 @@ def judge_accuracy(
     assert reference is not None
     lower = upper = change = candidate.accuracy - reference.accuracy
     n, method, bounds = 1, "threshold", difference_bounds(candidate, reference)
-    differences = _paired_differences(candidate, reference)
+    differences = paired_by_seed(
+        candidate.seeds, candidate.rounds, reference.seeds, reference.rounds
+    )
     if len(differences) > 1:
         change = fmean(differences)
         lower, upper = bounds = mean_bounds(differences)
@@ -218,29 +225,39 @@ def judge_accuracy_floor(
     )
 
 
-def _paired_differences(candidate: Score, reference: Score) -> list[float]:
-    """Candidate less reference of each pair of rounds; empty where rounds are no pairs."""
-    ours = dict(zip(candidate.seeds, candidate.rounds, strict=False))
-    theirs = dict(zip(reference.seeds, reference.rounds, strict=False))
-    seeds = {*ours, *theirs}
-    distinct = len(ours) == len(candidate.rounds) and len(theirs) == len(reference.rounds)
+def paired_by_seed(
+    our_seeds: Sequence[int | None],
+    ours: Sequence[float],
+    their_seeds: Sequence[int | None],
+    theirs: Sequence[float],
+) -> list[float]:
+    """Ours less theirs of each pair of rounds; empty where rounds are no pairs."""
+    first = dict(zip(our_seeds, ours, strict=False))
+    second = dict(zip(their_seeds, theirs, strict=False))
+    seeds = {*first, *second}
+    distinct = len(first) == len(ours) and len(second) == len(theirs)
     if distinct and seeds and None not in seeds:
-        return [ours[seed] - theirs[seed] for seed in ours if seed in theirs]
-    if len(candidate.rounds) != len(reference.rounds):
+        return [first[seed] - second[seed] for seed in first if seed in second]
+    if len(ours) != len(theirs):
         return []
-    return [a - b for a, b in zip(candidate.rounds, reference.rounds, strict=True)]
+    return [a - b for a, b in zip(ours, theirs, strict=True)]
 
 
 def difference_bounds(candidate: Score, reference: Score) -> tuple[float, float] | None:
     """One-sided 95 % lower and upper bound of the difference of two accuracies, or None.
 
-    Where the answers of both are known, item by item, `mcnemar_bounds`. Else Newcombe's hybrid of
+    Of a text t bounds over its blocks. Where the answers of both are known, item by item,
+    `mcnemar_bounds`. Else Newcombe's hybrid of
     Wilson score limits for two independent samples (method 10 in "Interval estimation for the
     difference between independent proportions", Statistics in Medicine 17, 1998). Where both models
     saw the same images the true bounds are tighter: these err on the safe side. None where a count
     is not known.
     """
     ours, theirs = candidate.answers, reference.answers
+    if candidate.blocks or reference.blocks:
+        pairs = list(zip(candidate.blocks, reference.blocks, strict=False))
+        alike = len(candidate.blocks) == len(reference.blocks) > 1
+        return mean_bounds([a - b for a, b in pairs]) if alike else None
     if ours is not None and theirs is not None and ours[0] == theirs[0]:
         gained, lost = ours[1] & ~theirs[1], theirs[1] & ~ours[1]
         return mcnemar_bounds(gained.bit_count(), lost.bit_count(), ours[0])

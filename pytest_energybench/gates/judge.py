@@ -7,6 +7,7 @@ import msgspec
 from pytest_energybench.gates.accuracy import judge_group_accuracy
 from pytest_energybench.gates.budgets import Budgets, judge_budgets
 from pytest_energybench.gates.comparisons import judge_group
+from pytest_energybench.gates.perplexity import judge_group_perplexity
 from pytest_energybench.gates.results import (
     broke_off,
     condoned,
@@ -110,6 +111,8 @@ def settled(case: Case) -> Case:
 def _again(case: Case, reference: Case, made: Comparison, allow_mismatch: bool) -> Comparison:
     if made.margin is not None and made.quantity == "accuracy":
         return judge_group_accuracy(case, reference, made.margin)
+    if made.margin is not None and made.quantity == "perplexity":
+        return judge_group_perplexity(case, reference, made.margin)
     if made.margin is not None and made.quantity == "energy":
         return judge_group(
             case,

@@ -95,19 +95,19 @@ class Comparison(Struct, frozen=True, kw_only=True, gc=False):
         reference: a stated `budget`, the `group`'s reference case of this run, or a `stored` run.
         name: what people call it: where the budget is stated, the reference case, the stored run.
         nodeid: the case compared with; None for a budget.
-        quantity: what was compared: `energy`, `accuracy` or `duration`.
+        quantity: what was compared: `energy`, `accuracy`, `duration` or `perplexity`.
         unit: functional unit that the energy is per one of, e.g. `token`: `limit` and
             `reference_j` are then, too. Empty for the energy of a whole round.
         window: name of the windows that it is about; empty for the whole case.
         finding: of energy and duration `less` (upper bound below 0), `same` (both bounds within
             the margin), `more` (lower bound above the margin), else `unclear`; where there are no
-            bounds `lower` or `higher`, and `same` for equal figures. Of accuracy `kept`, `lost` or
-            `undecided`, and `better` where the interval lies above 0.
+            bounds `lower` or `higher`, and `same` for equal figures. Of accuracy and perplexity
+            `kept`, `lost` or `undecided`, and `better` where an accuracy's interval lies above 0.
         limit: the limit in the quantity's own unit (J, fraction, s), where there is one.
         margin: what was tolerated: a relative increase of energy, an absolute drop of accuracy
             (0.03 is 3 %, or 3 points); with it the comparison can be judged again.
-        estimate: relative change of energy or duration, candidate / reference - 1; of an accuracy
-            the difference (-0.01 is one point less).
+        estimate: relative change of energy, duration or perplexity, candidate / reference - 1;
+            of an accuracy the difference (-0.01 is one point less).
         interval: one-sided lower and upper 95 % bound of `estimate`, where n allows one; among
             many cases each as wide as Holm's procedure asks.
         method: how it was compared: `threshold`, `paired`, `welch`, `prediction`; the latter two
@@ -120,7 +120,9 @@ class Comparison(Struct, frozen=True, kw_only=True, gc=False):
     reference: Annotated[str, Meta(examples=list(get_args(Reference)))]
     name: str = ""
     nodeid: str | None = None
-    quantity: Annotated[str, Meta(examples=["energy", "accuracy", "duration"])] = "energy"
+    quantity: Annotated[str, Meta(examples=["energy", "accuracy", "duration", "perplexity"])] = (
+        "energy"
+    )
     unit: str = ""
     window: str = ""
     finding: Annotated[str, Meta(examples=list(get_args(Finding)))]

@@ -14,6 +14,7 @@ from pytest_energybench.gates.parse import (
     parse_energy_limit,
     parse_margin,
 )
+from pytest_energybench.gates.perplexity import judge_group_perplexity
 from pytest_energybench.gates.results import failure_message, passes
 from pytest_energybench.measurement import aggregate
 from pytest_energybench.measurement.abtest import ABTest, beside, interleaved
@@ -370,6 +371,21 @@ class Energy:
                     " energy.record(correct=..., total=...) or energy.record(accuracy=...) first"
                 )
         self._conclude(judge_group_accuracy(case, baseline, allowed))
+
+    def assert_perplexity_within_baseline(self, max_rise: float | str = 0.01) -> None:
+        """The recorded metric `perplexity` is at most `max_rise` (0.01 or "1 %") above that of the
+        group's baseline.
+
+        In the baseline itself there is nothing to compare.
+
+        Raises:
+            AssertionError: it has risen further, or either is not known.
+            QuantityError: `max_rise` can't be one, e.g. 1.
+        """
+        allowed = parse_margin(max_rise)
+        if self._draft.case.baseline or not self._judging():
+            return
+        self._conclude(judge_group_perplexity(self.case(), self._required_baseline(), allowed))
 
     # ---- looking --------------------------------------------------------------------------
 

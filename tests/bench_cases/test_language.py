@@ -56,6 +56,10 @@ def test_every_method_trains_a_decoder_and_writes_down_what_it_counted(
     for figures in cases.values():
         assert figures["total"] % TINY.length == 0
         assert 1 < figures["perplexity"] < 256
+    judged = {each["quantity"] for case in run["cases"] for each in case["comparisons"]}
+    assert judged == {"energy", "accuracy", "perplexity"}
+    curves = {each["name"]: each["points"] for each in run["cases"][0]["series"]}
+    assert len(curves["test loss by block"]) == len(curves["test accuracy by block"])
     assert cases["steganographic"]["zeroed_bits"] > 0
     assert cases["pruning"]["pruned_rate_prunable"] >= 0
     assert cases["lowrank"]["candidate_layers"] == 7  # of a layer; neither embedding nor head

@@ -54,7 +54,7 @@ def search_each_layer(
                 "rank",
                 most,
                 probe,
-                task.max_drop,
+                task.tolerance,
                 strategy=task.strategy,
                 whole=task.whole,
                 progress=Part(task.progress, f"layer {number} of {len(layers)}"),

@@ -119,7 +119,7 @@ def search_jointly(
         "shared loss budget",
         BUDGETS,
         evaluate,
-        task.max_drop,
+        task.tolerance,
         state=lambda level: tuple(sorted(ranks_at(level).items())),
         whole=task.whole,
         progress=task.progress,

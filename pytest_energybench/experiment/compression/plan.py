@@ -9,7 +9,8 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
-from pytest_energybench.experiment.compression.search import Accuracy, Search, passes
+from pytest_energybench.experiment.compression.search import Search
+from pytest_energybench.experiment.compression.tolerance import ROUNDING, Tolerance
 from pytest_energybench.experiment.training.datasets.data import Splits
 from pytest_energybench.experiment.training.distributed import current
 from pytest_energybench.experiment.training.errors import TrainingError
@@ -124,25 +125,25 @@ class CompressionPlan:
 class Task:
     """What a method may look at while it decides.
 
-    `max_drop` is the accuracy it may lose on `data.validation`, absolute, 0 to 1.
+    `tolerance` is what it may lose on `data.validation`.
     `trained_accuracy` and `trained_loss` (nats) are what the trained baseline reached there, where
     that is known.
     `lowrank_layers`: which layers low rank may take, `wide` or `paper`.
-    Where methods are combined, `max_drop` is one method's part of `drop_in_all`, and one that
+    Where methods are combined, `tolerance` is one method's part of `tolerated_in_all`, and one that
     follows will put the weights into a type without their `zeroed_after` low-order bits, so that
     what this one leaves must do without them. `whole_curve`: of every level that a search
     probes the accuracy is wanted, of those that fail, too. `progress` hears how far a search is.
     """
 
     data: Splits
-    max_drop: float
+    tolerance: Tolerance
     evaluation_batch: int
     strategy: str = "bisection"
     lowrank_layers: str = "wide"
     seed: int = 0
     trained_accuracy: float | None = None
     trained_loss: float | None = None
-    drop_in_all: float | None = None
+    tolerated_in_all: Tolerance | None = None
     zeroed_after: int = 0
     whole_curve: bool = False
     progress: Progress = SILENT
@@ -163,16 +164,20 @@ class Task:
         start."""
         start = found.curve[0].accuracy
         reference = start if self.trained_accuracy is None else self.trained_accuracy
-        return AccuracyTarget(reference - (self.drop_in_all or self.max_drop), self.trained_loss)
+        allowed = self.tolerated_in_all or self.tolerance
+        loss = self.trained_loss
+        worst = math.inf if loss is None else loss + allowed.rise
+        return AccuracyTarget(reference - allowed.drop, loss, worst)
 
 
 @dataclass(frozen=True, slots=True)
 class AccuracyTarget:
     """The accuracy on validation, 0 to 1, below which a trained model is adjusted, and the loss of
-    the trained baseline there, if that is known."""
+    the trained baseline there, if that is known. Above `worst_loss` it is adjusted, too."""
 
     accuracy: float
     loss: float | None = None
+    worst_loss: float = math.inf
 
     def missed(self, score: Score, done: int) -> bool:
         """Whether `score` falls short and there is an adjustment left after `done` ones."""
@@ -187,7 +192,8 @@ class AccuracyTarget:
         return self._reached(score) and (self.loss is None or score.loss <= self.loss)
 
     def _reached(self, score: Score) -> bool:
-        return passes(score.correct, score.total, Accuracy(self.accuracy), 0.0)
+        right = score.accuracy >= self.accuracy - ROUNDING
+        return right and score.loss <= self.worst_loss + ROUNDING
 
 
 class Method(Protocol):

@@ -57,7 +57,7 @@ class Pruning:
             "pruned weights, %",
             STEPS - 1,
             evaluate,
-            task.max_drop,
+            task.tolerance,
             strategy=task.strategy,
             whole=task.whole,
             progress=task.progress,

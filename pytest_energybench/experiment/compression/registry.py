@@ -13,9 +13,10 @@ from pytest_energybench.experiment.compression.lowrank import LowRank
 from pytest_energybench.experiment.compression.number_format import FITS_BFLOAT16
 from pytest_energybench.experiment.compression.plan import PART, CompressionPlan, Method, Task
 from pytest_energybench.experiment.compression.pruning import Pruning
-from pytest_energybench.experiment.compression.search import Accuracy, passes
 from pytest_energybench.experiment.compression.steganographic import Steganographic
+from pytest_energybench.experiment.compression.tolerance import Tolerance
 from pytest_energybench.experiment.training.errors import SettingError
+from pytest_energybench.experiment.training.evaluate import Score
 
 
 class Stage(IntEnum):
@@ -70,7 +71,7 @@ def method(name: str) -> Method:
     """The method of this name; `a+b` applies both, by their stages, within a stage as written.
 
     Together they may lose what one may: each but the last takes at most PART of what is left of
-    `Task.max_drop`. If each lost all of it, models would be judged within a point that had been
+    `Task.tolerance`. If each lost all of it, models would be judged within a point that had been
     sent off two points behind. Where bits go last, what comes before leaves room for a narrow type,
     if the model has it within PART of the point to begin with. Looking at the model between two
     methods belongs to no search. Raises SettingError naming the methods there are.
@@ -80,26 +81,25 @@ def method(name: str) -> Method:
         return entries[0].method
 
     def combined(plan: CompressionPlan, task: Task) -> CompressionPlan:
-        start, left = _accuracy(plan, task), task.max_drop
-        task = replace(task, drop_in_all=task.max_drop)
+        start, left = score(plan.model, task), task.tolerance
+        task = replace(task, tolerated_in_all=task.tolerance)
         narrow = replace(task, zeroed_after=FITS_BFLOAT16)
-        has_room = entries[-1].stage is Stage.NUMBERS and passes(
-            _accuracy(plan, narrow), 1, Accuracy(start), left * PART
-        )
+        has_room = entries[-1].stage is Stage.NUMBERS and _fits(plan, narrow, start, left)
         for entry in entries[:-1]:
             before = narrow if has_room and entry.stage is not Stage.NUMBERS else task
-            plan = entry.method(plan, replace(before, max_drop=left * PART))
-            left = max(0.0, task.max_drop - (start - _accuracy(plan, task)))
-        return entries[-1].method(plan, replace(task, max_drop=left))
+            plan = entry.method(plan, replace(before, tolerance=left.part(PART)))
+            left = task.tolerance.left(start, score(plan.model, task))
+        return entries[-1].method(plan, replace(task, tolerance=left))
 
     return combined
+
+
+def _fits(plan: CompressionPlan, narrow: Task, start: Score, left: Tolerance) -> bool:
+    """Whether the model without the bits that a narrow type lacks is within PART of `left`."""
+    return left.part(PART).keeps(score(plan.model, narrow), start)
 
 
 def _entry(name: str) -> _Entry:
     if name not in _METHODS:
         raise SettingError(f"unknown method {name!r}: choose from {', '.join(_METHODS)}")
     return _METHODS[name]
-
-
-def _accuracy(plan: CompressionPlan, task: Task) -> float:
-    return score(plan.model, task).accuracy

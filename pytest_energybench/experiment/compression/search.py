@@ -16,39 +16,14 @@ import math
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
-from typing import Protocol
 
+from pytest_energybench.experiment.compression.tolerance import Count, Tolerance
 from pytest_energybench.experiment.training.errors import SettingError
 from pytest_energybench.experiment.training.progress import SILENT, Progress
 
 STRATEGIES = ("bisection", "exhaustive", "per-layer")
 """`per-layer` is another search in low-rank factorization only, and bisection everywhere else;
 `exhaustive` is there the paper's scan of every layer's ranks."""
-
-
-class Count(Protocol):
-    """The result of an evaluation, e.g. `training.evaluate.Score`.
-
-    If the evaluation was broken off, both figures are of the images that it saw.
-    """
-
-    @property
-    def correct(self) -> float:
-        """Images classified correctly."""
-        ...
-
-    @property
-    def total(self) -> int:
-        """Images seen."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Accuracy:
-    """An accuracy without images, 0 to 1, as a reference of `passes`."""
-
-    correct: float
-    total: int = 1
 
 
 Evaluate = Callable[[int, int | None], Count]
@@ -108,33 +83,18 @@ class Search:
         return replace(self, seconds=time.monotonic() - began)
 
 
-def passes(correct: float, total: int, reference: Count, max_drop: float) -> bool:
-    """Whether accuracy is at most `max_drop` (absolute, 0 to 1) below the reference's."""
-    # Fractions of images are compared with room for the rounding of a division, so that a drop
-    # of exactly one point passes.
-    return correct / total >= reference.correct / reference.total - max_drop - 1e-9
-
-
-def most_wrong(reference: Count, max_drop: float) -> int:
-    """How many of the reference's images a level may have wrong and still pass."""
-    total = reference.total
-    return max(
-        wrong for wrong in range(total + 1) if passes(total - wrong, total, reference, max_drop)
-    )
-
-
 def search(
     parameter: str,
     last: int,
     evaluate: Evaluate,
-    max_drop: float,
+    tolerance: Tolerance,
     *,
     strategy: str = "bisection",
     state: Callable[[int], Hashable] | None = None,
     whole: bool = False,
     progress: Progress = SILENT,
 ) -> Search:
-    """Find the largest level in 0 to `last` that loses at most `max_drop`.
+    """Find the largest level in 0 to `last` that loses no more than `tolerance`.
 
     Level 0 is the uncompressed model and the reference, and counts as an evaluation. No level is
     evaluated twice, nor are two levels of which `state` says that they give the same model. With
@@ -147,7 +107,7 @@ def search(
     began = time.monotonic()
     scans = strategy == "exhaustive"
     told = _told(evaluate, _expected(last, strategy), progress)
-    known = _Cached(told, max_drop, state, whole=whole or scans)
+    known = _Cached(told, tolerance, state, whole=whole or scans)
     found = _scan(last, known) if scans else _bisect(last, known)
     curve = tuple(sorted(known.probes.values(), key=lambda probe: probe.level))
     return Search(
@@ -189,19 +149,20 @@ class _Cached:
     def __init__(
         self,
         evaluate: Evaluate,
-        max_drop: float,
+        tolerance: Tolerance,
         state: Callable[[int], Hashable] | None,
         whole: bool,
     ) -> None:
         self._evaluate = evaluate
-        self._max_drop = max_drop
+        self._tolerance = tolerance
         self._state = state or (lambda level: level)
         self._scores: dict[Hashable, Count] = {}
         self.probes: dict[int, Probe] = {}
         self._most_wrong: int | None = None
-        self._reference = self._probe(0)
+        self._probe(0)
+        self._reference = self._scores[self._state(0)]
         if not whole:
-            self._most_wrong = most_wrong(self._reference, max_drop)
+            self._most_wrong = tolerance.most_wrong(self._reference)
 
     @property
     def evaluations(self) -> int:
@@ -212,16 +173,18 @@ class _Cached:
         return sum(score.total for score in self._scores.values())
 
     def __call__(self, level: int) -> bool:
-        probe = self.probes.get(level) or self._probe(level)
-        return passes(probe.accuracy, 1, self._reference, self._max_drop)
+        if level not in self.probes:
+            self._probe(level)
+        # One that was broken off had more wrong than may be.
+        score = self._scores[self._state(level)]
+        return self.probes[level].whole and self._tolerance.keeps(score, self._reference)
 
-    def _probe(self, level: int) -> Probe:
+    def _probe(self, level: int) -> None:
         state = self._state(level)
         if state not in self._scores:
             self._scores[state] = self._evaluate(level, self._most_wrong)
         split = self._reference.total if level else None
         self.probes[level] = Probe.of(level, self._scores[state], split)
-        return self.probes[level]
 
 
 def _bisect(last: int, check: Callable[[int], bool]) -> int:

@@ -56,7 +56,7 @@ class Steganographic:
             "zeroed bits",
             MOST_ZEROED,
             evaluate,
-            task.max_drop,
+            task.tolerance,
             strategy=task.strategy,
             # Bits that are zero in every weight already make no other model.
             state=lambda zeroed: max(zeroed, idle),

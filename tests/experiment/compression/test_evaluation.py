@@ -17,13 +17,14 @@ from pytest_energybench.experiment.compression.plan import CompressionPlan, Task
 from pytest_energybench.experiment.compression.registry import method
 from pytest_energybench.experiment.compression.search import Search, search
 from pytest_energybench.experiment.compression.targets import compressed_weights
+from pytest_energybench.experiment.compression.tolerance import Tolerance
 from pytest_energybench.experiment.training.datasets.data import TensorSplit
 from pytest_energybench.experiment.training.evaluate import evaluate
 from pytest_energybench.experiment.training.settings import TrainSettings
 from tests.experiment.training.nets import small_data, small_net, trained_weights
 
 DATA = small_data()
-TASK = Task(DATA, 0.5, 50)
+TASK = Task(DATA, Tolerance(0.5), 50)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +103,9 @@ def test_the_images_a_model_is_least_sure_of_come_first_and_what_fails_sees_no_m
 def test_whole_curves_ask_all_images_in_the_split_s_order(
     task: dict[str, Any], model: nn.Module
 ) -> None:
-    plan = method("pruning")(CompressionPlan(model), replace(TASK, max_drop=0.2, **task))
+    plan = method("pruning")(
+        CompressionPlan(model), replace(TASK, tolerance=Tolerance(0.2), **task)
+    )
     assert all(probe.whole for probe in plan.searches[0].curve)
 
 
@@ -116,7 +119,11 @@ def test_breaking_off_finds_what_whole_evaluations_find(
         net = small_net()
         net.load_state_dict(trained)
         task = replace(
-            TASK, max_drop=0.2, strategy=strategy, whole_curve=whole, evaluation_batch=20
+            TASK,
+            tolerance=Tolerance(0.2),
+            strategy=strategy,
+            whole_curve=whole,
+            evaluation_batch=20,
         )
         plan = method(name)(CompressionPlan(net), task)
         found.append((plan.searches[0], {key: w.clone() for key, w in net.state_dict().items()}))

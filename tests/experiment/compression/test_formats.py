@@ -11,6 +11,7 @@ from pytest_energybench.experiment.compression.number_format import NumberFormat
 from pytest_energybench.experiment.compression.plan import BitGrid, CompressionPlan, Task
 from pytest_energybench.experiment.compression.run import prepare, reloaded, warm_up
 from pytest_energybench.experiment.compression.sizes import size
+from pytest_energybench.experiment.compression.tolerance import Tolerance
 from pytest_energybench.experiment.training.cpu_layers import quick_layers
 from pytest_energybench.experiment.training.errors import SettingError
 from pytest_energybench.experiment.training.hardware import choose_device
@@ -106,7 +107,9 @@ def in_16_bits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def controlled(name: str) -> tuple[CompressionPlan, Training]:
-    plan = registry.method(name)(CompressionPlan(small_net()), Task(small_data(), 0.01, 50))
+    plan = registry.method(name)(
+        CompressionPlan(small_net()), Task(small_data(), Tolerance(0.01), 50)
+    )
     settings = TrainSettings(batch_size=16, max_epochs=2, evaluation_batch=50)
     warm_up(plan, small_data(), settings, CPU)
     prepared = prepare(plan, settings, CPU, name)
@@ -177,7 +180,7 @@ def test_methods_are_joined_in_order_and_can_be_added(monkeypatch: pytest.Monkey
             return plan.noted(name, **{name: task.seed})
 
         registry.register(name, noting)
-    task = Task(small_data(), 0.01, 50, seed=3)
+    task = Task(small_data(), Tolerance(0.01), 50, seed=3)
     plan = registry.method("second+first")(CompressionPlan(small_net()), task)
     assert plan.notes == ("second", "first")
     assert plan.facts == {"second": 3, "first": 3}

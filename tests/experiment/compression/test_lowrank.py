@@ -31,6 +31,7 @@ from pytest_energybench.experiment.compression.plan import (
 from pytest_energybench.experiment.compression.registry import method
 from pytest_energybench.experiment.compression.run import prepare, reloaded
 from pytest_energybench.experiment.compression.steganographic import all_on_grid
+from pytest_energybench.experiment.compression.tolerance import Tolerance
 from pytest_energybench.experiment.training.datasets.data import TensorSplit
 from pytest_energybench.experiment.training.evaluate import Score, evaluate
 from pytest_energybench.experiment.training.settings import TrainSettings
@@ -40,7 +41,7 @@ from tests.experiment.training.told import Told
 DATA = small_data()
 SETTINGS = TrainSettings(batch_size=16, max_epochs=3, evaluation_batch=50)
 # A net this small loses more than a point with the first singular value.
-TASK = Task(DATA, 0.15, 50)
+TASK = Task(DATA, Tolerance(0.15), 50)
 IMAGES = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
 
 
@@ -108,7 +109,9 @@ def test_the_paper_s_set_is_searched_jointly_with_depthwise_layers_among_it() ->
         nn.Flatten(),
         nn.Linear(64, 10),
     )
-    plan = LowRank()(CompressionPlan(model), replace(TASK, max_drop=1.0, lowrank_layers="paper"))
+    plan = LowRank()(
+        CompressionPlan(model), replace(TASK, tolerance=Tolerance(1.0), lowrank_layers="paper")
+    )
     facts = plan.verified()
     assert (facts["candidate_layers"], facts["factorized_layers"]) == (2, 2)
     assert (facts["lowrank_layers"], facts["lowrank_search"]) == ("paper", "joint")
@@ -367,7 +370,7 @@ def test_another_rank_than_decided_is_refused(model: nn.Module) -> None:
 def test_a_trained_model_that_lost_too_much_gets_more_rank_and_trains_again(
     model: nn.Module,
 ) -> None:
-    task = replace(TASK, max_drop=0.3, trained_accuracy=2.0)  # never enough
+    task = replace(TASK, tolerance=Tolerance(0.3), trained_accuracy=2.0)  # never enough
     plan = method("steganographic+lowrank")(CompressionPlan(model), task)
     ranks = {
         path: layer.rank for path, layer in model.named_modules() if isinstance(layer, Factorized)

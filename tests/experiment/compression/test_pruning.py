@@ -24,13 +24,14 @@ from pytest_energybench.experiment.compression.run import prepare, reloaded
 from pytest_energybench.experiment.compression.search import Search
 from pytest_energybench.experiment.compression.steganographic import all_on_grid
 from pytest_energybench.experiment.compression.targets import compressed_weights
+from pytest_energybench.experiment.compression.tolerance import Tolerance
 from pytest_energybench.experiment.training.evaluate import evaluate
 from pytest_energybench.experiment.training.settings import TrainSettings
 from tests.experiment.training.nets import CPU, small_data, small_net, trained_weights
 
 DATA = small_data()
 SETTINGS = TrainSettings(batch_size=16, max_epochs=4, evaluation_batch=50)
-TASK = Task(DATA, 0.01, 50)
+TASK = Task(DATA, Tolerance(0.01), 50)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +104,7 @@ def test_the_scan_finds_the_first_rate_that_fails_and_a_search_one_of_them(
     model: nn.Module,
 ) -> None:
     state = {name: value.clone() for name, value in model.state_dict().items()}
-    task = replace(TASK, max_drop=0.33, whole_curve=True)
+    task = replace(TASK, tolerance=Tolerance(0.33), whole_curve=True)
     found = {}
     for strategy in ("bisection", "exhaustive"):
         model.load_state_dict(state)
@@ -167,12 +168,12 @@ def test_in_a_combination_the_capacity_is_that_of_the_pruned_model(
 ) -> None:
     """Every rate but 0 is scored as it will be trained: where there is room, without 16 bits. The
     capacity's own reference is the pruned model with all of them."""
-    monkeypatch.setattr(registry, "passes", lambda *_: room)
+    monkeypatch.setattr(registry, "_fits", lambda *_: room)
     state = {name: value.clone() for name, value in model.state_dict().items()}
     plans = []
     for name in ("steganographic+pruning", "pruning+steganographic"):
         model.load_state_dict(state)
-        plans.append(method(name)(CompressionPlan(model), replace(TASK, max_drop=0.2)))
+        plans.append(method(name)(CompressionPlan(model), replace(TASK, tolerance=Tolerance(0.2))))
         pruned, capacity = plans[-1].searches
         assert (pruned.parameter, capacity.parameter) == ("pruned weights, %", "zeroed bits")
         at_found = next(probe for probe in pruned.curve if probe.level == pruned.found)
@@ -187,7 +188,7 @@ def test_in_a_combination_the_capacity_is_that_of_the_pruned_model(
 
 
 def test_a_combination_loses_in_all_what_one_method_may(model: nn.Module) -> None:
-    task = replace(TASK, max_drop=0.1)
+    task = replace(TASK, tolerance=Tolerance(0.1))
     start = evaluate(model, DATA.validation, 50)
     alone = method("pruning")(CompressionPlan(copy.deepcopy(model)), task).searches[0]
     pruned, capacity = method("steganographic+pruning")(CompressionPlan(model), task).searches

@@ -16,6 +16,7 @@ from pytest_energybench.experiment.compression.plan import CompressionPlan, Task
 from pytest_energybench.experiment.compression.registry import method
 from pytest_energybench.experiment.compression.run import prepare, reloaded
 from pytest_energybench.experiment.compression.search import Search
+from pytest_energybench.experiment.compression.tolerance import Tolerance
 from pytest_energybench.experiment.training import pretraining as warmstart
 from pytest_energybench.experiment.training.datasets.data import Splits
 from pytest_energybench.experiment.training.datasets.embedded import digits
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def task() -> Task:
-    return Task(digits(64, CPU), 0.01, 60)
+    return Task(digits(64, CPU), Tolerance(0.01), 60)
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +113,7 @@ def inception() -> tuple[nn.Module, Task]:
     torch.manual_seed(0)
     few = coloured(8, size=299)
     data = Splits(train=few, validation=few, test=few, fingerprint="coloured-299")
-    return build("inception_v3", 10, 299), Task(data, 1.0, 8)
+    return build("inception_v3", 10, 299), Task(data, Tolerance(1.0), 8)
 
 
 def test_an_auxiliary_head_trains_though_channels_before_it_are_gone(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -12,11 +13,10 @@ from hypothesis import strategies as st
 
 from pytest_energybench.experiment.compression.search import (
     Search,
-    most_wrong,
-    passes,
     search,
     with_full_curve,
 )
+from pytest_energybench.experiment.compression.tolerance import Tolerance
 from pytest_energybench.experiment.training.errors import SettingError
 from tests.experiment.training.told import Told
 
@@ -27,6 +27,7 @@ TOTAL = 359
 class Seen:
     correct: int
     total: int = TOTAL
+    loss: float = math.nan
 
 
 class Curve:
@@ -53,7 +54,9 @@ class Curve:
         return self.seen[-1]
 
     def passes(self, level: int) -> bool:
-        return passes(self.correct[level], self.total, Seen(self.correct[0], self.total), 0.01)
+        return Tolerance(0.01).keeps(
+            Seen(self.correct[level], self.total), Seen(self.correct[0], self.total)
+        )
 
 
 @st.composite
@@ -86,8 +89,8 @@ def check_both_sides(found: Search, curve: Curve, last: int) -> None:
 @given(falling())
 def test_bisection_finds_what_the_scan_finds(correct: list[int]) -> None:
     bisected, scanned = Curve(correct), Curve(correct)
-    ours = search("bits", 31, bisected, 0.01)
-    scan = search("bits", 31, scanned, 0.01, strategy="exhaustive")
+    ours = search("bits", 31, bisected, Tolerance(0.01))
+    scan = search("bits", 31, scanned, Tolerance(0.01), strategy="exhaustive")
     assert ours.found == scan.found
     assert ours.evaluations <= 6
     assert ours.reference_evaluations == scan.evaluations == scan.reference_evaluations
@@ -97,7 +100,7 @@ def test_bisection_finds_what_the_scan_finds(correct: list[int]) -> None:
 @given(wobbling())
 def test_both_sides_are_verified_on_any_curve_and_nothing_twice(correct: list[int]) -> None:
     curve = Curve(correct)
-    found = search("bits", 31, curve, 0.01)
+    found = search("bits", 31, curve, Tolerance(0.01))
     check_both_sides(found, curve, 31)
     assert set(curve.asked.values()) == {1}
     assert found.evaluations == len(curve.asked) == len(found.curve)
@@ -109,8 +112,8 @@ def test_breaking_off_finds_the_same_level_and_tells_what_it_saw(
     correct: list[int], batch: int, drop: float
 ) -> None:
     full, stopping = Curve(correct), Curve(correct, stops=batch)
-    whole = search("bits", 31, full, drop, whole=True)
-    found = search("bits", 31, stopping, drop)
+    whole = search("bits", 31, full, Tolerance(drop), whole=True)
+    found = search("bits", 31, stopping, Tolerance(drop))
     assert (found.found, found.evaluations) == (whole.found, whole.evaluations)
     assert list(stopping.asked) == list(full.asked)
     assert found.images == sum(seen.total for seen in stopping.seen) <= whole.images
@@ -127,15 +130,15 @@ def test_breaking_off_finds_the_same_level_and_tells_what_it_saw(
 @given(wobbling(), st.sampled_from([0.0, 0.01, 0.05]))
 def test_one_more_image_than_may_be_wrong_fails(correct: list[int], drop: float) -> None:
     reference = Seen(correct[0])
-    most = most_wrong(reference, drop)
-    assert passes(TOTAL - most, TOTAL, reference, drop)
-    assert most == TOTAL or not passes(TOTAL - most - 1, TOTAL, reference, drop)
+    most = Tolerance(drop).most_wrong(reference)
+    assert Tolerance(drop).keeps(Seen(TOTAL - most), reference)
+    assert most == TOTAL or not Tolerance(drop).keeps(Seen(TOTAL - most - 1), reference)
 
 
 @pytest.mark.parametrize("how", [{"whole": True}, {"strategy": "exhaustive"}])
 def test_the_scan_and_whole_curves_see_every_image_of_what_fails(how: dict[str, Any]) -> None:
     curve = Curve([340, 330, 10, 5], stops=1)
-    found = search("bits", 3, curve, 0.01, **how)
+    found = search("bits", 3, curve, Tolerance(0.01), **how)
     assert all(probe.whole for probe in found.curve)
     assert found.images == TOTAL * found.evaluations
 
@@ -145,34 +148,34 @@ def test_where_the_curve_crosses_once_wobbling_changes_nothing(correct: list[int
     curve = Curve(correct)
     verdicts = [curve.passes(level) for level in range(32)]
     if verdicts == sorted(verdicts, reverse=True):
-        scan = search("bits", 31, Curve(correct), 0.01, strategy="exhaustive")
-        assert search("bits", 31, curve, 0.01).found == scan.found
+        scan = search("bits", 31, Curve(correct), Tolerance(0.01), strategy="exhaustive")
+        assert search("bits", 31, curve, Tolerance(0.01)).found == scan.found
 
 
 @given(wobbling(), st.integers(0, 31))
 def test_levels_that_give_the_same_model_are_evaluated_once(correct: list[int], idle: int) -> None:
     correct = [correct[max(level, idle)] for level in range(32)]
     curve = Curve(correct)
-    found = search("bits", 31, curve, 0.01, state=lambda level: max(level, idle))
-    assert found.found == search("bits", 31, Curve(correct), 0.01).found
+    found = search("bits", 31, curve, Tolerance(0.01), state=lambda level: max(level, idle))
+    assert found.found == search("bits", 31, Curve(correct), Tolerance(0.01)).found
     assert found.evaluations == curve.asked.total()
     assert len({max(level, idle) for level in curve.asked}) == curve.asked.total()
     check_both_sides(found, curve, 31)
 
 
 def test_a_drop_of_exactly_the_limit_passes() -> None:
-    assert passes(97, 100, Seen(98, 100), 0.01)
-    assert not passes(96, 100, Seen(98, 100), 0.01)
-    assert passes(289, 700, Seen(296, 700), 0.01)
+    assert Tolerance(0.01).keeps(Seen(97, 100), Seen(98, 100))
+    assert not Tolerance(0.01).keeps(Seen(96, 100), Seen(98, 100))
+    assert Tolerance(0.01).keeps(Seen(289, 700), Seen(296, 700))
 
 
 def test_a_curve_that_never_fails_gives_the_last_level() -> None:
-    assert search("bits", 31, Curve([340] * 32), 0.01).found == 31
+    assert search("bits", 31, Curve([340] * 32), Tolerance(0.01)).found == 31
 
 
 def test_the_full_curve_has_every_level_and_keeps_what_the_answer_took() -> None:
     curve = Curve([340, 300, 310, 2])
-    found = search("bits", 3, curve, 0.01)
+    found = search("bits", 3, curve, Tolerance(0.01))
     whole = with_full_curve(found, 3, curve)
     assert [(probe.level, probe.correct) for probe in whole.curve] == [
         (0, 340),
@@ -187,14 +190,14 @@ def test_the_full_curve_has_every_level_and_keeps_what_the_answer_took() -> None
 
 def test_each_evaluation_is_told_with_how_many_there_will_be() -> None:
     told = Told()
-    found = search("bits", 31, Curve([340] * 20 + [100] * 12), 0.01, progress=told)
+    found = search("bits", 31, Curve([340] * 20 + [100] * 12), Tolerance(0.01), progress=told)
     assert told.words == [f"{done} of ~6 evaluations" for done in range(1, 7)]
     assert found.evaluations == 6
 
 
 def test_a_scan_and_a_full_curve_say_how_far_they_can_go() -> None:
     told, curve = Told(), Curve([340, 340, 100, 90, 80])
-    found = search("bits", 4, curve, 0.01, strategy="exhaustive", progress=told)
+    found = search("bits", 4, curve, Tolerance(0.01), strategy="exhaustive", progress=told)
     with_full_curve(found, 4, curve, told)
     assert told.words == [
         "1 of at most 5 evaluations",
@@ -207,4 +210,18 @@ def test_a_scan_and_a_full_curve_say_how_far_they_can_go() -> None:
 
 def test_an_unknown_strategy_is_refused_by_name() -> None:
     with pytest.raises(SettingError, match="'greedy': choose one of bisection, exhaustive"):
-        search("bits", 31, Curve([340] * 32), 0.01, strategy="greedy")
+        search("bits", 31, Curve([340] * 32), Tolerance(0.01), strategy="greedy")
+
+
+def test_what_raises_the_loss_too_much_fails_though_its_answers_are_right() -> None:
+    losses = [1.0, 1.005, 1.02, 1.02, 1.0]
+    tolerance = Tolerance.of(0.01, perplexity=0.01)
+    found = search("bits", 3, lambda level, _: Seen(340, TOTAL, losses[level]), tolerance)
+    assert found.found == 1
+    start = Seen(340, TOTAL, 1.0)
+    assert tolerance.left(start, Seen(340, TOTAL, 1.005)).rise == pytest.approx(
+        math.log(1.01) - 0.005
+    )
+    assert tolerance.part(0.5).keeps(Seen(340, TOTAL, 1.0049), start)
+    assert not tolerance.part(0.5).keeps(Seen(340, TOTAL, 1.0051), start)
+    assert not tolerance.keeps(Seen(340, TOTAL, math.nan), start)  # what is not known

@@ -20,13 +20,14 @@ from pytest_energybench.experiment.compression.run import prepare, reloaded, war
 from pytest_energybench.experiment.compression.sizes import size
 from pytest_energybench.experiment.compression.steganographic import all_on_grid
 from pytest_energybench.experiment.compression.targets import compressed_weights
+from pytest_energybench.experiment.compression.tolerance import Tolerance
 from pytest_energybench.experiment.training.evaluate import evaluate
 from pytest_energybench.experiment.training.settings import TrainSettings
 from tests.experiment.training.nets import CPU, small_data, small_net, trained_weights
 
 DATA = small_data()
 SETTINGS = TrainSettings(batch_size=16, max_epochs=12, evaluation_batch=50)
-TASK = Task(DATA, 0.01, 50)
+TASK = Task(DATA, Tolerance(0.01), 50)
 WEIGHTS = ["0.weight", "4.weight", "9.weight"]
 
 
@@ -151,6 +152,6 @@ def test_the_warm_up_leaves_no_trace(model: nn.Module) -> None:
 
 def test_more_than_the_mantissa_is_said() -> None:
     model = small_net()
-    plan = method("steganographic")(CompressionPlan(model), replace(TASK, max_drop=1.0))
+    plan = method("steganographic")(CompressionPlan(model), replace(TASK, tolerance=Tolerance(1.0)))
     assert plan.facts["zeroed_bits"] == 31
     assert any("8 of the exponent" in note for note in plan.notes)

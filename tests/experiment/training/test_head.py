@@ -11,6 +11,7 @@ from torch import nn
 
 from pytest_energybench.experiment.compression.plan import CompressionPlan, Task
 from pytest_energybench.experiment.compression.steganographic import Steganographic
+from pytest_energybench.experiment.compression.tolerance import Tolerance
 from pytest_energybench.experiment.training import head
 from pytest_energybench.experiment.training.chance import check_knows_classes, tail
 from pytest_energybench.experiment.training.errors import WeightsError
@@ -43,7 +44,7 @@ def test_a_head_for_other_classes_is_fitted_and_the_capacity_is_sane(weights: Pa
     assert all(torch.equal(given[key], taken[key]) for key in given if key[:2] != "9.")
     assert "the new head was fitted to 128 training images, the rest as it came" in start.notes
     check_knows_classes(start.model, DATA.validation, 50)
-    task = Task(data=DATA, max_drop=0.01, evaluation_batch=50)
+    task = Task(data=DATA, tolerance=Tolerance(0.01), evaluation_batch=50)
     (search,) = Steganographic()(CompressionPlan(start.model), task).searches
     assert search.curve[0].accuracy > 0.8
     assert 8 <= search.found < 31  # a model that guesses loses nothing with any bit

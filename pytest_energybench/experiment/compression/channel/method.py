@@ -34,7 +34,7 @@ from pytest_energybench.experiment.compression.plan import (
     Retrain,
     Task,
 )
-from pytest_energybench.experiment.compression.search import Search, passes, search
+from pytest_energybench.experiment.compression.search import Search, search
 from pytest_energybench.experiment.training.datasets.data import Split
 from pytest_energybench.experiment.training.evaluate import Score
 
@@ -58,8 +58,8 @@ class Channel:
         lose the rest. A model that misses its goal trains again, once. Needs torch-pruning.
         """
         began = time.monotonic()
-        most = min(task.max_drop, PART * (task.drop_in_all or task.max_drop))
-        pruned = _Pruned(plan.model, replace(task, max_drop=most))
+        most = task.tolerance.at_most((task.tolerated_in_all or task.tolerance).part(PART))
+        pruned = _Pruned(plan.model, replace(task, tolerance=most))
         found = search(
             "channels removed, steps of 2 %",
             LEVELS,
@@ -180,7 +180,7 @@ class _Pruned:
         return (anew, score_anew) if score_anew.correct > score.correct else (model, score)
 
     def _passes(self, score: Score) -> bool:
-        return passes(score.correct, score.total, self._start, self._task.max_drop)
+        return self._task.tolerance.keeps(score, self._start)
 
     def _score(self, model: nn.Module, level: int) -> Score:
         self._evaluations += 1

@@ -28,6 +28,7 @@ from pytest_energybench.experiment.compression.registry import method
 from pytest_energybench.experiment.compression.run import prepare, reloaded
 from pytest_energybench.experiment.compression.search import Search, search
 from pytest_energybench.experiment.compression.steganographic import all_on_grid
+from pytest_energybench.experiment.compression.tolerance import Tolerance
 from pytest_energybench.experiment.training.datasets.data import TensorSplit
 from pytest_energybench.experiment.training.evaluate import Score, evaluate
 from pytest_energybench.experiment.training.settings import TrainSettings
@@ -36,7 +37,7 @@ from tests.experiment.training.nets import CPU, small_data, small_net, trained_w
 
 DATA = small_data()
 SETTINGS = TrainSettings(batch_size=16, max_epochs=3, evaluation_batch=50)
-TASK = Task(DATA, 0.9, 50)
+TASK = Task(DATA, Tolerance(0.9), 50)
 
 
 def test_channels_are_really_gone_and_the_classes_are_not() -> None:
@@ -110,7 +111,7 @@ def test_new_statistics_that_do_harm_are_not_taken() -> None:
     images, labels = next(DATA.train.ordered(128))
     elsewhere = replace(DATA, train=TensorSplit(images + 5, labels))
     start = evaluate(model, DATA.validation, 50)
-    plan = method("channel")(CompressionPlan(model), Task(elsewhere, 0.1, 50))
+    plan = method("channel")(CompressionPlan(model), Task(elsewhere, Tolerance(0.1), 50))
     assert plan.searches[0].found > 0
     assert evaluate(plan.model, DATA.validation, 50).accuracy >= start.accuracy - 0.1
     recalibrate(plan.model, elsewhere.train, 50)
@@ -141,7 +142,7 @@ def test_trained_it_is_smaller_counted_on_the_module(name: str) -> None:
 def test_before_a_capacity_channels_are_judged_with_the_bits_gone_that_will_be() -> None:
     model = small_net()
     model.load_state_dict(trained_weights(SETTINGS, 8))
-    task = Task(DATA, 0.2, 50)
+    task = Task(DATA, Tolerance(0.2), 50)
     channels, capacity = method("steganographic+channel")(CompressionPlan(model), task).searches
     at_found = next(each for each in channels.curve if each.level == channels.found)
     narrow = next(each for each in capacity.curve if each.level == 16)
@@ -161,7 +162,9 @@ def test_every_evaluation_and_image_is_counted(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(channel, "score", counting)
     model = small_net()
     model.load_state_dict(trained_weights(SETTINGS, 8))
-    found = method("channel")(CompressionPlan(model), replace(TASK, max_drop=0.01)).searches[0]
+    found = method("channel")(
+        CompressionPlan(model), replace(TASK, tolerance=Tolerance(0.01))
+    ).searches[0]
     assert found.evaluations == evaluations > len(found.curve)
     assert found.images > evaluations * len(DATA.validation)
 
@@ -178,9 +181,11 @@ def test_the_first_of_two_is_told_its_part_and_what_follows(
 
     entry = registry._Entry(listening, registry.Stage.STRUCTURE)
     monkeypatch.setitem(registry._METHODS, "listening", entry)
-    method(f"{last}+listening")(CompressionPlan(small_net()), replace(TASK, max_drop=0.2))
-    assert (told[0].drop_in_all, told[0].zeroed_after) == (0.2, zeroed)
-    assert told[0].max_drop == pytest.approx(0.2 * PART)
+    method(f"{last}+listening")(
+        CompressionPlan(small_net()), replace(TASK, tolerance=Tolerance(0.2))
+    )
+    assert (told[0].tolerated_in_all, told[0].zeroed_after) == (Tolerance(0.2), zeroed)
+    assert told[0].tolerance.drop == pytest.approx(0.2 * PART)
 
 
 @pytest.fixture
@@ -201,8 +206,12 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[Task]:
 def test_room_for_a_narrow_type_is_kept_where_the_model_has_it_to_begin_with(
     narrow: float, zeroed: int, told: list[Task], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry, "_accuracy", lambda _, task: narrow if task.zeroed_after else 0.9)
-    method("last+first")(CompressionPlan(small_net()), replace(TASK, max_drop=0.2))
+    monkeypatch.setattr(
+        registry,
+        "score",
+        lambda _, task: Score(narrow * 100 if task.zeroed_after else 90, 100, 0.1),
+    )
+    method("last+first")(CompressionPlan(small_net()), replace(TASK, tolerance=Tolerance(0.2)))
     assert told[0].zeroed_after == zeroed
 
 
@@ -219,9 +228,9 @@ def test_a_method_that_decides_on_bits_itself_keeps_them_in_its_reference(
 def test_the_last_may_lose_what_the_first_has_left_and_never_less_than_nothing(
     after: float, left: float, told: list[Task], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry, "_accuracy", lambda *_: after if told else 0.9)
-    method("last+first")(CompressionPlan(small_net()), replace(TASK, max_drop=0.2))
-    assert told[1].max_drop == pytest.approx(left)
+    monkeypatch.setattr(registry, "score", lambda *_: Score(after * 100 if told else 90, 100, 0.1))
+    method("last+first")(CompressionPlan(small_net()), replace(TASK, tolerance=Tolerance(0.2)))
+    assert told[1].tolerance.drop == pytest.approx(left)
 
 
 @pytest.mark.parametrize("name", ["channel", "steganographic+channel"])
@@ -230,20 +239,20 @@ def test_channels_alone_or_first_of_two_take_one_part(
 ) -> None:
     given: list[float] = []
 
-    def listening(parameter: str, last: int, evaluate: Any, drop: float, **more: Any) -> Search:
-        given.append(drop)
+    def listening(parameter: str, last: int, evaluate: Any, drop: Tolerance, **more: Any) -> Search:
+        given.append(drop.drop)
         return search(parameter, last, evaluate, drop, **more)
 
     monkeypatch.setattr(channel, "search", listening)
-    method(name)(CompressionPlan(small_net()), replace(TASK, max_drop=0.2))
+    method(name)(CompressionPlan(small_net()), replace(TASK, tolerance=Tolerance(0.2)))
     assert given == [pytest.approx(0.2 * PART)]
 
 
 def test_a_combination_is_judged_by_what_all_may_lose() -> None:
-    found = search("level", 1, lambda *_: Score(90, 100, 0.1), 0.01)
-    alone = replace(TASK, max_drop=0.1)
+    found = search("level", 1, lambda *_: Score(90, 100, 0.1), Tolerance(0.01))
+    alone = replace(TASK, tolerance=Tolerance(0.1))
     assert alone.goal(found).accuracy == pytest.approx(0.8)
-    part = replace(alone, max_drop=0.05, drop_in_all=0.1)
+    part = replace(alone, tolerance=Tolerance(0.05), tolerated_in_all=Tolerance(0.1))
     assert part.goal(found) == alone.goal(found)
 
 
@@ -373,6 +382,7 @@ def test_a_method_of_one_s_own_is_one_file_and_selected_by_name(
         from pytest_energybench.experiment.compression.plan import CompressionPlan, Task
         from pytest_energybench.experiment.compression.registry import method
         from pytest_energybench.experiment.compression.run import prepare
+        from pytest_energybench.experiment.compression.tolerance import Tolerance
         from pytest_energybench.experiment.training.settings import TrainSettings
         from tests.experiment.training.nets import small_data, small_net
 
@@ -380,7 +390,7 @@ def test_a_method_of_one_s_own_is_one_file_and_selected_by_name(
             data, cpu = small_data(), torch.device("cpu")
             with energy.measure("search", counted=False):
                 plan = method("steganographic+halves")(CompressionPlan(small_net()),
-                                                       Task(data, 0.01, 50))
+                                                       Task(data, Tolerance(0.01), 50))
             prepared = prepare(plan, TrainSettings(max_epochs=2), cpu, "own")
             with energy.measure("train") as window:
                 prepared.train(data, window.joules_so_far)
