@@ -37,6 +37,9 @@ value costs nothing on a quiet machine (docs/measuring.md, Background load). It 
 is loaded, unless the user has set it.
 """
 
+INFERENCES = [(phase, batch) for phase in ("prefill", "decode") for batch in (1, 16)]
+"""What a trained decoder is metered at: it reads prompts, or writes, so many texts at a time."""
+
 OPTIONS = pytest.StashKey[BenchOptions]()
 KINDS = pytest.StashKey[set[str]]()
 """Which files the cases are from: `paper`, `language`, ..."""
@@ -100,25 +103,29 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if not {"model", "method"} <= set(metafunc.fixturenames):
         return
     options = metafunc.config.stash[OPTIONS]
-    metafunc.parametrize(
-        ("model", "method"),
-        [
-            _case(model, method, options.device)
-            for model in (ARCHITECTURES if _is_language(metafunc) else model_names())
-            for method in options.methods
-        ],
-    )
+    models = ARCHITECTURES if metafunc.module.__name__.endswith("test_language") else model_names()
+    cases = [(model, method) for model in models for method in options.methods]
+    if "phase" not in metafunc.fixturenames:
+        made = [_case(model, method, options.device) for model, method in cases]
+        metafunc.parametrize(("model", "method"), made)
+        return
+    made = [
+        _case(model, method, options.device, phase, batch)
+        for phase, batch in INFERENCES
+        for model, method in cases
+    ]
+    metafunc.parametrize(("model", "phase", "batch", "method"), made)
 
 
-def _is_language(metafunc: pytest.Metafunc) -> bool:
-    return metafunc.module.__name__.endswith("test_language")
-
-
-def _case(model: str, method: str, device: str) -> object:
+def _case(model: str, method: str, device: str, *within: str | int) -> object:
+    """The parameters of a case; `within` a model each combination is a group of its own."""
     asked = {"num_gpus": 1} if device == "cuda" else {}  # of Ray, with --energy-ray
-    marks = [pytest.mark.energy_group(model, **asked), getattr(pytest.mark, model)]
+    marks = [
+        pytest.mark.energy_group(" ".join(map(str, (model, *within))), **asked),
+        getattr(pytest.mark, model),
+    ]
     marks += [getattr(pytest.mark, part) for part in (method, *_parts(method))]
-    return case(method, model, marks=marks)
+    return case(method, model, *within, marks=marks)
 
 
 def _parts(method: str) -> list[str]:

@@ -70,6 +70,7 @@ class LanguageExperiments:
             max_perplexity_rise=MOST_RISE,
             search=self._options.search,
             lowrank_layers=self._options.lowrank_layers,
+            keep_trained=True,
         )
 
     def _given(self) -> Pretrained | None:

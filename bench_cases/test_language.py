@@ -9,6 +9,25 @@ if TYPE_CHECKING:
     from pytest_energybench.experiment import Experiment
     from pytest_energybench.session.fixture import Energy
 
+ROUNDS = 3
+
 
 def test_language(experiment: Experiment, energy: Energy, method: str) -> None:
     experiment.run(energy, method)
+
+
+def test_inference(
+    experiment: Experiment, energy: Energy, method: str, phase: str, batch: int
+) -> None:
+    """Joules per token of the trained models, in turn with the baseline's. The paper claims nothing
+    of inference, so nothing is asserted."""
+    from bench_cases.inference import tokens_of, work
+
+    data = experiment.data.test
+    dense = work(experiment.trained(energy, "baseline"), data, phase, batch)
+    if method == "baseline":
+        energy(dense, rounds=ROUNDS, warmup=1)
+    else:
+        compressed = work(experiment.trained(energy, method), data, phase, batch)
+        energy.compare(compressed, dense, rounds=ROUNDS)
+    energy.per(token=tokens_of(data, phase, batch))

@@ -38,7 +38,7 @@ def with_baseline(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((BASELINE, *chosen)))
 
 
-def case(method: str, *before: str, marks: Sequence[Any] = ()) -> Any:
+def case(method: str, *before: str | int, marks: Sequence[Any] = ()) -> Any:
     """The parameters `before`, then `method`, marked where it is the reference of its group."""
     marks = [*marks, *([pytest.mark.energy_baseline] if method == BASELINE else [])]
-    return pytest.param(*before, method, id="-".join((*before, method)), marks=marks)
+    return pytest.param(*before, method, id="-".join(map(str, (*before, method))), marks=marks)

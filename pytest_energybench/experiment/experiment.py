@@ -54,6 +54,7 @@ class Experiment:
         search: how methods look for their level, `bisection` or `exhaustive`.
         lowrank_layers: which layers low rank may take: `wide`, convolutions and pointwise linear
             layers, or `paper`, all convolutions.
+        keep_trained: `trained` gives the models that were trained, which are kept in memory.
         whole_curves: the accuracy of every level that a search probes is wanted; otherwise a level
             that has failed sees no more images.
     """
@@ -73,6 +74,7 @@ class Experiment:
         search: str = "bisection",
         lowrank_layers: str = "wide",
         whole_curves: bool = False,
+        keep_trained: bool = False,
     ) -> None:
         """
         Args:
@@ -100,6 +102,8 @@ class Experiment:
         self.search = search
         self.lowrank_layers = lowrank_layers
         self.whole_curves = whole_curves
+        self.keep_trained = keep_trained
+        self._trained: dict[tuple[str, int], nn.Module] = {}
         self._model = model
         self._references: dict[int, Reached] = {}
         self._known: set[int] = set()
@@ -131,6 +135,25 @@ class Experiment:
                 if self.max_perplexity_rise is not None:
                     energy.assert_perplexity_within_baseline(max_rise=self.max_perplexity_rise)
 
+    def trained(self, energy: Energy, method: str) -> nn.Module:
+        """The model that `method` trained in this round, as `run` left it with `keep_trained`; it
+        is trained now, outside of all windows, where `run` had no turn in this process."""
+        rules = self._rules(energy)
+        if (method, rules.seed) not in self._trained:
+            with energy.heavy_work("training"):
+                plan = self._start(rules.seed)
+                if method != BASELINE:
+                    reached = self._reached_by_baseline(energy, rules)
+                    chosen = registry.method(method)
+                    plan = self._compress(plan, chosen, rules.seed, reached, energy.progress)
+                prepared = self._prepare(plan, method, rules)
+                prepared.train(self.data, progress=energy.progress)
+            self._trained[method, rules.seed] = prepared.plan.model
+        return self._trained[method, rules.seed]
+
+    def _rules(self, energy: Energy) -> TrainSettings:
+        return replace(self.train_settings, seed=self.train_settings.seed + energy.round)
+
     def settings(self) -> dict[str, str | int | float | bool]:
         """What the figures depend on, for the hook `pytest_energy_settings`."""
         return {
@@ -150,7 +173,7 @@ class Experiment:
     def _train(self, energy: Energy, method: str) -> str | None:
         """Everything up to the figures; returns what the device lacks for the method, if so."""
         progress = energy.progress
-        rules = replace(self.train_settings, seed=self.train_settings.seed + energy.round)
+        rules = self._rules(energy)
         with energy.heavy_work("warm start"):
             plan = self._start(rules.seed)
         dense_bytes = size(plan.model).compressed_bytes
@@ -173,6 +196,8 @@ class Experiment:
             record(energy, measured, dense_bytes)
             energy.record(seed=rules.seed)
             record_level(energy, training, reached, self.max_drop)
+        if self.keep_trained:
+            self._trained[method, rules.seed] = prepared.plan.model
         return prepared.plan.lacks
 
     def _check_start(self, energy: Energy, model: nn.Module, rules: TrainSettings) -> None:

@@ -50,19 +50,27 @@ def test_every_method_trains_a_decoder_and_writes_down_what_it_counted(
         *("--bench-methods=paper,autocast", f"--energy-json={tmp_path / 'run.json'}"),
     )
     run = json.loads((tmp_path / "run.json").read_text("utf-8"))
-    cases = {case["params"]["method"]: case["metrics"] for case in run["cases"]}
+    trained = [case for case in run["cases"] if "phase" not in case["params"]]
+    cases = {case["params"]["method"]: case["metrics"] for case in trained}
     methods = {"baseline", "amp", "autocast", "steganographic", "pruning", "lowrank"}
     assert set(cases) == methods, done.stdout.str()
     for figures in cases.values():
         assert figures["total"] % TINY.length == 0
         assert 1 < figures["perplexity"] < 256
-    judged = {each["quantity"] for case in run["cases"] for each in case["comparisons"]}
+    judged = {each["quantity"] for case in trained for each in case["comparisons"]}
     assert judged == {"energy", "accuracy", "perplexity"}
     curves = {each["name"]: each["points"] for each in run["cases"][0]["series"]}
     assert len(curves["test loss by block"]) == len(curves["test accuracy by block"])
     assert cases["steganographic"]["zeroed_bits"] > 0
     assert cases["pruning"]["pruned_rate_prunable"] >= 0
     assert cases["lowrank"]["candidate_layers"] == 7  # of a layer; neither embedding nor head
+    used = [case for case in run["cases"] if "phase" in case["params"]]
+    assert len(used) == len(methods) * 4
+    for case in used:
+        batch, phase = case["params"]["batch"], case["params"]["phase"]
+        length = TINY.length if phase == "prefill" else 32
+        assert case["units"] == {"token": batch * length}, case["nodeid"]
+        assert case["outcome"] == "passed", case["nodeid"]
     assert run["settings"]["optimizer"] == "adamw"
     assert run["settings"]["data"] == "text:texts"
     assert "torchvision" not in run["settings"]
@@ -71,9 +79,9 @@ def test_every_method_trains_a_decoder_and_writes_down_what_it_counted(
 @pytest.mark.parametrize(
     ("selected", "expected"),
     [
-        (("bench_cases", "-k", "llama and steganographic"), ["baseline", "steganographic"]),
+        (("bench_cases", "-k", "llama and steganographic"), ["baseline", "steganographic"] * 5),
         (("bench_cases", "-k", "alexnet and steganographic"), []),
-        ((CASES, "-k", "neox and amp"), ["baseline", "amp"]),
+        ((CASES, "-k", "test_language and neox and amp"), ["baseline", "amp"]),
     ],
 )
 def test_decoders_are_collected_where_they_are_named(

@@ -1,0 +1,29 @@
+#!/bin/sh
+# The run of docs/language-results.md: a part for each size and seed, merged. Started again, it goes
+# on where it was cut short.
+#
+#   sh bench_cases/language_run.sh reports/language [option of pytest]...
+#
+# SIZES are presets, SEEDS of all of them, METHODS as --bench-methods takes them.
+set -eu
+folder=$1
+shift
+mkdir -p "$folder"
+methods=${METHODS:-paper,autocast,steganographic+lowrank,steganographic+pruning}
+
+for size in ${SIZES:-quick standard paper}; do
+    for seed in ${SEEDS:-101 102 103 104 105}; do
+        part=$folder/$size-$seed
+        if [ -e "$part.json" ]; then continue; fi
+        status=0
+        python -m pytest bench_cases/test_language.py --bench-preset="$size" \
+            --bench-data="${TEXT:-topics}" --bench-methods="$methods" --bench-seed="$seed" \
+            --energy-resume --energy-report-dir="$part" --energy-json="$part.json.part" "$@" \
+            || status=$?
+        # 1: a gate failed, which is a result. Anything else: the part was cut short.
+        if [ "$status" -gt 1 ]; then exit "$status"; fi
+        mv "$part.json.part" "$part.json"
+    done
+    energybench merge "$folder/$size"-*.json -o "$folder/$size.json" --overwrite
+    energybench report "$folder/$size.json" -o "$folder/$size.html"
+done
