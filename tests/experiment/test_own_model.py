@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+import transformers.models.llama.modeling_llama  # noqa: F401
 from torch import nn
 
 # Before a run of pytester's begins, which forgets what is loaded meanwhile.
-import pytest_energybench.experiment.training.datasets.embedded  # noqa: F401
 from pytest_energybench.experiment import experiment
 from pytest_energybench.experiment.training import model_names
 from pytest_energybench.experiment.training.chance import check_knows_classes
@@ -58,6 +58,23 @@ def test_every_method_of_the_paper_is_a_case_with_its_figures(
     # Whether so small a net saves energy is the machine's affair; nothing else may go wrong.
     errors = [line for line in done.outlines if line.startswith("E   ") and "Error" in line]
     assert all("energy" in line for line in errors), shown
+
+
+def test_a_language_model_has_the_same_cases_and_a_rule_of_both_figures(
+    folder: pytest.Pytester,
+) -> None:
+    done = folder.runpytest_inprocess("test_mylm.py", "--energy-json=run.json")
+    cases = {
+        case["params"]["method"]: case
+        for case in json.loads((folder.path / "run.json").read_text("utf-8"))["cases"]
+    }
+    shown = done.stdout.str()
+    assert set(cases) == {"baseline", "steganographic", "pruning", "lowrank"}, shown
+    for method, case in cases.items():
+        assert 2 < case["metrics"]["perplexity"] < 100
+        assert case["metrics"]["tokens_trained"] % 32 == 0
+        judged = {each["quantity"] for each in case["comparisons"] if each["judged"]}
+        assert judged == (set() if method == "baseline" else {"energy", "accuracy", "perplexity"})
 
 
 def test_a_registered_model_is_collected_beside_the_papers(

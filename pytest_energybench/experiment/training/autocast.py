@@ -19,10 +19,10 @@ class Autocast(nn.Module):
 
     narrow: torch.dtype
 
-    def forward(self, images: Tensor) -> Any:
-        """What the model gives for `images`, computed in `narrow` where torch deems it safe."""
-        with torch.autocast(images.device.type, dtype=self.narrow):
-            return super().forward(images)
+    def forward(self, *inputs: Tensor, **kwargs: Any) -> Any:
+        """What the model gives for its inputs, computed in `narrow` where torch deems it safe."""
+        with torch.autocast(next(self.parameters()).device.type, dtype=self.narrow):
+            return super().forward(*inputs, **kwargs)
 
 
 def autocasting(model: nn.Module, narrow: torch.dtype) -> None:

@@ -70,6 +70,7 @@ def from_folder(folder: Path) -> Pretrained:
 
     Raises WeightsError naming what is missing or of another architecture.
     """
+    from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
     own: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
@@ -89,7 +90,7 @@ def from_folder(folder: Path) -> Pretrained:
         model = AutoModelForCausalLM.from_pretrained(
             folder, dtype="float32", use_safetensors=True, **own
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise WeightsError(f"unusable language model in {folder}: {first}") from error
     model.config.use_cache = False
