@@ -167,7 +167,7 @@ class CaseBuilder:
 
     def _rounds(self) -> list[Round]:
         plain = [window for window in self.windows if window.place == "counted"]
-        seen = self._seen_flags() if plain else []
+        seen = self.see_machine() if plain else []
         if not self.called:
             made = [aggregate.sum_rounds(plain, seen)] if plain else []
         else:
@@ -182,7 +182,7 @@ class CaseBuilder:
             ]
         return made
 
-    def _seen_flags(self) -> list[str]:
+    def see_machine(self) -> list[str]:
         """What there is to say of the machine around all windows so far; looked at anew only where
         one was added."""
         windows = len(self.windows) + self.further
