@@ -19,6 +19,7 @@ from torch import nn
 from pytest_energybench.experiment.compression import registry
 from pytest_energybench.experiment.compression.plan import CompressionPlan, Task
 from pytest_energybench.experiment.compression.run import prepare
+from pytest_energybench.experiment.compression.tolerance import Tolerance
 from pytest_energybench.experiment.training.datasets.data import Data
 from pytest_energybench.experiment.training.datasets.embedded import digits
 from pytest_energybench.experiment.training.evaluate import running_type
@@ -85,7 +86,7 @@ METHODS = [
 def test_inference(energy, data, baseline, method):
     with energy.heavy_work():
         plan = CompressionPlan(copy.deepcopy(baseline))
-        task = Task(data, MAX_DROP, evaluation_batch=120)
+        task = Task(data, Tolerance(MAX_DROP), evaluation_batch=120)
         model = trained(registry.method(method)(plan, task), data, epochs=2)
     batches = [(images.to(running_type(model)), right) for images, right in data.test.ordered(60)]
 
