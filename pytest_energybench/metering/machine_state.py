@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_energybench.base.flags import CHANGED, THROTTLED
+from pytest_energybench.base.system import open_flags
 from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
 
 if TYPE_CHECKING:
     from pytest_energybench.metering.nvml import Gpu, GpuState
+
+_FLAGS = os.O_RDONLY | open_flags("O_NONBLOCK", "O_CLOEXEC")
 
 SLOWED_SHARE = 0.01
 """Slowed down by heat for less of a round than this is no disturbance: a counter's own error is
@@ -206,7 +209,7 @@ def _power_source(root: Path) -> str | None:
 def _read(file: str | Path) -> str:
     """A file of one short line: read without Python's own files, since there may be hundreds."""
     try:
-        opened = os.open(file, os.O_RDONLY)
+        opened = os.open(file, _FLAGS)
     except OSError:
         return ""
     try:
