@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import NormalDist, fmean
 from typing import TypeGuard
@@ -12,6 +12,7 @@ from typing import TypeGuard
 from msgspec.structs import replace
 
 from pytest_energybench.gates.figures import known_as
+from pytest_energybench.gates.pairs import NO_PAIRS, make_no_pairs, paired_by_seed
 from pytest_energybench.gates.quantities import drop, in_points
 from pytest_energybench.gates.results import conclude
 from pytest_energybench.gates.statistics import CONFIDENCE, mean_bounds
@@ -167,7 +168,7 @@ def judge_accuracy(
         lower, upper = bounds = mean_bounds(differences)
         n, method = len(differences), "paired"
     finding, rule, reason = "undecided", "is not shown to keep within {} of", TOO_NOISY
-    if len(differences) < 2 <= min(len(candidate.rounds), len(reference.rounds)):
+    if make_no_pairs(differences, candidate.rounds, reference.rounds):
         lower, upper, reason = -math.inf, math.inf, NOT_COMPARABLE
         n, method = len(differences), "paired"
     if upper < -max_drop - _ROUNDING:
@@ -180,7 +181,7 @@ def judge_accuracy(
         f" {reference.accuracy:.4f}: {in_points(change)}"
     )
     if reason == NOT_COMPARABLE:
-        text += "; there are no two pairs of rounds: their seeds or their numbers differ"
+        text += NO_PAIRS
     return replace(
         made,
         finding=finding,
@@ -223,24 +224,6 @@ def judge_accuracy_floor(
         estimate=change,
         judged=judged,
     )
-
-
-def paired_by_seed(
-    our_seeds: Sequence[int | None],
-    ours: Sequence[float],
-    their_seeds: Sequence[int | None],
-    theirs: Sequence[float],
-) -> list[float]:
-    """Ours less theirs of each pair of rounds; empty where rounds are no pairs."""
-    first = dict(zip(our_seeds, ours, strict=False))
-    second = dict(zip(their_seeds, theirs, strict=False))
-    seeds = {*first, *second}
-    distinct = len(first) == len(ours) and len(second) == len(theirs)
-    if distinct and seeds and None not in seeds:
-        return [first[seed] - second[seed] for seed in first if seed in second]
-    if len(ours) != len(theirs):
-        return []
-    return [a - b for a, b in zip(ours, theirs, strict=True)]
 
 
 def difference_bounds(candidate: Score, reference: Score) -> tuple[float, float] | None:

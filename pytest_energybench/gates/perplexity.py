@@ -7,14 +7,15 @@ from statistics import fmean
 
 from msgspec.structs import replace
 
-from pytest_energybench.gates.accuracy import paired_by_seed
 from pytest_energybench.gates.figures import known_as
+from pytest_energybench.gates.pairs import NO_PAIRS, make_no_pairs, paired_by_seed
 from pytest_energybench.gates.quantities import number, percent
 from pytest_energybench.gates.results import conclude
 from pytest_energybench.gates.statistics import mean_bounds
 from pytest_energybench.results.blocks import LOSS, by_block
 from pytest_energybench.results.model import (
     MORE_THAN,
+    NOT_COMPARABLE,
     NOT_MEASURED,
     TOO_NOISY,
     Case,
@@ -29,8 +30,9 @@ _ROUNDING = 1e-9
 def judge_group_perplexity(case: Case, reference: Case, max_rise: float) -> Comparison:
     """The perplexity may rise by `max_rise` (relative; 0.01 is 1 %) above the reference's.
 
-    Two pairs of rounds or more: one-sided 95 % t bounds of the mean log ratio. Else the point rule;
-    bounds over blocks of the text, whose tokens are not independent, are then told beside it.
+    Two pairs of rounds or more: one-sided 95 % t bounds of the mean log ratio; several rounds of
+    both that are no pairs decide nothing. Else the point rule; bounds over blocks of the text,
+    whose tokens are not independent, are then told beside it.
     """
     name = known_as(reference, case)
     made = Comparison(
@@ -48,13 +50,16 @@ def judge_group_perplexity(case: Case, reference: Case, max_rise: float) -> Comp
     ratios = paired_by_seed(_seeds(case), ours, _seeds(reference), theirs)
     lower = upper = change = fmean(ours) - fmean(theirs)
     n, method, bounds = 1, "threshold", _block_bounds(case, reference)
+    finding: Finding = "undecided"
+    rule, reason = "is not shown to keep within {} of", TOO_NOISY
     if len(ratios) > 1:
         change = fmean(ratios)
         lower, upper = bounds = mean_bounds(ratios)
         n, method = len(ratios), "paired"
+    elif make_no_pairs(ratios, ours, theirs):
+        lower, upper, bounds, reason = -math.inf, math.inf, None, NOT_COMPARABLE
+        n, method = len(ratios), "paired"
     limit = math.log1p(max_rise)
-    finding: Finding = "undecided"
-    rule, reason = "is not shown to keep within {} of", TOO_NOISY
     if lower > limit + _ROUNDING:
         finding, rule, reason = "lost", "rises by more than {} above", MORE_THAN + name
     elif upper <= limit + _ROUNDING:
@@ -65,6 +70,8 @@ def judge_group_perplexity(case: Case, reference: Case, max_rise: float) -> Comp
         f" {rule.format(percent(max_rise, signed=False))} {name}'s"
         f" {number(math.exp(fmean(theirs)), 4)}: {percent(ratio)}"
     )
+    if reason == NOT_COMPARABLE:
+        text += NO_PAIRS
     return replace(
         made,
         finding=finding,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+from msgspec.structs import replace
 
 from pytest_energybench.gates.accuracy import judge_group_accuracy
 from pytest_energybench.gates.judge import judge_run
@@ -52,6 +53,7 @@ def case(name: str, *perplexities: Scalar, curve: dict[str, list[float]] | None 
         ([math.nan], [4.0], "undecided", "not measured"),
         ([0.5], [4.0], "undecided", "not measured"),  # no perplexity is below 1
         ([], [4.0], "undecided", "not measured"),
+        ([4.0, 4.0, 4.0], [4.0, 4.0], "kept", ""),  # seeds 0 and 1 of both
     ],
 )
 def test_a_rise_of_more_than_the_limit_is_lost_and_what_is_not_shown_does_not_pass(
@@ -61,6 +63,15 @@ def test_a_rise_of_more_than_the_limit_is_lost_and_what_is_not_shown_does_not_pa
     assert made.judged is not None
     assert (made.finding, made.judged.reason) == (finding, reason)
     assert made.judged.kind == ("pass" if finding == "kept" else "fail")
+
+
+def test_several_rounds_that_are_no_pairs_decide_nothing() -> None:
+    ours, dense = case("ours", 4.0, 4.0), case("dense", 4.0, 4.0)
+    others = [replace(each, seed=number + 7) for number, each in enumerate(ours.rounds)]
+    made = judge_group_perplexity(replace(ours, rounds=others), dense, 0.01)
+    assert made.judged is not None
+    assert (made.finding, made.judged.reason) == ("undecided", "not comparable")
+    assert "no two pairs of rounds" in made.judged.text
 
 
 def test_one_round_is_told_with_bounds_over_blocks_and_not_over_tokens() -> None:
