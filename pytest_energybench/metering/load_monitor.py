@@ -11,11 +11,14 @@ from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
 from pytest_energybench.metering.cpu_time import CpuTime, cpu_time
 
 FRESH_S = 0.05
-"""A look this young serves as the start of the next window, too: windows shorter than that are not
-judged, and a series of them stays cheap."""
+"""A look this young serves as the start of the next window, too: a series of windows shorter than
+that stays cheap."""
 
 SHORTEST_S = 0.2
 """The kernel counts the machine's time in hundredths of a second; below this they decide."""
+
+SERIES_S = 1.0
+"""Windows no further apart than this are one series: what ran between them ran beside them, too."""
 
 TOLERATED_CORES = 0.1
 TOLERATED_SHARE = 0.05
@@ -37,7 +40,12 @@ class CpuSample(NamedTuple):
 
 
 class LoadMonitor:
-    """Looks at the machine's CPU time at the edges of windows that are long enough to tell."""
+    """Looks at the machine's CPU time at the edges of windows.
+
+    A window shorter than `SHORTEST_S` can't tell by itself. It is judged by the time since its
+    series began, or since the last window of it that was judged; the first ones of a series are
+    not.
+    """
 
     def __init__(
         self,
@@ -55,20 +63,26 @@ class LoadMonitor:
         self._cpu = cpu or cpu_time()
         self._cores = cores or os.cpu_count() or 1
         self._clock = clock
-        self._last = self._look()
+        self._last = self._series = self._look()
+        self._ended = self._last.at
 
     def begin(self) -> CpuSample:
         """Just before a window's first edge."""
-        if self._clock.monotonic() - self._last.at > FRESH_S:
+        now = self._clock.monotonic()
+        if now - self._last.at > FRESH_S:
             self._last = self._look()
+        if now - self._ended > SERIES_S:
+            self._series = self._last
         return self._last
 
     def end(self, begin: CpuSample) -> str | None:
         """Just after a window's last edge: the flag it gets, if any."""
-        if self._clock.monotonic() - begin.at < SHORTEST_S:
+        self._ended = self._clock.monotonic()
+        since = begin if self._ended - begin.at >= SHORTEST_S else self._series
+        if self._ended - since.at < SHORTEST_S:
             return None
-        self._last = self._look()
-        return foreign_load(begin, self._last, self._cores)
+        self._last = self._series = self._look()
+        return foreign_load(since, self._last, self._cores)
 
     def _look(self) -> CpuSample:
         at = self._clock.monotonic()

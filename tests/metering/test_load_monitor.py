@@ -13,6 +13,8 @@ from pytest_energybench.metering.cpu_time import LinuxCpuTime
 from pytest_energybench.metering.fake import FakeClock
 from pytest_energybench.metering.load_monitor import (
     FRESH_S,
+    SERIES_S,
+    SHORTEST_S,
     CpuSample,
     LoadMonitor,
     foreign_load,
@@ -68,6 +70,35 @@ def test_a_long_window_is_judged_by_its_own_looks() -> None:
     clock.advance(10.0)
     cpu.busy += 8.0
     assert "other processes used 8 CPU-s" in str(watch.end(begin))
+
+
+def test_short_windows_are_judged_by_the_time_since_their_series_began() -> None:
+    cpu, clock = Seconds(), FakeClock()
+    watch = LoadMonitor(cpu, cores=2, clock=clock)
+    clock.advance(60.0)
+    cpu.busy += 50.0  # long before the first
+    found = []
+    for _ in range(6):
+        begin = watch.begin()
+        clock.advance(SHORTEST_S / 2)
+        cpu.busy += SHORTEST_S / 2  # one core
+        found.append(watch.end(begin))
+        clock.advance(0.01)
+        cpu.busy += 0.01
+    assert found[0] is None
+    assert "1 of 2 cores" in str(found[1])
+    assert sum(each is not None for each in found) == 3
+
+
+def test_load_in_a_long_pause_between_two_short_windows_is_not_theirs() -> None:
+    cpu, clock = Seconds(), FakeClock()
+    watch = LoadMonitor(cpu, cores=2, clock=clock)
+    for _ in range(4):
+        clock.advance(2 * SERIES_S)
+        cpu.busy += 2.0
+        begin = watch.begin()
+        clock.advance(SHORTEST_S / 2)
+        assert watch.end(begin) is None
 
 
 def test_a_real_child_is_no_neighbour() -> None:
