@@ -41,38 +41,22 @@ class Option(NamedTuple):
         return "energy_" + self.name.replace("-", "_")
 
 
-def _pue(text: str) -> float:
-    value = float(text)
-    if not 1.0 <= value < math.inf:
-        raise ValueError("a PUE is a number of at least 1.0 (facility energy / IT energy)")
-    return value
+def _at_least(least: float, what: str) -> Callable[[str], float]:
+    """Parses a finite number that is no less; `what` is said of another."""
 
+    def parsed(text: str) -> float:
+        value = float(text)
+        if not least <= value < math.inf:
+            raise ValueError(what)
+        return value
 
-def _carbon_intensity(text: str) -> float:
-    value = float(text)
-    if not 0.0 <= value < math.inf:
-        raise ValueError("a carbon intensity is in grams of CO2e per kWh, 0 or more")
-    return value
+    return parsed
 
 
 def _region(text: str) -> str:
     from pytest_energybench.session.carbon import parse_region
 
     return parse_region(text)
-
-
-def _embodied(text: str) -> float:
-    value = float(text)
-    if not 0.0 <= value < math.inf:
-        raise ValueError("what making the machine emitted is in grams of CO2e per hour, 0 or more")
-    return value
-
-
-def _water(text: str) -> float:
-    value = float(text)
-    if not 0.0 <= value < math.inf:
-        raise ValueError("water is in litres per kWh, 0 or more")
-    return value
 
 
 def _idle(text: str) -> str:
@@ -173,7 +157,7 @@ OPTIONS = (
         " (default: 1.0)",
         default=DEFAULT_PUE,
         metavar="X",
-        parse=_pue,
+        parse=_at_least(1.0, "a PUE is a number of at least 1.0 (facility energy / IT energy)"),
     ),
     Option(
         "region",
@@ -188,7 +172,7 @@ OPTIONS = (
         "grams of CO2e per kWh of the electricity, instead of a region's; reports then show an"
         " estimate of the emissions",
         metavar="G",
-        parse=_carbon_intensity,
+        parse=_at_least(0.0, "a carbon intensity is in grams of CO2e per kWh, 0 or more"),
     ),
     Option(
         "carbon-source",
@@ -200,14 +184,16 @@ OPTIONS = (
         "grams of CO2e that making the machine emitted, per hour of its life; reports then show"
         " them for the metered time, as an estimate (default: left out)",
         metavar="G",
-        parse=_embodied,
+        parse=_at_least(
+            0.0, "what making the machine emitted is in grams of CO2e per hour, 0 or more"
+        ),
     ),
     Option(
         "water",
         "water usage effectiveness of the facility, litres per kWh of IT energy; reports then show"
         " an estimate (default: left out)",
         metavar="L",
-        parse=_water,
+        parse=_at_least(0.0, "water is in litres per kWh, 0 or more"),
     ),
     Option(
         "hostname",

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import pytest
 
 from pytest_energybench.measurement.run_head import run_head
+from pytest_energybench.metering.clock import SYSTEM_CLOCK
 from pytest_energybench.metering.meter import Meter
 from pytest_energybench.results.model import Run, Scalar
 from pytest_energybench.results.storable import scalar, text
@@ -77,6 +78,7 @@ def _intensity(config: pytest.Config, options: EnergyConfig) -> Intensity | None
             f"pytest_energy_carbon_intensity returned {live!r}: grams of CO2e per kWh, 0 or more,"
             " or None"
         )
-    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+    wall = datetime.datetime.fromtimestamp(SYSTEM_CLOCK.wall(), datetime.UTC)
+    now = wall.strftime("%Y-%m-%d %H:%M UTC")
     where = " ".join(filter(None, [options.region, now]))
     return Intensity(float(live), options.carbon_source or f"{where}, live")
