@@ -11,7 +11,7 @@ import msgspec
 from pytest_energybench.gates.comparisons import judge_change
 from pytest_energybench.gates.figures import Figures
 from pytest_energybench.gates.parse import parse_margin
-from pytest_energybench.measurement.calls import Call, enough_iterations, interleaved_rounds
+from pytest_energybench.measurement.calls import Call, interleaved_rounds, more_iterations
 from pytest_energybench.results.model import Comparison, Provenance, Window
 
 if TYPE_CHECKING:
@@ -116,12 +116,17 @@ def interleaved(
     for _ in range(warmup):
         theirs.run()
         ours.run()
-    calls = (theirs, ours)
-    iterations = [enough_iterations(call, meter) for call in calls]
-    made: tuple[Rounds, Rounds] = [], []
-    for place, window in interleaved_rounds(calls, meter, iterations, rounds=rounds, idle=idle):
-        made[place].append((window, iterations[place]))
-    return made[1], made[0]
+    calls, iterations = (theirs, ours), [1, 1]
+    while True:
+        made: tuple[Rounds, Rounds] = [], []
+        for place, window in interleaved_rounds(calls, meter, iterations, rounds=rounds, idle=idle):
+            more = meter.agree(more_iterations(calls[place], meter, iterations[place], window))
+            if more > iterations[place]:  # all begin anew: the rounds of a pair are alike
+                iterations[place] = more
+                break
+            made[place].append((window, iterations[place]))
+        else:
+            return made[1], made[0]
 
 
 def joules_per_call(rounds: Rounds) -> tuple[float | None, ...]:

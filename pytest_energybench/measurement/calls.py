@@ -176,7 +176,7 @@ def metered_rounds(
     rounds: list[tuple[Window, int]] = []
     while True:
         result, window = metered_round(call, meter, iterations, len(rounds), idle)
-        more = meter.agree(_more_iterations(call, meter, iterations, window))
+        more = meter.agree(more_iterations(call, meter, iterations, window))
         if more > iterations:
             iterations = more
             rounds.clear()
@@ -184,18 +184,6 @@ def metered_rounds(
         rounds.append((window, iterations))
         if len(rounds) == call.rounds:
             return result, rounds
-
-
-def enough_iterations(call: Call[R], meter: Meter) -> int:
-    """Calls per round that make a window long enough for the slowest counter; tries them out."""
-    iterations = call.iterations or 1
-    while call.iterations is None and call.setup is None:
-        _, window = metered_round(call, meter, iterations, 0)
-        more = meter.agree(_more_iterations(call, meter, iterations, window))
-        if more == iterations:
-            break
-        iterations = more
-    return iterations
 
 
 def metered_round(
@@ -234,7 +222,7 @@ def interleaved_rounds(
             yield place, window
 
 
-def _more_iterations(call: Call[R], meter: Meter, iterations: int, window: Window) -> int:
+def more_iterations(call: Call[R], meter: Meter, iterations: int, window: Window) -> int:
     """The iterations of the next attempt; the same where this window was long enough."""
     shortest_s = max((domain.least_s for domain in meter.domains), default=0.0)
     free = call.iterations is None and call.setup is None
