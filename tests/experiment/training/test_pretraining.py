@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from pytest_energybench.experiment.training.kernel_choice import Ways
 from pytest_energybench.experiment.training.pretraining import Recipe
 from tests.experiment.training.nets import CPU
 from tests.experiment.training.told import Told
+
+LOOK = re.compile(r"accuracy (\d\.\d+) of")
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +92,15 @@ def test_images_are_moved_each_its_own_way_and_lose_nothing() -> None:
 
 
 @pytest.mark.slow
-def test_resnet18_gets_to_about_ninety(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resnet18_ends_at_the_first_look_at_ninety(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How far above ninety depends on the CPU's kernels: a few steps of SGD can be worth .07."""
     monkeypatch.undo()
     data = digits(64, CPU)
-    start = starting_model("resnet18", data, "warm", 0, CPU, tmp_path)
-    assert 0.90 <= evaluate(start.model, data.validation, 60).accuracy <= 0.96
+    told = Told()
+    start = starting_model("resnet18", data, "warm", 0, CPU, tmp_path, told)
+    seen = [float(looked[1]) for word in told.words if (looked := LOOK.search(word))]
+    assert seen[-1] >= 0.90 >= max(seen[:-1])  # .8997 is told as .900
+    assert evaluate(start.model, data.validation, 60).accuracy == pytest.approx(seen[-1], abs=0.02)
+    assert start.notes == ()
