@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Callable, Generator, Iterator
+import sys
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import partial
+from threading import Event
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,24 +31,27 @@ WIDEST = 100
 GATE = "energy gate: "
 
 
+ENDINGS = ("_exit", "execv", "execve")
+
+
 @contextmanager
 def seen_exit(tell: Callable[[str], None]) -> Iterator[None]:
     """A test can end the session before its gates, with the status of one that holds.
 
     Meanwhile `os._exit(0)` tells so and gives 1, and a test that replaces the process by another
-    program (`os.execv` and its like) fails instead. Forked children and other statuses are left
-    alone.
+    program (`os.execv` and its like) fails instead, whichever module it has them from. Forked
+    children and other statuses are left alone, and what is called after the gates.
     """
-    real, process = {name: getattr(os, name) for name in ("_exit", "execv", "execve")}, os.getpid()
+    real, process, over = {name: getattr(os, name) for name in ENDINGS}, os.getpid(), Event()
 
     def ending(status: int) -> None:
-        if status == 0 and os.getpid() == process:
+        if status == 0 and os.getpid() == process and not over.is_set():
             tell(f"{GATE}os._exit(0) ended the session before its gates were judged")
             status = 1
         real["_exit"](status)
 
     def replacing(name: str, *args: Any) -> None:
-        if os.getpid() == process:
+        if os.getpid() == process and not over.is_set():
             pytest.fail(
                 f"os.{name} would end the session before its gates are judged: start the program"
                 " in a process of its own",
@@ -53,15 +59,25 @@ def seen_exit(tell: Callable[[str], None]) -> Iterator[None]:
             )
         real[name](*args)
 
-    seen = {"_exit": ending, **{name: partial(replacing, name) for name in ("execv", "execve")}}
-    for name, each in seen.items():
-        setattr(os, name, each)
+    seen: dict[str, Callable[..., Any]] = {name: partial(replacing, name) for name in ENDINGS}
+    seen["_exit"] = ending
+    _replace({real[name]: seen[name] for name in ENDINGS})
     try:
         yield
     finally:
-        for name, each in seen.items():
-            if getattr(os, name) is each:
-                setattr(os, name, real[name])
+        over.set()
+        _replace({seen[name]: real[name] for name in ENDINGS})
+
+
+def _replace(functions: Mapping[Callable[..., Any], Callable[..., Any]]) -> None:
+    """Each function by another in all modules that have it: in `os`, in `posix` that it is from,
+    and where a test imported it by name."""
+    others = {id(old): new for old, new in functions.items()}
+    for module in list(sys.modules.values()):
+        if type(module) is ModuleType:  # another kind may import at a look
+            for name, value in list(vars(module).items()):
+                if id(value) in others:
+                    setattr(module, name, others[id(value)])
 
 
 class EnergyReporter:

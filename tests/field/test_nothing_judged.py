@@ -129,7 +129,8 @@ def test_a_program_in_the_place_of_the_session_is_refused(
 ) -> None:
     suite.makepyfile(
         """
-        import os, sys
+        import os, posix, sys
+        from os import execve
 
         DONE = [sys.executable, "-S", "-c", ""]
 
@@ -145,10 +146,16 @@ def test_a_program_in_the_place_of_the_session_is_refused(
                 os.execlpe(*DONE[:1], *DONE, os.environ)
             except Exception:
                 pass
+
+        def test_replaced_from_elsewhere():
+            posix.execv(DONE[0], DONE)
+
+        def test_replaced_by_name():
+            execve(DONE[0], DONE, {})
         """
     )
     result = suite.runpytest_subprocess("--energy-report")
-    result.assert_outcomes(passed=1, failed=1)
+    result.assert_outcomes(passed=1, failed=3)
     result.stdout.fnmatch_lines(["os.execve would end the session before its gates are judged*"])
     assert Path("reports/energy.json").exists()
 
@@ -178,10 +185,15 @@ def test_a_session_that_c_code_ended_is_told_by_the_next_one(
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
-def test_leaving_by_os_exit_is_no_passed_gate(suite: pytest.Pytester) -> None:  # noqa: F811
+@pytest.mark.parametrize("name", ["os._exit", "posix._exit", "_exit"])
+def test_leaving_by_os_exit_is_no_passed_gate(
+    suite: pytest.Pytester,  # noqa: F811
+    name: str,
+) -> None:
     suite.makepyfile(
-        """
-        import os
+        f"""
+        import atexit, os, posix
+        from os import _exit
 
         def test_child(energy, work):
             energy(work, 1.0)
@@ -191,14 +203,19 @@ def test_leaving_by_os_exit_is_no_passed_gate(suite: pytest.Pytester) -> None:  
             assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
         def test_leaves():
-            os._exit(0)
+            {name}(0)
+
+        def test_leaves_afterwards():
+            atexit.register({name}, 0)
         """
     )
     result = suite.runpytest_subprocess("--energy-report")
     result.stdout.fnmatch_lines(["*os._exit(0) ended the session before its gates were judged"])
     assert result.ret == 1
     assert Path("reports/energy.journal").exists()
-    result = suite.runpytest_subprocess("--energy-report", "--energy-resume", "-k", "child")
+    result = suite.runpytest_subprocess(
+        "--energy-report", "--energy-resume", "-k", "not leaves or after"
+    )
     assert result.ret == 0
     assert not Path("reports/energy.journal").exists()
 
