@@ -58,6 +58,7 @@ def compare_stored(
     margin: float = 0.0,
     budgets: Budgets | None = None,
     collected: Collection[str] | None = None,
+    whole: Collection[str] | None = None,
     allow_mismatch: bool = False,
     floors: Sequence[Floor] = (),
     fails: Collection[str] = DEFAULT_FAILS,
@@ -77,7 +78,9 @@ def compare_stored(
         budgets: margins of single cases, before the one above, and floors that an increase must
             exceed beside them.
         collected: node ids of all tests there are, run or deselected; None where the run's own
-            cases are all. Only in files of which something was collected an entry can be stale.
+            cases are all.
+        whole: files of which all tests are among them, the only ones where an entry can be stale;
+            None where those are all of which any test is.
         allow_mismatch: compare figures that are not alike (other machine, meters, settings).
         floors: what machines can tell apart, as far as that was measured.
         fails: reasons that fail a case; see `conclude`.
@@ -132,7 +135,7 @@ def compare_stored(
             fails=fails,
         )
     obstacles = tuple(dict.fromkeys(each for found in unlike.values() for each in found))
-    summary = _summary(name, obstacles, run, references, collected)
+    summary = _summary(name, obstacles, run, references, collected, whole)
     noise = _below_noise(run, judged, floors)
     compared_with = StoredRun(
         name=shown,
@@ -249,15 +252,16 @@ def _summary(
     run: Run,
     references: Mapping[str, Case],
     collected: Collection[str] | None,
+    whole: Collection[str] | None,
 ) -> StoredSummary:
     ran = dict.fromkeys(case.nodeid for case in run.cases)
     tests = set(ran) | set(collected or ())
-    files = {_file(nodeid) for nodeid in tests}
+    files = set(map(file_of, tests)) if whole is None else whole
     absent = [nodeid for nodeid in references if nodeid not in ran]
     stale = [
         nodeid
         for nodeid in absent
-        if nodeid not in tests and (collected is None or _file(nodeid) in files)
+        if nodeid not in tests and (collected is None or file_of(nodeid) in files)
     ]
     gone = set(stale)
     return StoredSummary(
@@ -270,5 +274,6 @@ def _summary(
     )
 
 
-def _file(nodeid: str) -> str:
+def file_of(nodeid: str) -> str:
+    """The file in a node id; the node id itself where it names no test of one."""
     return nodeid.partition("::")[0]

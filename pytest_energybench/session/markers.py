@@ -150,8 +150,8 @@ def why_no_baseline(group: str | None, baseline: Case | None) -> str | None:
         )
     if baseline is None:
         return (
-            f"group {group!r} has no baseline in this run: mark one of its tests with"
-            f" @pytest.mark.{BASELINE_MARK}"
+            f"group {group!r} has no baseline in this run: no test of it with"
+            f" @pytest.mark.{BASELINE_MARK} ran before this one"
         )
     if baseline.outcome != "passed":
         return (

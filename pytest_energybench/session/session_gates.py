@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import posixpath
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,7 @@ from pytest_energybench.gates.comparisons import judge_energy, judge_group
 from pytest_energybench.gates.fail_on import beside_cases, failures
 from pytest_energybench.gates.judge import with_changes
 from pytest_energybench.gates.results import conclude, key_of
-from pytest_energybench.gates.stored import StoredSummary, compare_stored
+from pytest_energybench.gates.stored import StoredSummary, compare_stored, file_of
 from pytest_energybench.results.errors import ResultsError
 from pytest_energybench.results.history import (
     FILE,
@@ -58,6 +59,7 @@ class SessionGates:
         root: what files in node ids are relative to.
         arguments: what the user asked to be collected; a file of which only some tests were
             named (`test_x.py::test_y`) says nothing of its other tests.
+        picks: what was collected of a file may be a part of it (`--lf`).
     """
 
     options: EnergyConfig
@@ -69,6 +71,7 @@ class SessionGates:
     floors: Sequence[Floor] = ()
     root: Path = Path()
     arguments: Sequence[str] = ()
+    picks: bool = False
 
     @classmethod
     def of(cls, config: pytest.Config) -> SessionGates:
@@ -76,6 +79,7 @@ class SessionGates:
         if gates_key not in config.stash:
             config.stash[gates_key] = gates = cls.load(EnergyConfig.of(config))
             gates.root, gates.arguments = config.rootpath, config.args
+            gates.picks = bool(config.getoption("lf", False))
         return config.stash[gates_key]
 
     @classmethod
@@ -206,6 +210,7 @@ class SessionGates:
             margin=self.options.margin,
             budgets=self.budgets,
             collected=collected,
+            whole=self._known_files(self.stored, collected),
             allow_mismatch=self.options.allow_mismatch,
             floors=self.floors,
             fails=self.options.fail_on,
@@ -253,6 +258,7 @@ class SessionGates:
                 self.stored,
                 name=self.stored_name,
                 collected=collected,
+                whole=self._known_files(self.stored, collected),
                 allow_mismatch=True,
             )
             if collected is not None:
@@ -267,10 +273,10 @@ class SessionGates:
     ) -> list[str]:
         """Budgets that match no test, or only tests that are not metered, as far as their file was
         collected: nothing holds such a budget."""
+        if self.options.budgets is not None and not self.budgets.tables:
+            return [f"{self.budgets.file}: states no budget"]
         nodeids = {*nodeids}.union(set(collected or ()).difference(plain))
-        in_part = {Path(each.partition("::")[0]).name for each in self.arguments if "::" in each}
-        whole = {nodeid.partition("::")[0] for nodeid in nodeids.union(plain)}
-        whole = {file for file in whole if Path(file).name not in in_part}
+        whole = self._whole_files(nodeids.union(plain))
         return [
             f"{self.budgets.file}: budget {pattern!r} matches no case"
             for pattern in self.budgets.unmatched_tables(nodeids)
@@ -278,11 +284,29 @@ class SessionGates:
         ]
 
     def _is_known(self, pattern: str, whole: Collection[str]) -> bool:
-        """Whether the file that a pattern names was collected whole, or is not there at all."""
+        """Whether all tests are known that a pattern could match."""
         file, names_one, _ = pattern.partition("::")
-        if not names_one or "*" in file:
-            return True
-        return file in whole or not (self.root / file).exists()
+        return not names_one or "*" in file or self._is_known_file(file, whole)
+
+    def _known_files(self, stored: Run, collected: Collection[str] | None) -> set[str]:
+        """Files of a stored run's cases that hold no other tests than those that were collected."""
+        whole = self._whole_files(collected or ())
+        files = {file_of(case.nodeid) for case in stored.cases}
+        return {file for file in files if self._is_known_file(file, whole)}
+
+    def _whole_files(self, collected: Collection[str]) -> set[str]:
+        """Files that were collected whole."""
+        if self.picks:
+            return set()
+        in_part = {Path(file_of(each)).name for each in self.arguments if "::" in each}
+        files = {file_of(nodeid) for nodeid in collected}
+        return {file for file in files if Path(file).name not in in_part}
+
+    def _is_known_file(self, file: str, whole: Collection[str]) -> bool:
+        """Whether a file was collected whole, is not there at all, or is named as no node id does
+        (`./test_x.py`, `/tests/test_x.py`)."""
+        is_odd = posixpath.normpath(file) != file or file.startswith("/")
+        return file in whole or is_odd or not (self.root / file).exists()
 
 
 def unmetered(run: Run, most: int = 5) -> list[str]:

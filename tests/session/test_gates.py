@@ -167,25 +167,6 @@ class TestBudgetsFile:
             ["*no budget matches*", "*::test_x", "*budget '?::test_gone' matches no case"]
         )
 
-    def test_a_budget_is_stale_only_if_its_own_file_was_collected_whole(
-        self, suite: pytest.Pytester
-    ) -> None:
-        suite.makepyfile(test_a=ONE, test_b="def test_y(): pass")
-        set_seconds(suite, 1.0)
-        Path("energy-budgets.toml").write_text(
-            "".join(
-                f'[budget."{each}"]\nmax_energy = "1 kJ"\n'
-                for each in ("test_a.py::test_x", "test_b.py::test_y", "test_b.py::test_gone")
-            )
-        )
-        for arguments in (["test_a.py"], ["test_a.py", "test_b.py::test_y"]):
-            suite.runpytest(*arguments).stdout.no_fnmatch_line("*matches no case")
-        result = suite.runpytest("test_a.py", "test_b.py")
-        result.stdout.fnmatch_lines(["*budget 'test_b.py::test_gone' matches no case"])
-        Path("test_b.py").unlink()
-        result = suite.runpytest("test_a.py")
-        result.stdout.fnmatch_lines(["*budget 'test_b.py::test_y' matches no case"])
-
 
 class TestStoredRun:
     def test_more_than_the_stored_run_fails_the_case_and_the_run(
