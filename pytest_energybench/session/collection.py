@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Generator, Iterable, Iterator,
 from typing import Any, NamedTuple
 
 import pytest
+from _pytest.runner import runtestprotocol
 
 from pytest_energybench.session.config import EnergyConfig, check_meters
 from pytest_energybench.session.markers import budget_of, group_of, has_budget, is_baseline
@@ -278,6 +279,19 @@ class Rounds:
         self._failed: set[str] = set()
 
     @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> Any:
+        """Leave out a round after one that failed: reported as skipped, it would have `--lf` and
+        others take the failure back. What the next test has no use for is torn down all the same.
+        """
+        if item.nodeid not in self._failed:
+            return None
+        for report in runtestprotocol(item, log=False, nextitem=nextitem):
+            if report.failed:
+                item.ihook.pytest_runtest_logreport(report=report)
+        self._count(item.nodeid, item.stash[number_key])
+        return True
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         if item.nodeid in self._failed:
             pytest.skip(_STOPPED)
@@ -295,20 +309,21 @@ class Rounds:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed and self._stops:
             self._failed.add(report.nodeid)
-        reporter: Any = self._config.pluginmanager.get_plugin("terminalreporter")
         number = getattr(report, ROUND_ATTRIBUTE, None)
         if number is not None and report.when == "teardown":
-            # pytest counts node ids for its percentage, which rounds of a test share.
-            reported: set[object] = getattr(reporter, "_progress_nodeids_reported", set())
-            reported.add((report.nodeid, number))
+            self._count(report.nodeid, number)
+
+    def _count(self, nodeid: str, number: int) -> None:
+        """pytest counts node ids for its percentage, which rounds of a test share."""
+        reporter: Any = self._config.pluginmanager.get_plugin("terminalreporter")
+        reported: set[object] = getattr(reporter, "_progress_nodeids_reported", set())
+        reported.add((nodeid, number))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_report_teststatus(
         self, report: pytest.TestReport
     ) -> Generator[None, tuple[Any, Any, Any], tuple[Any, Any, Any]]:
         category, letter, word = yield
-        if report.skipped and _STOPPED in str(report.longrepr):
-            return "", "", ""
         again = getattr(report, ROUND_ATTRIBUTE, None) is not None and not report.failed
         return ("" if again else category), letter, word
 

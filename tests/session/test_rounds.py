@@ -292,10 +292,37 @@ def test_the_rounds_of_a_case_end_with_its_first_failure(suite: pytest.Pytester)
         """,
         test_later="def test_later(): pass",
     )
-    result = suite.runpytest("--energy-rounds=4", "--energy-json=run.json", "-s")
+    report = ("--energy-json=run.json", "--junit-xml=junit.xml", "--html=report.html")
+    html = ("-p", "pytest_metadata.plugin", "-p", "pytest_html.plugin")
+    result = suite.runpytest("--energy-rounds=4", *html, *report, "-s")
     result.assert_outcomes(passed=1, failed=2)
+    assert "skipped" not in Path("junit.xml").read_text().replace('skipped="0"', "")
+    assert "0 Skipped" in Path("report.html").read_text()
     result.stdout.fnmatch_lines(["*RAN aab*"])
     assert [case["outcome"] for case in json.loads(Path("run.json").read_text())["cases"]] == [
         "failed",
         "failed",
     ]
+    result = suite.runpytest("--lf", "--energy-rounds=4")
+    result.assert_outcomes(failed=2)
+
+
+def test_what_a_round_that_is_left_out_tears_down_may_fail(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        import pytest
+
+        @pytest.fixture(scope="module")
+        def module():
+            yield
+            raise OSError("no way to end it")
+
+        def test_it(module, energy, work):
+            energy(work, 1.0)
+            assert False
+        """,
+        test_later="def test_later(): pass",
+    )
+    result = suite.runpytest("--energy-rounds=2", "-v")
+    result.assert_outcomes(passed=1, failed=1, errors=1)
+    result.stdout.fnmatch_lines(["*100%*", "*no way to end it"])
