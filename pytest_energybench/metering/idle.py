@@ -19,7 +19,8 @@ class IdlePower:
     """What an idle machine draws.
 
     Attributes:
-        watts: domain -> watts; without those that were lost meanwhile.
+        watts: domain -> watts; without those that were lost meanwhile, and without any if
+            no time passed on the meter's clock.
         duration_s: how long it was measured, in seconds.
         started: wall-clock time of the start, UTC in ISO 8601.
         flags: what spoiled it, e.g. that the machine wasn't idle.
@@ -76,7 +77,8 @@ def measure_idle(
     with meter.measure("idle") as window:
         sleep(seconds)
     known = {domain.name: domain.idle_w for domain in meter.domains if domain.idle_w is not None}
-    seen = {name: joules / window.duration_s for name, joules in window.energy_j.items()}
+    joules = window.energy_j if window.duration_s else {}
+    seen = {name: used / window.duration_s for name, used in joules.items()}
     return IdlePower(
         watts={name: known.get(name, watts) for name, watts in seen.items()},
         duration_s=window.duration_s,

@@ -28,6 +28,10 @@ def test_a_lost_domain_has_no_idle_power() -> None:
     assert idle.errors[0].startswith("gpu:0")
 
 
+def test_where_no_time_passed_no_idle_power_is_known() -> None:
+    assert measure_idle(FakeMeter(), 4.0, sleep=lambda _: None).watts == {}
+
+
 def test_what_spoiled_it_is_kept() -> None:
     meter = FakeMeter(period_s=1.0)
     assert "too short" in measure_idle(meter, 4.0, sleep=meter.clock.advance).flags[0]
