@@ -5,7 +5,6 @@ Read at every start of pytest, so it holds no dataclass and imports nothing of o
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -41,13 +40,17 @@ class Option(NamedTuple):
         return "energy_" + self.name.replace("-", "_")
 
 
+MOST = 1e6
+"""More than any of these numbers is anywhere, and little enough that no figure overflows."""
+
+
 def _at_least(least: float, what: str) -> Callable[[str], float]:
-    """Parses a finite number that is no less; `what` is said of another."""
+    """Parses a number that is no less, and no more than `MOST`; `what` is said of another."""
 
     def parsed(text: str) -> float:
         value = float(text)
-        if not least <= value < math.inf:
-            raise ValueError(what)
+        if not least <= value <= MOST:
+            raise ValueError(f"{what}, at most {MOST:,.0f}" if value > MOST else what)
         return value
 
     return parsed

@@ -20,7 +20,7 @@ from pytest_energybench.session.collection import is_metered, is_metered_whole
 from pytest_energybench.session.integrations.benchmark import benchmark_metrics, fill_benchmark
 from pytest_energybench.session.markers import budget_of
 from pytest_energybench.session.screen import progress_of
-from pytest_energybench.session.state import EnergySession, Execution, execution_key
+from pytest_energybench.session.state import FAILURES, EnergySession, Execution, execution_key
 
 CASE_ATTRIBUTE = "energy_case"
 """Attribute of a teardown report that carries the case as plain values, also between processes."""
@@ -140,6 +140,8 @@ class RuntestMeter:
             del item.stash[execution_key]
             if self._records and (outcome != "skipped" or not execution.draft.empty):
                 case = self._book(item, execution, outcome)
+                if case.outcome == "error" and outcome not in FAILURES and report.passed:
+                    report.outcome, report.longrepr = "failed", case.errors[-1]
                 setattr(report, CASE_ATTRIBUTE, msgspec.to_builtins(self._unheard[case.nodeid]))
                 # A round that fails is its test's last.
                 last = execution.last or outcome in ("failed", "error")

@@ -123,6 +123,14 @@ def test_paths_are_where_they_were_written(pytester: pytest.Pytester) -> None:
     [
         ("--energy-pue=0.9", "--energy-pue=0.9: a PUE is a number of at least 1.0"),
         ("--energy-pue=nan", "--energy-pue=nan: a PUE is a number of at least 1.0"),
+        (
+            "--energy-pue=1e29",
+            "--energy-pue=1e29: a PUE is a number of at least 1.0 *, at most 1,*",
+        ),
+        (
+            "--energy-water=inf",
+            "--energy-water=inf: water is in litres per kWh, 0 or more, at most",
+        ),
         ("--energy-pue=x", "--energy-pue=x: could not convert"),
         ("--energy-carbon-intensity=-1", "--energy-carbon-intensity=-1: a carbon intensity"),
     ],

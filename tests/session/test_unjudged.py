@@ -338,6 +338,20 @@ def test_a_test_that_takes_energy_and_meters_nothing_is_told(suite: pytest.Pytes
     assert "nothing was metered" in results["test_none"]["text"]
 
 
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_a_case_whose_figures_no_file_can_hold_fails_the_run(
+    suite: pytest.Pytester, rounds: int
+) -> None:
+    conftest = Path("conftest.py")
+    conftest.write_text(conftest.read_text() + '\nMETER = FakeMeter({"cpu:0": 1e29})\n')
+    suite.makepyfile(
+        "def test_x(energy, work):\n    energy(work, 1.0)\n    energy.assert_below(2e29)"
+    )
+    result = suite.runpytest("--energy-pue=1000", f"--energy-rounds={rounds}")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["*the case's figures can't be written: *facility_j*"])
+
+
 def test_a_failing_subtest_makes_no_good_figure(suite: pytest.Pytester) -> None:
     pytest.importorskip("_pytest.subtests", reason="needs pytest 9")
     suite.makepyfile(
