@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pytest_energybench.base.flags import INSIDE_CALL
 from pytest_energybench.measurement import aggregate
 from pytest_energybench.measurement.aggregate import Place
-from pytest_energybench.measurement.case_builder import CaseBuilder
+from pytest_energybench.measurement.case_builder import MOST_WINDOWS, CaseBuilder
 from pytest_energybench.measurement.progress import Phase
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from pytest_energybench.metering.window import Window
 
 __tracebackhide__ = True  # a user's mistake is shown at the user's line
+
+_Metered = tuple[float, float, Set[str]]
+"""When what was metered: begin and end in monotonic seconds, and the domains."""
 
 Raised = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
 
@@ -72,6 +75,7 @@ class OpenWindows:
         self._progress = draft.progress
         self._mutex = threading.Lock()
         self._open: list[_Open] = []
+        self._counted: list[_Metered] = []
         self._unentered: dict[int, Window] = {}
         self._calls = 0
 
@@ -139,6 +143,25 @@ class OpenWindows:
             yield
         finally:
             self._calls -= 1
+
+    def include(self, window: Window) -> None:
+        """Record a window that was opened elsewhere, and is closed.
+
+        Raises:
+            RuntimeError: a window here metered the time already, or a measured call is running.
+        """
+        self.refuse_in_call("energy.include(...)")
+        begin, end, domains = _metered(window)
+        for since, until, metered in [
+            *self._counted,
+            *(_metered(each.window) for each in self._open),
+        ]:
+            if begin < until and since < end and not domains.isdisjoint(metered):
+                raise RuntimeError(
+                    f"energy.include({window.name!r}): a window of this test metered that time"
+                    " already, so its joules would count twice"
+                )
+        self._add(window, "counted")
 
     def enter(self, window: Window, place: Place) -> None:
         """Open a window.
@@ -211,7 +234,20 @@ class OpenWindows:
         if self._calls:
             record.flags.append(INSIDE_CALL)
         self._draft.add_window(record)
+        if place == "counted":
+            self._note(*_metered(window))
         self._draft.add_series(aggregate.power_series(window))
+
+    def _note(self, begin: float, end: float, domains: Set[str]) -> None:
+        """Keep when energy was counted; of more than `MOST_WINDOWS` windows not each by itself."""
+        if len(self._counted) > MOST_WINDOWS:
+            begin = min(begin, self._counted.pop()[0])
+        self._counted.append((begin, end, domains))
+
+
+def _metered(window: Window) -> _Metered:
+    begin, end = window.span or (0.0, 0.0)
+    return begin, end, window.provenance.keys()
 
 
 class _Bracket(AbstractContextManager["Window"]):

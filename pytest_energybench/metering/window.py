@@ -99,6 +99,13 @@ class Window:
 
         return datetime.fromtimestamp(self._started, UTC).isoformat(timespec="milliseconds")
 
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """Its edges in monotonic seconds, the second infinite while it is open; None before."""
+        if self._begin is None:
+            return None
+        return self._begin.at, math.inf if self._is_open else self._begin.at + self.duration_s
+
     def another(self, name: str) -> Window:
         """A new window on the same meter."""
         return self._meter.measure(name)

@@ -204,9 +204,14 @@ class Energy:
         return ABTest.of(ours, theirs, meter.provenance, self._conclude)
 
     def include(self, window: OpenWindow) -> None:
-        """Make a closed window of `energy_meter`, shared by several tests, part of this case."""
+        """Make a closed window of `energy_meter`, shared by several tests, part of this case.
+
+        Raises:
+            RuntimeError: a window of this test metered the time already, or a measured call is
+                running, so its joules would count twice.
+        """
         if not self._disabled:
-            self._draft.add_window(aggregate.window_record(window, idle=self._idle()))
+            self.windows.include(window)
             self.flag(f"window {window.name!r} is shared with other tests")
 
     def heavy_work(self, name: str = "") -> AbstractContextManager[None]:
