@@ -42,11 +42,19 @@ def judge_run(run: Run, *, budgets: Budgets | None = None, allow_mismatch: bool 
                 again = _again(case, reference, made, allow_mismatch)
                 caught = made.judged.kind == "pass" and made.judged.reason
                 comparisons.append(condoned(again) if caught else again)
-        if budgets is not None and not broke_off(case):
-            fresh = judge_budgets(case, budgets.limits(case.nodeid))
-            comparisons = [*(each for each in comparisons if not _same_limit(each, fresh)), *fresh]
-        judged.append(with_comparisons(case, comparisons))
+        made_anew = with_comparisons(case, comparisons)
+        judged.append(made_anew if budgets is None else with_budgets(made_anew, budgets))
     return with_changes(msgspec.structs.replace(run, cases=judged), allow_mismatch=allow_mismatch)
+
+
+def with_budgets(case: Case, budgets: Budgets) -> Case:
+    """The case held against a budgets file in addition; comparisons with the same limit aren't
+    doubled."""
+    if broke_off(case):
+        return case
+    fresh = judge_budgets(case, budgets.limits(case.nodeid))
+    others = [each for each in case.comparisons if not _same_limit(each, fresh)]
+    return with_comparisons(case, [*others, *fresh])
 
 
 def with_changes(run: Run, *, allow_mismatch: bool = False) -> Run:

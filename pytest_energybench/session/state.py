@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from pytest_energybench.gates.results import condoned, failure_message, judged, passes
+from pytest_energybench.gates.judge import with_budgets
+from pytest_energybench.gates.results import condoned, failure_message, judged, missed, passes
 from pytest_energybench.measurement import aggregate
 from pytest_energybench.measurement.case_builder import CaseBuilder
 from pytest_energybench.measurement.conditions import conditions, tracers
@@ -147,12 +148,15 @@ class EnergySession:
 
     @cached_property
     def finished_before(self) -> Mapping[str, Case]:
-        """Node id -> good case of the run that `--energy-resume` goes on with.
+        """Node id -> good case of the run that `--energy-resume` goes on with, which keeps the
+        budgets that the file states now.
 
         Raises:
             pytest.UsageError: its journal is damaged, or of a run whose figures are not alike.
         """
-        return {case.nodeid: case for case in self._earlier.cases if is_good(case)}
+        good = (case for case in self._earlier.cases if is_good(case))
+        found = [with_budgets(case, self.gates.budgets) for case in good]
+        return {e.nodeid: e for e in found if e.outcome == "xfailed" or not missed(e)}
 
     def not_to_run(self) -> Collection[str]:
         """Node ids of what an earlier run had finished, the same in all processes."""

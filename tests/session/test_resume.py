@@ -108,6 +108,23 @@ class TestResume:
         assert names("reports/energy.json") == ALL
         assert not Path("reports/energy.journal").exists()
 
+    @BOTH
+    def test_what_is_taken_over_keeps_the_budgets_of_now_or_runs_again(
+        self, groups: pytest.Pytester, workers: list[str]
+    ) -> None:
+        killed_at("Cplain")
+        budget = '[budget."*{}]"]\nmax_energy = "{}"\n'
+        Path("energy-budgets.toml").write_text(
+            budget.format("plain", "1 kJ") + budget.format("B-pruned", "1 J")
+        )
+        result = groups.runpytest("--energy-report", "--energy-resume", *workers)
+        result.assert_outcomes(passed=2, failed=1)
+        result.stdout.fnmatch_lines(["*3 finished cases taken over*"])
+        assert names("reports/energy.json") == ALL
+        cases = json.loads(Path("reports/energy.json").read_text())["cases"]
+        limits = [[each["limit"] for each in case["comparisons"]] for case in cases]
+        assert [1000.0 in each for each in limits] == [True, False] * 3
+
     def test_a_run_that_is_resumed_looks_for_its_meters_once(self, groups: pytest.Pytester) -> None:
         killed_at("Bpruned")
         conftest = Path("conftest.py")
