@@ -35,6 +35,7 @@ MOST_POINTS = 400
 MOST_WORDS = 30
 MORE_WORDS = "and more of this kind"
 BROKEN_OFF = "an attempt that broke off before its end adds no round"
+LAST_BROKE_OFF = "the last attempt broke off before its end and adds no round"
 WEAKEST: tuple[Provenance, ...] = get_args(provenance.Provenance)
 """From most to least; a word of a later version is trusted less than any of them."""
 
@@ -223,15 +224,16 @@ def join(earlier: Case, later: Case, *, pue: float, baseline: Case | None = None
     Args:
         baseline: tells after how many trainings a search has paid.
     """
-    if broke_off(earlier):
+    if broke_off(earlier) and LAST_BROKE_OFF not in earlier.flags:
         return msgspec.structs.replace(later, flags=noted([*later.flags, BROKEN_OFF]))
     if broke_off(later):
         return msgspec.structs.replace(
             earlier,
             outcome=later.outcome,
             errors=noted([*earlier.errors, *later.errors]),
-            flags=noted([*earlier.flags, BROKEN_OFF]),
+            flags=noted([*earlier.flags, LAST_BROKE_OFF]),
         )
+    flags = [BROKEN_OFF if flag == LAST_BROKE_OFF else flag for flag in earlier.flags]
     offset = len(earlier.rounds)
     moved = [
         msgspec.structs.replace(window, round=window.round + offset) for window in later.windows
@@ -245,7 +247,7 @@ def join(earlier: Case, later: Case, *, pue: float, baseline: Case | None = None
         windows=[*earlier.windows, *moved],
         search=later.search or earlier.search,
         series=[*earlier.series, *curves],
-        flags=[*earlier.flags, *later.flags],
+        flags=[*flags, *later.flags],
         errors=[*earlier.errors, *later.errors],
     )
     return with_priced_search(summarise(joined, pue=pue), baseline)

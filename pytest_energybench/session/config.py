@@ -125,6 +125,11 @@ def _base(config: pytest.Config, dest: str) -> Path:
     return config.invocation_params.dir
 
 
+def runs_tests(config: pytest.Config) -> bool:
+    """Whether pytest is to run tests, not to show which there are or how they are set up."""
+    return not any(config.getoption(name, False) for name in ("collectonly", "setuponly"))
+
+
 def check_meters(config: pytest.Config) -> None:
     """Refuse an unknown name in `--energy-meters`, once every conftest has been read.
 

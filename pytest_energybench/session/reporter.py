@@ -128,8 +128,9 @@ class EnergyReporter:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
-        option = self._config.option
-        self._looped = not (option.collectonly or option.setuponly)
+        from pytest_energybench.session.config import runs_tests
+
+        self._looped = runs_tests(self._config)
         if self._looped and self._session().order:
             self.writer().claim()
         try:

@@ -17,6 +17,7 @@ from pytest_energybench.gates.results import passes
 from pytest_energybench.results.model import Case, Outcome, Scalar
 from pytest_energybench.results.storable import text
 from pytest_energybench.session.collection import is_metered, is_metered_whole
+from pytest_energybench.session.config import runs_tests
 from pytest_energybench.session.integrations.benchmark import benchmark_metrics, fill_benchmark
 from pytest_energybench.session.markers import budget_of
 from pytest_energybench.session.screen import progress_of
@@ -49,7 +50,7 @@ class RuntestMeter:
         self._session = EnergySession.of(config)
         self._progress = progress_of(config)
         self._unheard: dict[str, Case] = {}
-        self._records = not (self._session.options.disable or config.option.setuponly)
+        self._records = runs_tests(config) and not self._session.options.disable
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """After skip marks were obeyed, before the first fixture."""

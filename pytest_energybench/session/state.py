@@ -35,7 +35,7 @@ from pytest_energybench.results.redaction import without_private
 from pytest_energybench.results.storable import scalar, storable_case, storable_head, text
 from pytest_energybench.results.storage import is_good
 from pytest_energybench.session.collection import Selection, last_key, nodeid_of, number_key
-from pytest_energybench.session.config import EnergyConfig
+from pytest_energybench.session.config import EnergyConfig, runs_tests
 from pytest_energybench.session.fixture import Energy
 from pytest_energybench.session.markers import MarkedBudget, group_of, has_budget, is_baseline
 from pytest_energybench.session.real_files import real_files
@@ -188,9 +188,9 @@ class EnergySession:
         Raises:
             pytest.UsageError: nothing of what was asked for can be read here.
         """
-        option, hook = self.config.option, self.config.hook
+        hook = self.config.hook
         theirs = (hook.pytest_energy_meter, hook.pytest_energy_sources)
-        if option.collectonly or option.setuponly or not self.role.begins_session():
+        if not runs_tests(self.config) or not self.role.begins_session():
             return
         if not any(each.get_hookimpls() for each in theirs):  # their mistakes are shown in a test
             _ = self.meter

@@ -54,3 +54,14 @@ def test_and_is_told_in_a_line_where_there_are_ranks(
         assert run.ret == pytest.ExitCode.USAGE_ERROR
         run.stderr.fnmatch_lines([told])
         assert "Traceback" not in run.stderr.str()
+
+
+@pytest.mark.parametrize("name", ["setuponly", "setupplan", "skipping", "stepwise", "debugging"])
+def test_a_plugin_of_pytests_own_may_be_turned_off(
+    suite: pytest.Pytester,  # noqa: F811
+    name: str,
+) -> None:
+    suite.makepyfile("def test_x(energy, work):\n    energy(work, 1.0)")
+    result = suite.runpytest("-p", f"no:{name}", "--energy-json=run.json")
+    result.assert_outcomes(passed=1)
+    assert list(cases("run.json")) == ["test_x"]

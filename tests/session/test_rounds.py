@@ -165,6 +165,28 @@ def test_an_attempt_that_broke_off_adds_no_round(
             assert "an attempt that broke off before its end adds no round" in case["flags"]
 
 
+@pytest.mark.parametrize("workers", [[], ["-p", "xdist.plugin", "-n1"]], ids=["n0", "n1"])
+def test_an_attempt_that_broke_off_takes_no_round_with_it(
+    suite: pytest.Pytester, workers: list[str]
+) -> None:
+    suite.makepyfile(
+        """
+        SECONDS = [1.0, 10.0, 1.0, 20.0, 1.0, 1.0, 30.0]
+
+        def test_it(energy, work):
+            with energy.measure():
+                work(seconds := SECONDS.pop(0))
+            assert seconds >= 10.0
+        """
+    )
+    args = ("-p", "pytest_rerunfailures", "--reruns=2", "--energy-json=run.json")
+    assert suite.runpytest(*args, "--energy-rounds=3", *workers).ret == 0
+    (case,) = json.loads(Path("run.json").read_text())["cases"]
+    assert [entry["total_j"] for entry in case["rounds"]] == [120.0, 240.0, 360.0]
+    assert case["outcome"] == "passed"
+    assert "an attempt that broke off before its end adds no round" in case["flags"]
+
+
 def test_a_round_that_failed_is_not_made_good_by_a_later_one(suite: pytest.Pytester) -> None:
     suite.makepyfile(
         """
