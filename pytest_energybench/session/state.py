@@ -170,10 +170,11 @@ class EnergySession:
     def prepare(self) -> None:
         """Have all that metering and judging need at hand, before a test's fixtures begin.
 
-        One of them may replace the file system.
+        One of them may replace the file system, and a test may change what the run's figures are
+        said to be figures of: affinity, environment, how many files may be open.
         """
         watch = self.meter.watch
-        _ = watch and watch.first, self.gates, self.idle
+        _ = watch and watch.first, self.gates, self.idle, self.role.reports() and self.head
 
     @cached_property
     def meter(self) -> Meter:

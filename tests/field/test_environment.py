@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+from pathlib import Path
+
 import pytest
 
 from tests.field.suites import cases, locks_of_its_own, only_this_plugin, suite  # noqa: F401
@@ -65,3 +69,53 @@ def test_a_plugin_of_pytests_own_may_be_turned_off(
     result = suite.runpytest("-p", f"no:{name}", "--energy-json=run.json")
     result.assert_outcomes(passed=1)
     assert list(cases("run.json")) == ["test_x"]
+
+
+def test_a_test_after_which_no_file_can_be_opened_costs_nothing(
+    suite: pytest.Pytester,  # noqa: F811
+) -> None:
+    pytest.importorskip("resource", reason="Windows has no such limit")
+    suite.makepyfile(
+        """
+        import os, resource
+
+        OPEN = []
+
+        def test_x(energy, work):
+            energy(work, 1.0)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (99, 99))
+            try:
+                while True:
+                    OPEN.append(os.open(os.devnull, os.O_RDONLY))
+            except OSError:
+                pass
+
+        def test_y(energy, work):
+            energy(work, 1.0)
+            list(map(os.close, OPEN))
+        """
+    )
+    result = suite.runpytest_subprocess("--energy-report")
+    result.assert_outcomes(passed=2)
+    assert list(cases("reports/energy.json")) == ["test_x", "test_y"]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity here")
+def test_a_run_names_the_cpus_that_it_had_before_its_first_test(
+    suite: pytest.Pytester,  # noqa: F811
+) -> None:
+    suite.makepyfile(
+        """
+        import os
+
+        def test_x(energy, work):
+            energy(work, 1.0)
+            os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+        """
+    )
+    settings = []
+    for order in ("--energy-json=run.json", "--energy-json=again.json"):
+        suite.runpytest_subprocess(order).assert_outcomes(passed=1)
+        settings.append(json.loads(Path(order.partition("=")[2]).read_text())["settings"])
+        suite.makepyfile("def test_x(energy, work):\n    energy(work, 1.0)")
+    assert settings[0] == settings[1]
