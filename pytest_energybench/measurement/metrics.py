@@ -14,15 +14,25 @@ from pytest_energybench.results.storable import scalar
 __tracebackhide__ = True  # a user's mistake is shown at the user's line
 
 
-def checked_metrics(metrics: Mapping[str, Any]) -> dict[str, Scalar]:
+ROUNDED = 0.005
+"""An accuracy may be written with two digits."""
+
+
+def checked_metrics(
+    metrics: Mapping[str, Any], earlier: Mapping[str, Scalar] | None = None
+) -> dict[str, Scalar]:
     """Plain numbers and strings, with `accuracy` = correct / total where both are given.
+
+    Args:
+        earlier: what was recorded before, in place of which these come.
 
     Raises:
         TypeError: a value is neither a number, a string, a bool nor None.
-        ValueError: a number is not finite, correct and total do not fit each other, or the
-            accuracy is no fraction.
+        ValueError: a number is not finite; correct, total and accuracy do not fit each other, or
+            the accuracy is no fraction.
     """
-    checked = {name: _scalar(name, value) for name, value in metrics.items()}
+    given = {name: _scalar(name, value) for name, value in metrics.items()}
+    checked = {**(earlier or {}), **given}
     correct, total = checked.get("correct"), checked.get("total")
     if isinstance(total, bool):
         raise ValueError(f"energy.record(total={total}): a number of images, not a truth value")
@@ -32,6 +42,12 @@ def checked_metrics(metrics: Mapping[str, Any]) -> dict[str, Scalar]:
                 f"energy.record(correct={correct}, total={total}): 0 <= correct <= total, total > 0"
             )
         checked["accuracy"] = correct / total
+        stated = given.get("accuracy")
+        if isinstance(stated, int | float) and not abs(stated - correct / total) <= ROUNDED:
+            raise ValueError(
+                f"energy.record(accuracy={stated}): correct={correct} of total={total} give"
+                f" {correct / total:.4g}"
+            )
     accuracy = checked.get("accuracy")
     if isinstance(accuracy, int | float):
         parse_accuracy(float(accuracy), "energy.record(...): accuracy")

@@ -48,7 +48,15 @@ class CounterSource:
             source: what reads it, in a word.
             covers, device: as in `Domain`; a wall socket covers `("cpu", "ram", "gpu")`.
             clock: dates a failure.
+
+        Raises:
+            TypeError: no function, or a name that is no text.
         """
+        if not callable(joules) or not isinstance(name, str | None):
+            raise TypeError(
+                f"CounterSource({joules!r}, {name!r}): a function that returns joules so far, and"
+                " the name of its domain"
+            )
         self._joules = joules
         self._clock = clock
         self._last = float("-inf")

@@ -242,7 +242,7 @@ class Energy:
         if answers is not None:
             right = [bool(each) for each in answers]
             metrics = {**metrics, "correct": sum(right), "total": len(right)}
-        self._draft.metrics = checked_metrics({**self._draft.metrics, **metrics})
+        self._draft.metrics = checked_metrics(metrics, self._draft.metrics)
         if answers is not None:
             self._draft.answers = pack(right)
 

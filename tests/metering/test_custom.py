@@ -129,3 +129,9 @@ def test_sources_pass_through_and_functions_are_wrapped() -> None:
     source = FakeSource({"x": 1.0}, FakeClock())
     assert as_source(source) is source
     assert as_source(lambda: 1.0).domains[0].name == "<lambda>"
+
+
+@pytest.mark.parametrize("given", [("wall", lambda: 1.0), (3.0,), (lambda: 1.0, 3)])
+def test_what_is_no_function_or_no_name_is_told_at_once(given: tuple[Any, ...]) -> None:
+    with pytest.raises(TypeError, match="a function that returns joules so far, and the name"):
+        CounterSource(*given)
