@@ -49,7 +49,7 @@ def _unknown_mark(nodeid: str, name: str) -> str:
 
 
 def group_of(item: pytest.Item) -> str | None:
-    """The name in the item's `energy_group` marker, None without one.
+    """The name in the item's `energy_group` marker, as a run file holds it; None without one.
 
     Raises:
         pytest.UsageError: the marker has no name, or more than a name and numbers of resources.
@@ -73,7 +73,12 @@ def group_of(item: pytest.Item) -> str | None:
             raise pytest.UsageError(
                 f"{item.nodeid}: {GROUP_MARK} {name}={value!r}: a number of 0 or more"
             )
-    return str(mark.args[0])
+    group = str(mark.args[0])
+    if group.isascii():
+        return group
+    from pytest_energybench.results.storable import text  # rarely needed
+
+    return text(group)
 
 
 def resources_of(item: pytest.Item) -> dict[str, float]:

@@ -223,6 +223,11 @@ class RunWriter:
         if not good:
             self.messages.append(f"energy run not stored as {name!r}: it has no good figure")
             return False
+        if name == options.compare and _failed_against_stored(run):
+            self.messages.append(
+                f"energy run not stored as {name!r}: it failed against the run that is stored so"
+            )
+            return False
         return self._try(
             f"stored energy run of {plural(len(good), 'case')}",
             storage.path(name),
@@ -249,6 +254,16 @@ class RunWriter:
 
     def _shown(self, path: Path) -> Path:
         return path.relative_to(self._here) if path.is_relative_to(self._here) else path
+
+
+def _failed_against_stored(run: Run) -> bool:
+    """Whether a case failed its comparison: the next run would be compared with what failed."""
+    return any(
+        each.reference == "stored" and each.judged is not None and each.judged.kind == "fail"
+        for case in run.cases
+        for each in case.comparisons
+        if case.outcome != "xfailed"
+    )
 
 
 def _stems() -> Iterator[str]:

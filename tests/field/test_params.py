@@ -123,3 +123,31 @@ def test_a_file_whose_name_is_no_utf_8(suite: pytest.Pytester) -> None:  # noqa:
         "test_b.py::test_b",
         "test_\\udcff.py::test_a",
     ]
+
+
+@pytest.mark.parametrize("workers", [[], ["-p", "xdist.plugin", "-n2"]], ids=["n0", "n2"])
+def test_a_group_of_any_name_finds_its_baseline(
+    suite: pytest.Pytester,  # noqa: F811
+    workers: list[str],
+) -> None:
+    suite.makepyfile(
+        """
+        import pytest
+
+        GROUPS = ["\\ud800", "\\x1b[31m\\n", " ", "\\u00fc"]
+
+        def of(group, *marks):
+            return pytest.param(group, marks=[pytest.mark.energy_group(group), *marks])
+
+        @pytest.mark.parametrize("g", [of(g, pytest.mark.energy_baseline) for g in GROUPS])
+        def test_base(energy, work, g):
+            energy(work, 2.0)
+
+        @pytest.mark.parametrize("g", [of(g) for g in GROUPS])
+        def test_less(energy, work, g):
+            energy(work, 1.0)
+            energy.assert_below_baseline()
+        """
+    )
+    result = suite.runpytest("--energy-rounds=2", "--energy-json=run.json", *workers)
+    result.assert_outcomes(passed=8)

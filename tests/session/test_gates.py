@@ -289,6 +289,22 @@ class TestStoredRun:
         assert suite.runpytest(*gate, "--energy-margin=12 %").ret == 0
         assert suite.runpytest(*gate, "--energy-margin=8 %").ret == 1
 
+    def test_a_run_that_failed_does_not_take_the_place_of_what_it_failed_against(
+        self, suite: pytest.Pytester
+    ) -> None:
+        suite.makepyfile(ONE)
+        set_seconds(suite, 10.0)
+        save(suite)
+        set_seconds(suite, 20.0)
+        rolling = ("--energy-save=main", "--energy-overwrite", "--energy-compare=main")
+        for _ in range(2):
+            result = suite.runpytest(*rolling)
+            assert result.ret == pytest.ExitCode.TESTS_FAILED
+            result.stdout.fnmatch_lines(["energy run not stored as 'main': it failed against *"])
+        set_seconds(suite, 9.0)
+        assert suite.runpytest(*rolling).ret == 0
+        assert the_case(".energy/main.json")["total_j"] == 108.0
+
     def test_a_path_is_as_good_as_a_name(self, suite: pytest.Pytester) -> None:
         suite.makepyfile(ONE)
         set_seconds(suite, 10.0)
