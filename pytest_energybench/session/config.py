@@ -89,9 +89,12 @@ class EnergyConfig:
             if values[name] is not None:
                 values[name] = _absolute(_base(config, f"energy_{name}") / values[name])
         if values["budgets"] is None:
-            usual = _base(config, "energy_budgets") / BUDGETS_FILE
+            usual = [
+                folder / BUDGETS_FILE
+                for folder in (_base(config, "energy_budgets"), config.rootpath)
+            ]
             # Whatever lies there is meant to be one: what can't be read must not be no gate.
-            values["budgets"] = usual if os.path.lexists(usual) else None
+            values["budgets"] = next(filter(os.path.lexists, usual), None)
         compare = values["compare"]
         is_history = compare is not None and compare.startswith("history:")
         if compare is not None and not is_history and ("/" in compare or compare.endswith(".json")):

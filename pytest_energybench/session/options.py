@@ -240,7 +240,8 @@ OPTIONS = (
     ),
     Option(
         "budgets",
-        "file of budgets by node id (default: energy-budgets.toml beside the ini file, if any)",
+        "file of budgets by node id (default: energy-budgets.toml beside the ini file or in"
+        " pytest's root folder, if any)",
         metavar="PATH",
     ),
     Option(

@@ -118,6 +118,19 @@ def test_paths_are_where_they_were_written(pytester: pytest.Pytester) -> None:
         assert options(pytester, "--energy-report-dir=out").report_dir == Path(below) / "out"
 
 
+def test_budgets_are_found_wherever_one_stands(pytester: pytest.Pytester) -> None:
+    """`setup.py` makes the folder above the root, and there is no ini file."""
+    (pytester.path / "setup.py").touch()
+    budgets = pytester.path / "energy-budgets.toml"
+    budgets.write_text('[budget."*"]\nmax_energy = "1 J"\n')
+    below = pytester.mkdir("below")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(below)
+        assert options(pytester).budgets == budgets
+        (below / budgets.name).touch()
+        assert options(pytester).budgets == below / budgets.name
+
+
 @pytest.mark.parametrize(
     ("argument", "said"),
     [
