@@ -31,6 +31,9 @@ WIDEST = 100
 GATE = "energy gate: "
 
 
+DISABLED = "energy: disabled (--energy-disable), so nothing was metered and no gate has judged"
+
+
 ENDINGS = ("_exit", "execv", "execve")
 
 
@@ -193,6 +196,8 @@ class EnergyReporter:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if not self._concluded:
+            if self._looped and self._session().options.disable and self._session().order:
+                terminalreporter.write_line(DISABLED, yellow=True)
             return
         from pytest_energybench.base.text import sanitize
         from pytest_energybench.report.encoding import fitting

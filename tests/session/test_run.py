@@ -228,6 +228,7 @@ def test_disabled_fixtures_work_and_nothing_is_metered_or_judged(suite: pytest.P
     suite.makepyfile(GROUP)
     result = suite.runpytest("--energy-disable", "--energy-report")
     result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["energy: disabled *, so nothing was metered and no gate has *"])
     assert not Path("reports").exists()
     assert "= energy =" not in result.stdout.str()
 
