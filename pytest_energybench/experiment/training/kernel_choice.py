@@ -50,28 +50,33 @@ class Ways(NamedTuple):
 
 @dataclass(slots=True)
 class Timed:
-    """What the layers of one model were computed with, filled while `timing` is open."""
+    """What the layers of one model were computed with, filled while `timing` is open; `attention`
+    by the type that it takes."""
 
     layers: dict[int, tuple[Call, Ways]] = field(default_factory=dict)
+    attention: dict[int, torch.dtype] = field(default_factory=dict)
 
     def facts(self) -> dict[str, str]:
         """For the report: for each direction, how many layers take which way."""
+        directions = zip(*(self._named(*each) for each in self.layers.values()), strict=True)
+        found = dict(zip(Ways._fields, directions, strict=False))
+        if self.attention:
+            found["attention"] = tuple(map(_name, self.attention.values()))
         return {
             f"kernels_{direction}": ", ".join(
                 f"{name}: {count}" for name, count in sorted(Counter(names).items())
             )
-            for direction, names in zip(
-                Ways._fields,
-                zip(*(self._named(*each) for each in self.layers.values()), strict=True),
-                strict=False,
-            )
+            for direction, names in found.items()
         }
 
     @staticmethod
     def _named(call: Call, ways: Ways) -> tuple[str, ...]:
         """The ways by their number type where they are torch's own."""
-        own = str(call.dtype).removeprefix("torch.")
-        return tuple(own if way == OWN else way for way in ways)
+        return tuple(_name(call.dtype) if way == OWN else way for way in ways)
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 _known: dict[Call, Ways] = {}
@@ -92,6 +97,11 @@ def timing() -> Iterator[Timed]:
         _timed = before
 
 
+def being_timed() -> Timed | None:
+    """What `timing` fills, where it is open."""
+    return _timed
+
+
 def ways(call: Call, layer: object) -> Ways:
     """The quickest way of each direction of `call`, which `layer` is about to make."""
     if _timed is None:
@@ -109,7 +119,7 @@ Seconds = Callable[[Callable[[], object], float], float]
 
 def quickest(call: Call, seconds: Seconds | None = None) -> Ways:
     """Time all ways that serve `call` on random tensors; `seconds` measures one of them."""
-    measure = seconds or _least_seconds
+    measure = seconds or least_seconds
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         images, weight, gradient = (
             _random(shape, call.dtype) for shape in (call.images, call.weight, call.result)
@@ -142,7 +152,8 @@ def _quickest(
     return best if times[best] <= WORTH_IT * times[OWN] else OWN
 
 
-def _least_seconds(run: Callable[[], object], least: float) -> float:
+def least_seconds(run: Callable[[], object], least: float) -> float:
+    """The seconds of the quickest run; fewer runs where they can't become as few as `least`."""
     run()
     times: list[float] = []
     while len(times) < TRIES:

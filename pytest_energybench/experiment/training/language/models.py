@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from pytest_energybench.experiment.training.errors import WeightsError
+from pytest_energybench.experiment.training.language import attention
 from pytest_energybench.experiment.training.language.sizes import ARCHITECTURES, LanguageSize
 from pytest_energybench.experiment.training.language.text import Encode
 
@@ -59,6 +60,7 @@ def build(name: str, size: LanguageSize, vocabulary: int = BYTES) -> nn.Module:
         bos_token_id=None,
         eos_token_id=None,
         use_cache=False,
+        attn_implementation=attention.register(),
     )
     made: nn.Module = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
     return made
@@ -88,7 +90,11 @@ def from_folder(folder: Path) -> Pretrained:
             )
         tokenizer = AutoTokenizer.from_pretrained(folder, **own)
         model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype="float32", use_safetensors=True, **own
+            folder,
+            dtype="float32",
+            use_safetensors=True,
+            attn_implementation=attention.register(),
+            **own,
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
