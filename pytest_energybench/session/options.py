@@ -354,9 +354,9 @@ def _ini(config: pytest.Config, dest: str) -> Any:
     """The ini option; pytest's native TOML has numbers, too, and lists that mean a comma list."""
     try:
         return config.getini(dest)
-    except (TypeError, pytest.UsageError) as error:
+    except (TypeError, ValueError, pytest.UsageError) as error:
         if any(option.flag and option.dest == dest for option in OPTIONS):
-            raise pytest.UsageError(str(error)) from None
+            raise pytest.UsageError(f"ini option {dest}: {error}") from None
         there = getattr(config, "_inicfg", None) or config.inicfg
         found = getattr(there[dest], "value", there[dest])
     return ",".join(map(str, found)) if isinstance(found, list) else found
