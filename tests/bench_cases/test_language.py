@@ -47,12 +47,12 @@ def test_every_method_trains_a_decoder_and_writes_down_what_it_counted(
     monkeypatch.setattr(LanguageSize, "train_settings", lambda _, seed: replace(rules, seed=seed))
     done = run_pytest(
         *(CASES, "-k", "llama", "--bench-device=cpu", f"--bench-data=text:{folder}"),
-        *("--bench-methods=paper,autocast", f"--energy-json={tmp_path / 'run.json'}"),
+        *("--bench-methods=paper,autocast,channel", f"--energy-json={tmp_path / 'run.json'}"),
     )
     run = json.loads((tmp_path / "run.json").read_text("utf-8"))
     trained = [case for case in run["cases"] if "phase" not in case["params"]]
     cases = {case["params"]["method"]: case["metrics"] for case in trained}
-    methods = {"baseline", "amp", "autocast", "steganographic", "pruning", "lowrank"}
+    methods = {"baseline", "amp", "autocast", "steganographic", "pruning", "lowrank", "channel"}
     assert set(cases) == methods, done.stdout.str()
     for figures in cases.values():
         assert figures["total"] % TINY.length == 0
@@ -64,6 +64,7 @@ def test_every_method_trains_a_decoder_and_writes_down_what_it_counted(
     assert cases["steganographic"]["zeroed_bits"] > 0
     assert cases["pruning"]["pruned_rate_prunable"] >= 0
     assert cases["lowrank"]["candidate_layers"] == 7  # of a layer; neither embedding nor head
+    assert cases["channel"]["channel_rate"] >= 0
     used = [case for case in run["cases"] if "phase" in case["params"]]
     assert len(used) == len(methods) * 4
     for case in used:

@@ -16,8 +16,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pytest_energybench.experiment.training.errors import SettingError
-
 MULTIPLE = 8
 """Channels per layer remain a multiple of it, as vector units need, and at least as many."""
 
@@ -80,11 +78,6 @@ def channel_groups(model: nn.Module, examples: Tensor) -> tuple[Group, ...]:
 
     `examples` (batch, 3, size, size) is only run to follow the connections.
     """
-    if not examples.is_floating_point():
-        raise SettingError(
-            "channel removes channels that connections of a net for images tell of, and knows no"
-            " language models: leave it out of the methods"
-        )
     import torch_pruning  # type: ignore[import-untyped]
 
     names: dict[object, str] = {module: path for path, module in model.named_modules()}

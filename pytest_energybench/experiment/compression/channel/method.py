@@ -16,6 +16,7 @@ from itertools import islice
 import torch
 from torch import nn
 
+from pytest_energybench.experiment.compression.channel.decoders import mlp_groups
 from pytest_energybench.experiment.compression.channel.groups import (
     channel_groups,
     inputs_per_channel,
@@ -122,7 +123,9 @@ class _Pruned:
     def __init__(self, model: nn.Module, task: Task) -> None:
         self._model = model
         self._task = task
-        self._groups = channel_groups(model, next(task.data.validation.ordered(2))[0])
+        examples = next(task.data.validation.ordered(2))[0]
+        images = examples.is_floating_point()
+        self._groups = channel_groups(model, examples) if images else mlp_groups(model)
         self._statistics = collect(
             model,
             task.data.train,

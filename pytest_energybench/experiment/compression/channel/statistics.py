@@ -75,13 +75,20 @@ def collect(
             layer.register_forward_hook(sums[path].leaves),
         )
     ]
+    # Tokens have no gradient, what they are embedded as has one.
+    handles += [
+        module.register_forward_hook(lambda _, __, output: output.requires_grad_())
+        for module in model.modules()
+        if isinstance(module, nn.Embedding)
+    ]
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     try:
         model.eval()
         # The weights' own gradients would take a third of the time and are not looked at.
         model.requires_grad_(False)
         for images, labels in islice(split.ordered(batch_size), BATCHES):
-            _, loss = logits_and_loss(model, images.detach().requires_grad_(), labels)
+            entering = images.detach().requires_grad_(images.is_floating_point())
+            _, loss = logits_and_loss(model, entering, labels)
             loss.backward()  # type: ignore[no-untyped-call]
     finally:
         for parameter in trained:
