@@ -251,11 +251,15 @@ def _stranded(
 
 
 def _cancel(task_ids: list[Any]) -> None:
-    """End tasks and wait until their processes have ended, within limits."""
+    """End tasks and wait until their processes have ended, within limits.
+
+    The last first: where one that runs makes room, Ray may begin a waiting one while that is being
+    cancelled, and Ray 2.x can abort this process then ("task that was not pending").
+    """
     import ray
 
     with suppress(ray.exceptions.RayError):
-        for task_id in task_ids:
+        for task_id in reversed(task_ids):
             ray.cancel(task_id)
         if task_ids:
             ray.wait(task_ids, num_returns=len(task_ids), timeout=PATIENCE_S + 5)
