@@ -36,14 +36,16 @@ def terminal_report(
     """The run as lines of at most `width` columns.
 
     Args:
-        verbosity: below 0 what failed or is not decided, else one line; above 0 all rows, with
-            reasons and the energy by domain.
+        verbosity: below 0 what failed or is not decided, with the meters where one estimates, else
+            one line; above 0 all rows, with reasons and the energy by domain.
         color: results in colour; only for a terminal that shows it.
     """
     found = digest(view)
     blocks = [_gate(view, found, width, verbosity, color)]
     if verbosity >= 0:
         blocks.insert(0, _rows(view, width, verbosity, color))
+    estimated = any(meter.provenance == "estimated" for meter in view.meters)
+    if verbosity >= 0 or (found.entries and estimated):
         blocks.append(_origin(view, width, verbosity))
     if verbosity > 0:
         blocks.insert(1, _details(view, width))

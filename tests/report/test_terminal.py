@@ -36,6 +36,11 @@ def test_quiet_shows_what_needs_a_look_and_else_one_line(ci, paper):
     ]
 
 
+def test_quiet_says_that_the_figures_of_a_failure_are_estimated(ci, paper):
+    run = msgspec.structs.replace(ci, meters=paper.meters)
+    assert "(estimated ±" in terminal_report(run_view(run), verbosity=-1)
+
+
 def test_a_passing_gate_is_one_line_with_its_worst_case(ci):
     cases = [case for case in ci.cases if case.result.kind == "pass" and case.comparisons]
     stored = StoredRun(
