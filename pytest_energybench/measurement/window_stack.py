@@ -241,7 +241,8 @@ class OpenWindows:
     def _note(self, begin: float, end: float, domains: Set[str]) -> None:
         """Keep when energy was counted; of more than `MOST_WINDOWS` windows not each by itself."""
         if len(self._counted) > MOST_WINDOWS:
-            begin = min(begin, self._counted.pop()[0])
+            since, _, others = self._counted.pop()
+            begin, domains = min(begin, since), {*domains, *others}
         self._counted.append((begin, end, domains))
 
 
