@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from pytest_energybench.experiment.training import kernel_choice
 from pytest_energybench.experiment.training import pretraining as warmstart
@@ -20,7 +21,7 @@ from pytest_energybench.experiment.training.pretraining import Recipe
 from tests.experiment.training.nets import CPU
 from tests.experiment.training.told import Told
 
-LOOK = re.compile(r"accuracy (\d\.\d+) of")
+LOOK = re.compile(r"accuracy ~?(\d\.\d+) of")
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +90,23 @@ def test_images_are_moved_each_its_own_way_and_lose_nothing() -> None:
     ]
     assert len(set(ways)) > 1
     assert warmstart._shifted(images, 0, torch.Generator()) is images
+
+
+class _Always(nn.Module):
+    """Answers class 0."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.eye(2)[torch.zeros(len(images), dtype=torch.long)]
+
+
+@pytest.mark.parametrize(("awaited", "correct", "seen"), [(0.5, 100, 200), (0.51, 0, 100)])
+def test_a_look_ends_once_too_many_images_are_wrong(
+    awaited: float, correct: int, seen: int
+) -> None:
+    labels = torch.cat([torch.ones(100), torch.zeros(100)]).long()
+    validation = TensorSplit(torch.zeros(200, 1, 1, 1), labels)
+    score = warmstart._looked(_Always(), validation, awaited)
+    assert (score.correct, score.total) == (correct, seen)
 
 
 @pytest.mark.slow
