@@ -19,7 +19,7 @@ def shrink(model: nn.Module, split: Split, share: float, *, repaired: bool = Tru
     """Take `share` of all channels out of `model` in place."""
     groups = channel_groups(model, next(split.ordered(2))[0])
     statistics = collect(model, split, 50, inputs_per_channel(groups))
-    going = tuple(least(importances(model, groups, statistics), share))
+    going = tuple(least(groups, importances(model, groups, statistics), share))
     if repaired:
         reconstruct(model, groups, going, statistics)
     remove(model, groups, going)

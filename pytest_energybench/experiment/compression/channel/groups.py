@@ -48,10 +48,14 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """`channels` that can only be removed together: one of the group is one of each member."""
+    """`channels` that can only be removed together: one of the group is one of each member.
+
+    What is left of them is a multiple of `multiple`, and at least as many.
+    """
 
     channels: int
     members: tuple[Member, ...]
+    multiple: int = MULTIPLE
 
     def heard_by(self) -> dict[str, Tensor]:
         """The layers that the channels enter, by path: (channels,), which of the layer's channels

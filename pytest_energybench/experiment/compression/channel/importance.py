@@ -14,12 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from pytest_energybench.experiment.compression.channel.groups import MULTIPLE, Group
+from pytest_energybench.experiment.compression.channel.groups import Group
 from pytest_energybench.experiment.compression.channel.reconstruction import damped
 from pytest_energybench.experiment.compression.channel.statistics import Statistics, by_channel
 
 BUNDLES = 16
-"""A bundle has at most one part in `BUNDLES` of a group's channels, and at least MULTIPLE."""
+"""A bundle has at most one part in `BUNDLES` of a group's channels, and at least the group's
+multiple."""
 
 DEPENDENT = 0.3
 """Two channels with a partial correlation above this do not go in one bundle. Lower it to remove
@@ -32,7 +33,7 @@ def importances(
     """The importance of every channel of every group, (channels,) each: the lowest go first.
 
     The worth is the predicted rise of the loss over the multiply-adds that an image saves, both
-    when it goes, and infinite for the last MULTIPLE of a group; only comparable within one call.
+    when it goes, and infinite for as many as a group must keep; only comparable within one call.
     """
     return tuple(
         _rises(model, group, statistics) / _multiply_adds(model, group, statistics)
@@ -40,17 +41,18 @@ def importances(
     )
 
 
-def least(worth: Sequence[Tensor], share: float) -> Iterator[Tensor]:
-    """For every group the channels that go when `share` of all go.
+def least(groups: Sequence[Group], worth: Sequence[Tensor], share: float) -> Iterator[Tensor]:
+    """For every group the channels that go when `share` of all go, by their `worth`.
 
-    What is left of a group is brought to the nearest multiple of MULTIPLE, and is never less.
+    What is left of a group is brought to the nearest multiple that it may have.
     """
     every = torch.cat(tuple(worth))
     count = int(share * len(every))
     limit = float(every.kthvalue(count).values) if count else -math.inf
-    for each in worth:
+    for group, each in zip(groups, worth, strict=True):
         left = int((each > limit).sum())
-        left = min(len(each), max(MULTIPLE, (left + MULTIPLE // 2) // MULTIPLE * MULTIPLE))
+        nearest = (left + group.multiple // 2) // group.multiple * group.multiple
+        left = min(len(each), max(group.multiple, nearest))
         yield each.argsort(stable=True)[: len(each) - left]
 
 
@@ -78,9 +80,9 @@ def _rises(model: nn.Module, group: Group, statistics: Mapping[str, Statistics])
         ),
     )
     staying = torch.arange(group.channels)
-    bundle, highest = max(MULTIPLE, group.channels // BUNDLES), 0.0
-    while len(staying) > MULTIPLE:
-        going = consumers.next(min(bundle, len(staying) - MULTIPLE))
+    bundle, highest = max(group.multiple, group.channels // BUNDLES), 0.0
+    while len(staying) > group.multiple:
+        going = consumers.next(min(bundle, len(staying) - group.multiple), group.multiple)
         stay = torch.ones(len(staying), dtype=torch.bool)
         stay[going.cpu()] = False
         highest = max(highest, consumers.remove(going, stay.nonzero().flatten()) / len(going))
@@ -118,8 +120,8 @@ class _Consumers:
         self._inverse = inverse
         self._matters = matters
 
-    def next(self, most: int) -> Tensor:
-        """Up to `most` channels with the smallest rise of the loss, and at least MULTIPLE.
+    def next(self, most: int, fewest: int) -> Tensor:
+        """From `fewest` up to `most` channels with the smallest rise of the loss.
 
         A channel waits if it is redundant with one that goes now, unless no layer reads it. The
         partial correlation tells what two channels share with no third one.
@@ -131,7 +133,7 @@ class _Consumers:
         root = scale[:, among].sqrt()
         partial = self._inverse[:, among][:, :, among] / root[:, :, None] / root[:, None, :]
         waits = (partial.abs().amax(0) > DEPENDENT).tril(-1).any(1) & (least.values > 0)
-        count = min(most, max(MULTIPLE, int((~waits).sum())))
+        count = min(most, max(fewest, int((~waits).sum())))
         return torch.cat([among[~waits], among[waits]])[:count]
 
     def remove(self, going: Tensor, staying: Tensor) -> float:

@@ -16,7 +16,7 @@ from itertools import islice
 import torch
 from torch import nn
 
-from pytest_energybench.experiment.compression.channel.decoders import mlp_groups
+from pytest_energybench.experiment.compression.channel.decoders import decoder_groups, heads
 from pytest_energybench.experiment.compression.channel.groups import (
     channel_groups,
     inputs_per_channel,
@@ -79,10 +79,12 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Output channels of all convolutions and linear layers, and parameters, of a model."""
+    """Output channels of all convolutions and linear layers, parameters, and heads of attention, of
+    a model."""
 
     channels: int
     parameters: int
+    heads: int
 
     @classmethod
     def of(cls, model: nn.Module) -> Counts:
@@ -91,6 +93,7 @@ class Counts:
         return cls(
             channels=sum(layer.weight.shape[0] for layer in layers),
             parameters=sum(parameter.numel() for parameter in model.parameters()),
+            heads=heads(model),
         )
 
 
@@ -125,7 +128,7 @@ class _Pruned:
         self._task = task
         examples = next(task.data.validation.ordered(2))[0]
         images = examples.is_floating_point()
-        self._groups = channel_groups(model, examples) if images else mlp_groups(model)
+        self._groups = channel_groups(model, examples) if images else decoder_groups(model)
         self._statistics = collect(
             model,
             task.data.train,
@@ -169,7 +172,7 @@ class _Pruned:
         belong to another model.
         """
         model = copy.deepcopy(self._model)
-        going = tuple(least(self._worths, level * PER_LEVEL))
+        going = tuple(least(self._groups, self._worths, level * PER_LEVEL))
         reconstruct(model, self._groups, going, self._statistics)
         remove(model, self._groups, going)
         model = model.to(memory_format=torch.channels_last)
@@ -224,7 +227,7 @@ def recalibrate(model: nn.Module, split: Split, batch_size: int) -> None:
 
 def check_channels(before: Counts, after: Counts, model: nn.Module) -> Mapping[str, Metric]:
     """What was removed: `channels_removed_rate` over output channels, `channel_rate` over all
-    parameters of the model.
+    parameters of the model, and `heads_removed_rate` where a decoder has heads.
 
     Raises ResultError when a layer's weight has another shape than the layer says, which is what
     a channel removed from one side of a connection only would leave behind, or when the trained
@@ -239,10 +242,17 @@ def check_channels(before: Counts, after: Counts, model: nn.Module) -> Mapping[s
             continue
         if tuple(layer.weight.shape) != said:
             raise ResultError(f"{path} holds {tuple(layer.weight.shape)} weights and says {said}")
-    there = Counts.of(model).parameters
-    if there > after.parameters:
-        raise ResultError(f"the model has {there:,} parameters, and {after.parameters:,} were left")
-    return {
+    there = Counts.of(model)
+    if there.parameters > after.parameters:
+        raise ResultError(
+            f"the model has {there.parameters:,} parameters, and {after.parameters:,} were left"
+        )
+    if there.heads > after.heads:
+        raise ResultError(f"the model has {there.heads} heads, and {after.heads} were left")
+    rates = {
         "channels_removed_rate": 1 - after.channels / before.channels,
         "channel_rate": 1 - after.parameters / before.parameters,
     }
+    if before.heads:
+        rates["heads_removed_rate"] = 1 - after.heads / before.heads
+    return rates

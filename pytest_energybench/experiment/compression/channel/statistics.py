@@ -125,7 +125,8 @@ class _Sums:
         if isinstance(layer, nn.Conv2d):
             entering = entering.movedim(1, -1)
         elif self._inputs_per_channel > 1:
-            entering = entering.view(len(entering), -1, self._inputs_per_channel).mT
+            rows = entering.flatten(0, -2)
+            entering = rows.view(len(rows), -1, self._inputs_per_channel).mT
         entering = self._some(entering.flatten(0, -2))
         self._batches += 1
         self._moments = self._moments + entering.T @ entering

@@ -9,6 +9,7 @@ from torch import nn
 
 from pytest_energybench.experiment.compression.channel.groups import (
     MULTIPLE,
+    Group,
     channel_groups,
     inputs_per_channel,
 )
@@ -79,7 +80,7 @@ def test_a_channel_that_takes_more_time_goes_earlier() -> None:
     first = next(i for i, g in enumerate(groups) if any(m.path == "0" for m in g.members))
 
     def share_of_first(worth: tuple[torch.Tensor, ...]) -> float:
-        gone = [len(each) for each in least(worth, 0.3)]
+        gone = [len(each) for each in least(groups, worth, 0.3)]
         return gone[first] / sum(gone)
 
     assert share_of_first(by_time) >= share_of_first(by_weights)
@@ -88,8 +89,11 @@ def test_a_channel_that_takes_more_time_goes_earlier() -> None:
 
 
 def test_least_leaves_multiples_and_takes_the_cheapest() -> None:
+    groups = (Group(32, ()), Group(32, ()))
     worth = (torch.arange(32.0), torch.arange(100.0, 132.0))
-    gone = [each.tolist() for each in least(worth, 0.25)]
+    gone = [each.tolist() for each in least(groups, worth, 0.25)]
     assert gone == [list(range(16)), []]
-    assert [len(each) for each in least(worth, 0.0)] == [0, 0]
-    assert [len(each) for each in least(worth, 0.9)] == [24, 24]
+    assert [len(each) for each in least(groups, worth, 0.0)] == [0, 0]
+    assert [len(each) for each in least(groups, worth, 0.9)] == [24, 24]
+    single = tuple(replace(group, multiple=1) for group in groups)
+    assert [len(each) for each in least(single, worth, 0.9)] == [31, 25]
