@@ -187,7 +187,7 @@ def digest(view: RunView) -> Digest:
         commit=_commit(run),
         against=name or _references(run),
         stored=name,
-        conditions=tuple(filter(None, [_machine(stored), _margins(judged), _rounds(run)])),
+        conditions=tuple(filter(None, [_machine(stored), _margins(judged), _rounds(run, judged)])),
         meters=tuple(_meters(run)),
         likes=tuple(_likes(view)),
         nearest=""
@@ -349,12 +349,12 @@ def _margins(judged: Sequence[Comparison]) -> str:
     return f"margin{least} {quantities.share(margins[-1])}"
 
 
-def _rounds(run: Run) -> str:
+def _rounds(run: Run, judged: Sequence[Comparison]) -> str:
     numbers = sorted({len(case.rounds) for case in run.cases if case.rounds})
     if not numbers:
         return ""
     if numbers == [1]:
-        return "1 round, so no bounds"
+        return "1 round" + ", so no bounds" * all(each.interval is None for each in judged)
     least = f"{numbers[0]:,} to " if len(numbers) > 1 else ""
     return f"{least}{plural(numbers[-1], 'round')}"
 
