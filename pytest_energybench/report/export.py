@@ -132,6 +132,7 @@ def openmetrics(run: Run) -> str:
         for each in measures(case):
             quantity, unit = ("duration", "seconds") if each.unit == "s" else ("energy", "joules")
             per = {"per": each.unit.removeprefix("J/")} if "/" in each.unit else {}
+            origin = {"provenance": _origin(case)} if unit == "joules" else {}
             middle = "_per_unit" if per else ""
             low, high = each.bounds or (None, None)
             for which, value in (("", each.value), ("_lowest", low), ("_highest", high)):
@@ -140,12 +141,12 @@ def openmetrics(run: Run) -> str:
                     text = f"{quantity.capitalize()}{middle.replace('_', ' ')} of a case" + (
                         f", its{which.replace('_', ' ')} round" if which else ", median of rounds"
                     )
-                    sample(name, unit, text, labels | per, value)
+                    sample(name, unit, text, labels | per | origin, value)
         by_domain = {} if broke_off(case) else case.energy_j
         for domain, domain_j in by_domain.items():
-            origin = {"domain": domain, "provenance": case.provenance.get(domain, "")}
+            read = {"domain": domain, "provenance": case.provenance.get(domain, "")}
             text = "Energy of a case by domain, median of rounds"
-            sample("domain_energy_joules", "joules", text, labels | origin, domain_j)
+            sample("domain_energy_joules", "joules", text, labels | read, domain_j)
         accuracy = accuracy_of(case.metrics)
         if accuracy is not None:
             sample("accuracy_ratio", "ratio", "Share of right answers", labels, accuracy)
@@ -179,7 +180,8 @@ def hyperfine(run: Run) -> str:
         entry: dict[str, object] = {"command": case.name}
         entry |= _spread("times", [each.duration_s for each in case.rounds])
         if energy := Figures.of(case).samples:
-            entry["energy"] = {"unit": "J", **_spread("joules", energy)}
+            spread = _spread("joules", energy)
+            entry["energy"] = {"unit": "J", "provenance": _origin(case), **spread}
         entry["parameters"] = {name: str(value) for name, value in case.params.items()}
         results.append(entry)
     return _json({"results": results})
@@ -244,6 +246,11 @@ def _shortened(name: str) -> str:
 
 def _provenance(case: Case) -> str:
     return ", ".join(f"{domain} {word}" for domain, word in case.provenance.items())
+
+
+def _origin(case: Case) -> str:
+    """`measured`, or `estimated and measured`: the words of its domains, each once."""
+    return " and ".join(sorted(set(case.provenance.values())))
 
 
 def _commit(run: Run) -> str:
