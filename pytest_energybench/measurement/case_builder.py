@@ -172,13 +172,12 @@ class CaseBuilder:
             made = [aggregate.sum_rounds(plain, seen)] if plain else []
         else:
             made = self._called_rounds(plain, seen)
-        made = [msgspec.structs.replace(each, units=dict(self.units)) for each in made]
+        seed = self.metrics.get("seed")
+        seed = seed if isinstance(seed, int) and not isinstance(seed, bool) else None
+        made = [msgspec.structs.replace(each, units=dict(self.units), seed=seed) for each in made]
         if len(made) == 1:  # what was recorded once is of that round; of several it is of none
-            seed = self.metrics.get("seed")
-            seed = seed if isinstance(seed, int) and not isinstance(seed, bool) else None
-            recorded = dict(self.metrics)
             return [
-                msgspec.structs.replace(made[0], metrics=recorded, seed=seed, answers=self.answers)
+                msgspec.structs.replace(made[0], metrics=dict(self.metrics), answers=self.answers)
             ]
         return made
 

@@ -14,6 +14,8 @@ import transformers.models.gpt_neox.modeling_gpt_neox
 import transformers.models.llama.modeling_llama  # noqa: F401
 
 from bench_cases import language
+from bench_cases.test_language import ROUNDS
+from pytest_energybench.experiment.paper.inference import IN_TURN
 from pytest_energybench.experiment.training import cache
 from pytest_energybench.experiment.training.language import pretraining
 from pytest_energybench.experiment.training.language.sizes import LanguageSize
@@ -72,6 +74,9 @@ def test_every_method_trains_a_decoder_and_writes_down_what_it_counted(
         length = TINY.length if phase == "prefill" else 32
         assert case["units"] == {"token": batch * length}, case["nodeid"]
         assert case["outcome"] == "passed", case["nodeid"]
+        assert {each["seed"] for each in case["rounds"]} == {0}
+        pairs = [len(each["points"]) for each in case["series"] if each["name"] == IN_TURN]
+        assert pairs == ([] if case["baseline"] else [ROUNDS])
     assert run["settings"]["optimizer"] == "adamw"
     assert run["settings"]["data"] == "text:texts"
     assert "torchvision" not in run["settings"]
