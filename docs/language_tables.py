@@ -91,6 +91,10 @@ class Size:
         parts = () if case is None else (*case.rounds, *case.windows)
         return spoiled(flag for part in parts for flag in part.flags)
 
+    def joules(self, joules: float | None) -> str:
+        """An energy of the baseline, marked where it is estimated."""
+        return energy(joules, estimated=self.matrix.energy_kind != "measured").text
+
     @property
     def others(self) -> list[str]:
         """Its methods without the baseline."""
@@ -209,7 +213,7 @@ def _training(size: Size, model: str, method: str) -> list[str]:
     of_both = energy_j, per_epoch(energy_j)
     if method == BASELINE:
         joules = [matrix.value(model, method, figure) for figure in of_both]
-        return [*(UNKNOWN if each is None else energy(each).text for each in joules), *plain]
+        return [*(size.joules(each) for each in joules), *plain]
     why = size.disturbed(model, method)
     ratios = [matrix.relative(model, method, figure) for figure in of_both]
     return [*(_with_reason(each, why) for each in ratios), *plain]
@@ -293,11 +297,11 @@ def _inference(size: Size, model: str, method: str) -> list[str]:
     cells = []
     for use in USES:
         case = size.used.get((model, method, *use))
-        _, joules = (case and per_unit(case)) or ("", None)
-        if case is None or (method == BASELINE and joules is None):
+        if case is None:
             cells.append(UNKNOWN)
-        elif method == BASELINE and joules is not None:
-            cells.append(energy(joules).text)
+        elif method == BASELINE:
+            _, joules = per_unit(case) or ("", None)
+            cells.append(size.joules(joules))
         else:
             cells.append(_with_reason(in_turn(case), size.disturbed_use(model, method, *use)))
     return cells

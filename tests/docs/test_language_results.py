@@ -174,7 +174,7 @@ def test_energy_is_paired_by_seed_with_bounds_of_the_logarithms(generator: Modul
     page = page_of(generator, BASELINE, trained("amp", WIDE), trained("lowrank", WIDE, epochs=12))
     assert row(page, "Training", "amp") == ["0.50 (0.34 to 0.73)"] * 2 + ["6.0", "1.0"]
     assert row(page, "Training", "lowrank")[1:] == ["0.25 (0.17 to 0.36)", "12.0", "2.0"]
-    assert row(page, "Training", "baseline") == ["233 J", "38.9 J", "6.0", "1.0"]
+    assert row(page, "Training", "baseline") == [r"\~233 J", r"\~38.9 J", "6.0", "1.0"]
 
 
 def test_the_first_table_says_less_or_more_only_where_bounds_do(generator: ModuleType) -> None:
@@ -250,7 +250,7 @@ def test_inference_is_of_pairs_in_turn_and_a_seed_is_one_sample(generator: Modul
         used("amp", WIDE),
         used("lowrank", WIDE, flags=(BUSY,)),
     )
-    assert row(page, "Joules per token in turn", "baseline")[2] == "2.00 mJ"
+    assert row(page, "Joules per token in turn", "baseline")[2] == r"\~2.00 mJ"
     assert row(page, "Joules per token in turn", "amp") == ["–", "–", "0.50 (0.34 to 0.73)", "–"]
     assert row(page, "Joules per token in turn", "lowrank")[2].endswith(", machine busy")
     shown = row(page, "What the intervals show", "joules per token, decode, batch 1")

@@ -167,9 +167,8 @@ class Matrix:
     def spoiled(self, model: str, method: str) -> str | None:
         """Why rounds of a cell decide nothing about energy: `machine busy`, `too short` or None."""
         case = self.cases.get((model, method))
-        return (
-            None if case is None else spoiled(flag for each in case.rounds for flag in each.flags)
-        )
+        rounds = () if case is None else case.rounds
+        return spoiled(flag for each in rounds for flag in each.flags)
 
     @property
     def energy_kind(self) -> EnergyKind:
