@@ -264,6 +264,12 @@ def test_what_is_expected_to_fail_may_wait_for_the_round_that_judges(
                 work(1.0)
             energy.assert_below("1 J")
 
+        @pytest.mark.xfail
+        def test_may_fail(energy, work):
+            with energy.measure():
+                work(1.0)
+            energy.assert_below("1 J")
+
         class Case(unittest.TestCase):
             @pytest.fixture(autouse=True)
             def take_energy(self, energy, work):
@@ -284,8 +290,11 @@ def test_what_is_expected_to_fail_may_wait_for_the_round_that_judges(
     )
     result = suite.runpytest(f"--energy-rounds={rounds}", "--energy-json=run.json")
     assert result.ret == 0
+    assert (
+        "X" not in result.stdout.str().partition("test_what_is_expected")[2].partition("[100%]")[0]
+    )
     cases = json.loads(Path("run.json").read_text())["cases"]
-    assert [len(case["rounds"]) for case in cases] == [rounds] * 4
+    assert [len(case["rounds"]) for case in cases] == [rounds] * 5
     assert {case["outcome"] for case in cases} == {"passed", "xfailed"}
 
 
@@ -328,6 +337,29 @@ def test_progress_goes_over_all_rounds_and_the_summary_counts_cases(
     result.assert_outcomes(passed=4)
     shown = [int(found) for found in re.findall(r"\[ *(\d+)%\]", result.stdout.str())]
     assert len(set(shown)) > 5
+    assert shown[-1] == 100
+
+
+def test_rounds_that_are_left_out_count_for_the_progress_once(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.parametrize("fails_in", [0, 1, 3, 9])
+        def test_it(energy, work, fails_in):
+            energy(work, 1.0)
+            assert energy.round != fails_in
+
+        def test_skips(energy):
+            pytest.skip("not here")
+
+        def test_plain():
+            pass
+        """
+    )
+    result = suite.runpytest("--energy-rounds=4", "-v")
+    shown = [int(found) for found in re.findall(r"\[ *(\d+)%\]", result.stdout.str())]
+    assert shown == sorted(shown)
     assert shown[-1] == 100
 
 
