@@ -29,7 +29,7 @@ from pytest_energybench.gates.quantities import MINUS, UNKNOWN, energy, share
 from pytest_energybench.gates.quantities import drop as points_of
 from pytest_energybench.report.figures import finite, per_unit
 from pytest_energybench.report.text import listed, plural
-from pytest_energybench.results.model import Case, Comparison, Run
+from pytest_energybench.results.model import Case, Comparison, MeterInfo, Round, Run, Scalar, Window
 
 NAMES = {"llama": "Llama", "neox": "GPT-NeoX"}
 USES = [(phase, batch) for phase in ("prefill", "decode") for batch in (1, 16)]
@@ -41,16 +41,34 @@ ENERGY_WORDS = {
     "measured": "Energy is read from counters.",
 }
 
+WITH_SEARCH = with_search(energy_j)
+
 OF_LOWRANK = ("model", "candidate")
 """Of which weights low rank tells the part that it removed."""
 
 FACTS = {
-    "text": ("data", "data_fingerprint"),
-    "training": ("optimizer", "learning_rate", "weight_decay", "patience", "min_delta"),
-    "versions": ("python", "torch", "transformers", "version"),
-    "arithmetic": ("device", "threads", "float32_matmul_precision"),
+    "text": {"source": "data", "split": "data_fingerprint"},
+    "training": {
+        "optimizer": "optimizer",
+        "learning rate": "learning_rate",
+        "weight decay": "weight_decay",
+        "patience": "patience",
+        "least improvement": "min_delta",
+        "epochs at most": "max_epochs",
+    },
+    "versions": {
+        "Python": "python",
+        "torch": "torch",
+        "transformers": "transformers",
+        "pytest-energybench": "version",
+    },
+    "arithmetic": {
+        "device": "device",
+        "threads": "threads",
+        "float32 products": "float32_matmul_precision",
+    },
 }
-"""Fact -> the settings of a run that say it."""
+"""Fact -> word -> the setting of a run that says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +86,7 @@ class Size:
 
     name: str
     matrix: Matrix
-    used: Mapping[tuple[object, ...], Case]
+    used: Mapping[tuple[Scalar, ...], Case]
 
     @classmethod
     def of(cls, name: str, run: Run) -> Size:
@@ -80,16 +98,19 @@ class Size:
         }
         return cls(name, Matrix.of(run), used)
 
-    def disturbed(self, model: str, method: str) -> str | None:
-        """Why a method's training and the baseline's decide nothing about energy; None where they
-        do."""
-        return self.matrix.spoiled(model, method) or self.matrix.spoiled(model, BASELINE)
+    def disturbed(self, model: str, method: str, figure: Figure = energy_j) -> str | None:
+        """Why the trainings of a method and of the baseline decide nothing about their energy, or
+        about it with the searches; None where they do."""
+        found = [self.matrix.cases.get((model, of)) for of in (method, BASELINE)]
+        cases = [case for case in found if case is not None]
+        rounds = [each for case in cases for each in case.rounds]
+        beside = [each for case in cases for each in case.windows if each.place == "beside"]
+        return _disturbance([*rounds, *(beside if figure is WITH_SEARCH else ())])
 
     def disturbed_use(self, model: str, method: str, phase: str, batch: int) -> str | None:
         """The same of a case that ran in turn with the baseline."""
         case = self.used.get((model, method, phase, batch))
-        parts = () if case is None else (*case.rounds, *case.windows)
-        return spoiled(flag for part in parts for flag in part.flags)
+        return None if case is None else _disturbance(case.windows)
 
     def joules(self, joules: float | None) -> str:
         """An energy of the baseline, marked where it is estimated."""
@@ -132,14 +153,19 @@ def _facts(size: Size) -> Iterator[list[str]]:
     yield ["parameters", listed([_parameters(size, model) for model in size.matrix.models])]
     yield ["seeds", listed([str(seed) for seed in _seeds(size)])]
     for fact, names in FACTS.items():
-        known = [f"{name} {run.settings[name]}" for name in names if name in run.settings]
+        known = [
+            f"{name} {run.settings[setting]}"
+            for name, setting in names.items()
+            if setting in run.settings
+        ]
         yield [fact, ", ".join(known) or UNKNOWN]
     yield ["rule", _rule(run)]
     memory = f"{run.machine.memory_bytes / 2**30:.0f} GiB"
     yield ["machine", f"{run.machine.cpu}, {plural(run.machine.cores, 'core')}, {memory}"]
-    meters = [f"{each.domain} {each.source} ({_sure(each.error)})" for each in run.meters]
+    meters = [f"{each.domain} {each.source} ({_sure(each)})" for each in run.meters]
     yield ["meters", listed(meters) or UNKNOWN]
-    yield ["commit", listed([each.id[:12] for each in run.commits]) or UNKNOWN]
+    commits = [f"{each.id[:12]}{' with changes' * each.dirty}" for each in run.commits]
+    yield ["commit", listed(commits) or UNKNOWN]
     wrong = plural(len(run.errors) + len(run.failures), "note")
     yield ["the run's own notes", wrong if run.errors or run.failures else "none"]
 
@@ -169,8 +195,10 @@ def _rule(run: Run) -> str:
     return listed(parts) or UNKNOWN
 
 
-def _sure(error: float | None) -> str:
-    return "error not stated" if error is None else f"±{share(error)}"
+def _sure(meter: MeterInfo) -> str:
+    error = "error not stated" if meter.error is None else f"±{share(meter.error)}"
+    version = meter.estimate_version
+    return error if version is None else f"{error}, version {version} of the estimates"
 
 
 def _shown(size: Size) -> Iterator[list[str]]:
@@ -178,11 +206,12 @@ def _shown(size: Size) -> Iterator[list[str]]:
     of_training: dict[str, Figure] = {
         "energy of training": energy_j,
         "joules per epoch": per_epoch(energy_j),
-        "training with search": with_search(energy_j),
+        "training with search": WITH_SEARCH,
     }
     cells = [(model, method) for model in size.matrix.models for method in size.others]
     for quantity, figure in of_training.items():
-        found = {of: size.matrix.relative(*of, figure) for of in cells if not size.disturbed(*of)}
+        calm = [of for of in cells if not size.disturbed(*of, figure)]
+        found = {of: size.matrix.relative(*of, figure) for of in calm}
         yield [quantity, *_sorted_out(cells, found)]
     for phase, batch in USES:
         used = {of: size.used.get((*of, phase, batch)) for of in cells}
@@ -289,8 +318,8 @@ def _search(size: Size, model: str, method: str) -> list[str]:
     part = UNKNOWN if search is None or not training else f"{search / training:.2f}"
     after = matrix.pays_after(model, method)
     paid = UNKNOWN if after is None else "never" if after == inf else f"{after:.1f}"
-    whole = matrix.relative(model, method, with_search(energy_j))
-    return [part, _with_reason(whole, size.disturbed(model, method)), paid]
+    whole = matrix.relative(model, method, WITH_SEARCH)
+    return [part, _with_reason(whole, size.disturbed(model, method, WITH_SEARCH)), paid]
 
 
 def _inference(size: Size, model: str, method: str) -> list[str]:
@@ -305,6 +334,12 @@ def _inference(size: Size, model: str, method: str) -> list[str]:
         else:
             cells.append(_with_reason(in_turn(case), size.disturbed_use(model, method, *use)))
     return cells
+
+
+def _disturbance(parts: Sequence[Round | Window]) -> str | None:
+    """What was wrong with how many of the parts."""
+    wrong = [why for why in (spoiled(part.flags) for part in parts) if why is not None]
+    return f"{wrong[0]} in {len(wrong)} of {len(parts)}" if wrong else None
 
 
 def _with_reason(found: Range | None, why: str | None) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from msgspec.structs import replace
 
 from pytest_energybench.experiment.paper.inference import IN_TURN
 from pytest_energybench.results.model import Case, Round, Scalar, Search, Series, Window
@@ -161,6 +162,21 @@ def test_without_a_run_it_says_what_is_missing_and_the_page_has_no_figure(
     assert "out of date: python docs/make_language_results.py" in capsys.readouterr().out
 
 
+def test_it_says_what_the_run_was_in_the_runs_own_words(generator: ModuleType) -> None:
+    page = page_of(generator, BASELINE, transformers="5.24.0", torch="2.14", data="topics")
+    facts = page.partition("this run |")[2].split("\n\n")[0]
+    for line in (
+        "| seeds | 101, 102 and 103 |",
+        "| text | source topics |",
+        "| versions | torch 2.14, transformers 5.24.0 |",
+        "| rule | at most 1 point of accuracy lost and perplexity at most 1 % up |",
+        "| meters | cpu cpu-time (±30 %) and ram ram-size (±50 %) |",
+        "| training | – |",
+    ):
+        assert line in facts.splitlines()
+    assert "every energy ratio here is a time ratio" in page
+
+
 def test_sizes_that_have_a_run_stand_on_the_page_the_smallest_first(generator: ModuleType) -> None:
     for size in ("paper", "quick"):
         page = page_of(generator, BASELINE, size=size)
@@ -189,7 +205,7 @@ def test_the_first_table_says_less_or_more_only_where_bounds_do(generator: Modul
     less, more, neither = row(page, "What the intervals show", "energy of training")
     assert (less, more) == ("llama amp", "llama pruning")
     assert neither == "llama autocast, llama lowrank"
-    assert row(page, "Training", "autocast")[0] == "0.50 (0.34 to 0.73), machine busy"
+    assert row(page, "Training", "autocast")[0] == "0.50 (0.34 to 0.73), machine busy in 3 of 6"
 
 
 def test_a_disturbed_baseline_decides_nothing_of_any_method(generator: ModuleType) -> None:
@@ -219,6 +235,16 @@ def test_the_rule_is_accuracy_and_perplexity_over_seeds_and_in_each(
 def test_a_run_that_does_not_say_its_rule_is_not_judged(generator: ModuleType) -> None:
     page = page_of(generator, BASELINE, trained("amp", WIDE), max_perplexity_rise=None)
     assert row(page, "Change of what the model answers", "amp")[2:] == ["–", "–"]
+
+
+def test_a_disturbed_search_decides_nothing_of_the_training_with_it(generator: ModuleType) -> None:
+    case = trained("lowrank", (0.5,) * 3, search_j=25.0)
+    windows = [replace(each, flags=[BUSY] * (each.place == "beside")) for each in case.windows]
+    page = page_of(generator, BASELINE, replace(case, windows=windows))
+    assert row(page, "Training", "lowrank")[0] == "0.50 (0.50 to 0.50)"
+    assert row(page, "The method's search", "lowrank")[1].endswith(", machine busy in 3 of 9")
+    assert row(page, "What the intervals show", "energy of training")[0] == "llama lowrank"
+    assert row(page, "What the intervals show", "training with search")[0] == "none"
 
 
 def test_a_search_stands_apart_and_is_paid_by_what_trainings_save(generator: ModuleType) -> None:
@@ -252,6 +278,6 @@ def test_inference_is_of_pairs_in_turn_and_a_seed_is_one_sample(generator: Modul
     )
     assert row(page, "Joules per token in turn", "baseline")[2] == r"\~2.00 mJ"
     assert row(page, "Joules per token in turn", "amp") == ["–", "–", "0.50 (0.34 to 0.73)", "–"]
-    assert row(page, "Joules per token in turn", "lowrank")[2].endswith(", machine busy")
+    assert row(page, "Joules per token in turn", "lowrank")[2].endswith(", machine busy in 1 of 1")
     shown = row(page, "What the intervals show", "joules per token, decode, batch 1")
     assert shown == ["llama amp", "none", "llama lowrank"]
