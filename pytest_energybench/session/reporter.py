@@ -192,7 +192,8 @@ class EnergyReporter:
         for case in run.cases:
             try:
                 hook(config=self._config, case=case, numbers=numbers(case))
-            except Exception as error:  # a tracker that is away must not cost the session its end
+            # A tracker that is away, or a hook that fails or skips, costs no session its end.
+            except (Exception, pytest.fail.Exception, pytest.skip.Exception) as error:
                 what = f"{type(error).__name__}: {error}".splitlines()[0]
                 self.writer().messages.append(f"energy: pytest_energy_case raised {what}")
                 return False
