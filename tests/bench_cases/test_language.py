@@ -82,6 +82,22 @@ def test_every_method_trains_a_decoder_and_writes_down_what_it_counted(
     assert "torchvision" not in run["settings"]
 
 
+def test_a_run_that_can_be_resumed_says_what_text_it_was_trained_on(
+    run_pytest: Run, folder: Path, tmp_path: Path
+) -> None:
+    """What there is to resume is looked up before the last hook of collection has ended."""
+    arguments = (
+        *(CASES, "-k", "llama and baseline and not inference", "--bench-device=cpu"),
+        *(f"--bench-data=text:{folder}", "--bench-epochs=1", "--energy-resume"),
+        f"--energy-report-dir={tmp_path / 'parts'}",
+    )
+    for name in ("begun.json", "resumed.json"):  # the second finds all cases finished
+        run_pytest(*arguments, f"--energy-json={tmp_path / name}")
+        run = json.loads((tmp_path / name).read_text("utf-8"))
+        assert len(run["cases"]) == 1
+        assert (run["settings"]["data"], run["settings"]["optimizer"]) == ("text:texts", "adamw")
+
+
 @pytest.mark.parametrize(
     ("selected", "expected"),
     [
