@@ -10,7 +10,7 @@ from functools import cached_property
 from statistics import fmean, median
 
 from pytest_energybench.base.domains import kind_of
-from pytest_energybench.base.flags import INSIDE_CALL
+from pytest_energybench.base.flags import ACROSS_NAMESAKE, INSIDE_CALL, INSIDE_NAMESAKE
 from pytest_energybench.results.model import Case, Provenance, Round, Window
 
 
@@ -155,6 +155,8 @@ def why_unknown(case: Case, name: str) -> str:
     if not all(rounds):
         missing = sum(not windows for windows in rounds)
         return f"there is no window {name!r} in {missing} of {len(rounds)} rounds"
+    if any(ACROSS_NAMESAKE in window.flags for windows in rounds for window in windows):
+        return f"windows {name!r} overlap, so their sum would count joules twice"
     if any(entry.iterations > 1 for entry in case.rounds) or any(
         INSIDE_CALL in window.flags for windows in rounds for window in windows
     ):
@@ -163,9 +165,11 @@ def why_unknown(case: Case, name: str) -> str:
 
 
 def _by_round(case: Case, name: str) -> list[list[Window]]:
+    """The windows of a name in each round, without those inside another of them."""
     found: list[list[Window]] = [[] for _ in case.rounds]
     for window in case.windows:
-        if window.name == name and window.round < len(found):
+        is_whole = window.name == name and INSIDE_NAMESAKE not in window.flags
+        if is_whole and window.round < len(found):
             found[window.round].append(window)
     return found
 
