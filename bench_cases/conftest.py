@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,9 +79,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None if any(name in asked for name in ("language", *ARCHITECTURES)) else True
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_finish(session: pytest.Session) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> Generator[None]:
+    """Around the plugin's own, which asks for the settings to find what there is to resume, and
+    then leaves out what was finished."""
     session.config.stash[KINDS] = {item.path.stem.removeprefix("test_") for item in session.items}
+    yield
 
 
 def pytest_energy_ranks(config: pytest.Config) -> Ranks:  # noqa: ARG001 - the hook's signature

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pytest_energybench.experiment.training.datasets.data import Split
+from pytest_energybench.measurement.abtest import ABTest
 
 WRITTEN = 32
 """Tokens that a decode writes for each text of its batch, after a prompt of a few."""
@@ -46,6 +47,13 @@ def work(model: nn.Module, split: Split, phase: str, batch: int) -> Callable[[],
 def tokens_of(split: Split, phase: str, batch: int) -> int:
     """Tokens that one call of `work` reads, or writes."""
     return batch * (_texts(split, batch).shape[1] if phase == "prefill" else WRITTEN)
+
+
+def ratios(compared: ABTest) -> list[tuple[float, float]]:
+    """The number of each pair of rounds, from 1, and the candidate's joules over the baseline's;
+    a pair with a figure that is not known, or is 0, has none."""
+    pairs = zip(compared.candidate, compared.baseline, strict=True)
+    return [(n, ours / theirs) for n, (ours, theirs) in enumerate(pairs, 1) if ours and theirs]
 
 
 def _texts(split: Split, batch: int) -> Tensor:

@@ -24,6 +24,6 @@ for size in ${SIZES:-quick standard paper}; do
         if [ "$status" -gt 1 ]; then exit "$status"; fi
         mv "$part.json.part" "$part.json"
     done
-    energybench merge "$folder/$size"-*.json -o "$folder/$size.json" --overwrite
+    energybench merge "$folder/$size"-*.json -o "$folder/$size.json" --overwrite || [ $? -eq 1 ]
     energybench report "$folder/$size.json" -o "$folder/$size.html"
 done

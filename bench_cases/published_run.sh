@@ -26,5 +26,5 @@ part() { # SEED [option]...
 
 for seed in ${SEEDS:-101 102 103}; do part "$seed" "$@"; done
 for seed in ${MORE_SEEDS-104 105}; do part "$seed" -m "not (vgg16 or convnext_base)" "$@"; done
-energybench merge "$folder"/seed-*.json -o "$folder/energy.json" --overwrite
+energybench merge "$folder"/seed-*.json -o "$folder/energy.json" --overwrite || [ $? -eq 1 ]
 energybench report "$folder/energy.json" -o "$folder/energy.html"

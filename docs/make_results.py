@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from math import inf
 from pathlib import Path
 
+from figures_page import renew
+
 from pytest_energybench.experiment.paper.claims import claims
 from pytest_energybench.experiment.paper.matrix import Matrix
 from pytest_energybench.experiment.paper.render import markdown_table
@@ -31,7 +33,6 @@ from pytest_energybench.results.run_file import read_run
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "docs" / "paper-results.md"
-BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 Cell = Callable[[str, str], str]
 
@@ -41,27 +42,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing")
     arguments = parser.parse_args()
-    old = TARGET.read_text("utf-8")
     matrix = Matrix.of(read_run(ROOT / "reports" / "sample-matrix" / "energy.json"))
-    page = replaced(old, "\n".join(_tables(matrix)).rstrip())
-    if arguments.check:
-        if page != old:
-            print(f"{TARGET.relative_to(ROOT)} is out of date: python docs/make_results.py")
-        return int(page != old)
-    TARGET.write_text(page, "utf-8")
-    return 0
-
-
-def replaced(page: str, figures: str) -> str:
-    """`page` with `figures` between its two marks.
-
-    Raises ValueError where they don't stand there, the one before the other.
-    """
-    head, found, rest = page.partition(BEGIN)
-    _, closed, tail = rest.partition(END)
-    if not found or not closed:
-        raise ValueError(f"{TARGET.name} has no {BEGIN} with {END} after it")
-    return f"{head}{BEGIN}\n\n{figures}\n\n{END}{tail}"
+    figures = "\n".join(_tables(matrix)).rstrip()
+    return renew(TARGET, figures, command="python docs/make_results.py", check=arguments.check)
 
 
 def _tables(matrix: Matrix) -> Iterator[str]:

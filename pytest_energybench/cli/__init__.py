@@ -35,16 +35,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     make_streams_fit()
     options = _parser().parse_args(arguments)
     from pytest_energybench.base.text import sanitize
+    from pytest_energybench.cli.endings import (
+        UNREAD,
+        ended_by_signals,
+        status_of,
+        throw_away_output,
+    )
+
+    def say(text: str) -> None:
+        for line in f"energybench {options.command}: {text}".splitlines():
+            print(sanitize(line), file=sys.stderr)
 
     try:
-        return int(options.run(options))
+        with ended_by_signals():
+            status = int(options.run(options))
+            print(end="", flush=True)
+        return status
     except EnergyBenchError as error:
-        for line in f"energybench {options.command}: {error}".splitlines():
-            print(sanitize(line), file=sys.stderr)
+        say(str(error))
         return USAGE_ERROR
-    except BrokenPipeError:  # `energybench compare ... | head`
-        sys.stderr.close()
-        return 0
+    except BrokenPipeError:  # `energybench compare ... | head`: a gate's result is not told
+        throw_away_output()
+        return UNREAD
+    except OSError as error:
+        say(f"{error.filename or 'output'}: {error.strerror or error}")
+        throw_away_output()
+        return USAGE_ERROR
+    except KeyboardInterrupt as interrupt:
+        say("interrupted")
+        return status_of(interrupt)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -51,9 +51,9 @@ def run(options: argparse.Namespace) -> int:
         if first.word != "bad":
             print("nothing to search for: the bad commit is not shown to use more")
             return 1
-        _git(tree, "bisect", "start", bad, good)
+        _git(tree, "bisect", "start", "--no-checkout", bad, good)
         while True:
-            commit = _git(tree, "rev-parse", "HEAD")
+            commit = _git(tree, "rev-parse", "BISECT_HEAD")
             step = search.judge(commit)
             _say(tree, commit, step)
             said = _git(tree, "bisect", step.word, allowed=(0, 2))
@@ -118,8 +118,12 @@ class _Search:
         """The run of the cases at a commit, or why there is none."""
         from pytest_energybench.results.run_file import read_run
 
-        _git(self._tree, "checkout", "--quiet", "--detach", commit)
-        folder = self._tree / _git(Path(), "rev-parse", "--show-prefix")
+        # Tests may have changed files that git knows, or have written what another commit has.
+        _git(self._tree, "checkout", "--quiet", "--force", "--detach", commit)
+        within = _git(Path(), "rev-parse", "--show-prefix")
+        folder = self._tree / within
+        if not folder.is_dir():
+            return f"it has no folder {within.rstrip('/')}"
         with tempfile.TemporaryDirectory(prefix="energybench-") as kept:
             file = Path(kept) / "run.json"
             roots = [folder, folder / "src", self._tree, self._tree / "src"]

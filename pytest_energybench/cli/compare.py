@@ -30,14 +30,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """0, or 1 if something was found that `--fail-on` names."""
+    """0, or 1 if something was found that `--fail-on` names; a run without a case to compare is
+    `not-measured`."""
     from tabulate import tabulate
 
     from pytest_energybench.base.text import sanitize
     from pytest_energybench.gates.fail_on import FailOnError, failures, parse_fail_on, warnings
     from pytest_energybench.gates.parse import parse_fraction
+    from pytest_energybench.gates.results import key_of
     from pytest_energybench.gates.stored import compare_stored
     from pytest_energybench.report.side_by_side import compared_csv, compared_rows
+    from pytest_energybench.results.model import NOT_MEASURED
     from pytest_energybench.results.noise import read_floors
     from pytest_energybench.results.storage import Storage
 
@@ -67,6 +70,9 @@ def run(options: argparse.Namespace) -> int:
         failed += failures(compared, summary, kinds)
         notes += [f"{label}: {line}" for line in warnings(compared)]
         notes += [f"{label}: {summary.noise}"] if summary.noise else []
+        if not summary.compared:
+            nothing = f"{label}: no case was held against {options.runs[0]}"
+            (failed if key_of(NOT_MEASURED) in kinds else notes).append(nothing)
         if summary.differences:
             word = "compared although they differ" if summary.allowed else "not comparable"
             notes.append(f"{label}: {word}: {'; '.join(summary.differences)}")

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import argparse
 from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_energybench.results.model import Run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """0, or 1 if a shard or a planned case is missing (the file is written all the same)."""
+    """0, or 1 if a shard or a planned case is missing, or the merged run fails where no part of it
+    did (the file is written all the same)."""
     import msgspec
 
     from pytest_energybench.base.text import sanitize
@@ -47,7 +52,18 @@ def run(options: argparse.Namespace) -> int:
     cases = [settled(case) if case.nodeid in merged.joined else case for case in whole.cases]
     whole = msgspec.structs.replace(whole, cases=cases)
     write_run(whole, options.output, overwrite=options.overwrite)
-    for line in (*merged.differing, *merged.missing):
+    failed = {nodeid for part in parts for nodeid in _failing(part.run)}
+    failures = [line for nodeid, line in _failing(whole).items() if nodeid not in failed]
+    for line in (*merged.differing, *merged.missing, *failures):
         print(sanitize(line))
     print(sanitize(f"{options.output}: {len(whole.cases)} cases of {len(options.runs)} runs"))
-    return 1 if merged.missing else 0
+    return 1 if merged.missing or failures else 0
+
+
+def _failing(run: Run) -> dict[str, str]:
+    """Node ids of the cases that fail, with a line that says why."""
+    return {
+        case.nodeid: f"{case.nodeid}: {case.result.reason}: {case.result.text}"
+        for case in run.cases
+        if case.result is not None and case.result.kind == "fail"
+    }

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import signal
 import sys
-import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pytest_energybench.exceptions import EnergyBenchError
 
@@ -25,8 +22,6 @@ T = TypeVar("T")
 
 GATE_FAILED = 1
 COMMAND_FAILED = 3
-INTERRUPTED = 128
-"""To which the signal's number is added, as shells do: 130 for Ctrl-C, 143 for SIGTERM."""
 
 GROUP = "run"
 WIDEST = 100
@@ -103,9 +98,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """0 if every run ended well and what was asked holds; 1 if a budget or the comparison failed or
     could not be judged; 3 if a command failed, whose own exit status or signal is in the message;
-    126 if it can't be executed, 127 if it isn't there; 130 after Ctrl-C and 143 after SIGTERM,
-    which end all that was started. Only with 0 and 1 files are written.
+    126 if it can't be executed, 127 if it isn't there; 130 after Ctrl-C, 143 after SIGTERM and
+    129 after SIGHUP, which end all that was started. Only with 0 and 1 files are written.
     """
+    from pytest_energybench.cli.endings import status_of
     from pytest_energybench.measurement.command import NotStartedError, adopting_orphans
 
     for name, least in (("rounds", 1), ("warmup", 0), ("iterations", 1)):
@@ -118,14 +114,14 @@ def run(options: argparse.Namespace) -> int:
     if to_stdout > 1:
         raise EnergyBenchError("--export: one format goes to standard output, others to a FILE")
     try:
-        with _ended_by_sigterm(), adopting_orphans():
+        with adopting_orphans():
             return _run(options, files, bool(to_stdout))
     except NotStartedError as error:
         _say(f"energybench run: {error}")
         return error.status
-    except KeyboardInterrupt as cause:
+    except KeyboardInterrupt as interrupt:
         _say("energybench run: interrupted; what was started is ended, and no file is written")
-        return INTERRUPTED + (signal.SIGTERM if cause.args else signal.SIGINT)
+        return status_of(interrupt)
 
 
 def _run(
@@ -297,7 +293,7 @@ def _as_run(options: argparse.Namespace, meter: Meter, cases: Sequence[Case]) ->
         settings["cooldown_s"] = meter.cooldown_s
     if options.allow_missing:
         settings["allow_missing"] = options.allow_missing
-    return replace(run_head(meter, settings, folder=Path.cwd()), cases=list(cases))
+    return replace(run_head(meter, settings, folder=Path()), cases=list(cases))
 
 
 def _show(run: Run, to_stderr: bool) -> None:
@@ -344,23 +340,6 @@ def _write(run: Run, form: str, file: Path | None) -> None:
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
-
-
-@contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Within, SIGTERM (a CI job that is cancelled) ends things in order, as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(*_: object) -> NoReturn:
-        raise KeyboardInterrupt("SIGTERM")
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _say(line: str) -> None:

@@ -50,25 +50,37 @@ def _splits(logs: Sequence[float], offset: int) -> Iterator[int]:
     tried = range(LEAST, n - LEAST + 1)
     if not tried:
         return
-    place = max(tried, key=lambda at: _t(logs, at))
-    p = 2 * len(tried) * student_t_tail(_t(logs, place), n - 2)
+    before, after = list(_levels(logs)), list(_levels(logs[::-1]))
+    found = {at: _t(before[at], after[n - at], at, n) for at in tried}
+    place = max(tried, key=found.__getitem__)
+    p = 2 * len(tried) * student_t_tail(found[place], n - 2)
     if p <= RISK:
         yield from _splits(logs[:place], offset)
         yield offset + place
         yield from _splits(logs[place:], offset + place)
 
 
+def _levels(logs: Sequence[float]) -> Iterator[tuple[float, float]]:
+    """Mean of the first 0, 1, 2, ... values, and the sum of their squared distances from it
+    (Welford, Technometrics 4, 1962)."""
+    mean = squares = 0.0
+    yield mean, squares
+    for number, value in enumerate(logs, start=1):
+        step = value - mean
+        mean += step / number
+        squares += step * (value - mean)
+        yield mean, squares
+
+
 _ROUNDING = 1e-9
 
 
-def _t(logs: Sequence[float], at: int) -> float:
+def _t(left: tuple[float, float], right: tuple[float, float], at: int, n: int) -> float:
     """Student's t of two samples with one variance; a level is never known better than to a
-    rounding error."""
-    left, right = logs[:at], logs[at:]
-    means = fmean(left), fmean(right)
-    squares = sum(
-        math.fsum((value - mean) ** 2 for value in side)
-        for side, mean in zip((left, right), means, strict=True)
-    )
-    variance = squares / (len(logs) - 2) * (1 / len(left) + 1 / len(right))
-    return abs(means[1] - means[0]) / (math.sqrt(variance) + _ROUNDING)
+    rounding error.
+
+    Args:
+        left, right: mean and sum of squares of the first `at` of `n` values, and of the others.
+    """
+    variance = (left[1] + right[1]) / (n - 2) * (1 / at + 1 / (n - at))
+    return abs(right[0] - left[0]) / (math.sqrt(variance) + _ROUNDING)

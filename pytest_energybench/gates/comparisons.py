@@ -215,7 +215,7 @@ def judge_group(
         theirs,
         name=known_as(reference, case),
         margin=margin,
-        interleaved=interleaved or bool(case.seeds),
+        interleaved=interleaved or bool(ours.seeds),
         allow_mismatch=allow_mismatch,
         fails=fails,
     )

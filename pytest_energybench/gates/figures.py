@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from statistics import median
+from statistics import fmean, median
 
 from pytest_energybench.base.domains import kind_of
-from pytest_energybench.base.flags import INSIDE_CALL
-from pytest_energybench.results.model import Case, Provenance, Window
+from pytest_energybench.base.flags import ACROSS_NAMESAKE, INSIDE_CALL, INSIDE_NAMESAKE
+from pytest_energybench.results.model import Case, Provenance, Round, Window
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class Figures:
         flags: what was said of each round.
         unit: functional unit that figures are per one of; empty for the energy of a whole round.
         counts: how many of it each round made; None where it was not counted.
-        seeds: of each round; those of one seed make a pair. Empty where a round has none.
+        seeds: of each round; those of one seed make a pair. Empty where a round has none, or
+            another one's.
         are_runs: the rounds are earlier runs, in the order of time.
     """
 
@@ -43,16 +44,25 @@ class Figures:
 
     @classmethod
     def of(cls, case: Case, unit: str = "") -> Figures:
-        """The figures of a whole case."""
+        """The figures of a whole case.
+
+        Where several rounds have one seed and others another, those of one seed are one round, the
+        mean of their figures: only other seeds show how far chance goes.
+        """
+        samples = _samples(case)
+        seeds = dict.fromkeys(each[0].seed for each in samples)
+        known = tuple(seed for seed in seeds if seed is not None)
         return cls(
             total_j=case.total_j,
-            rounds_j=tuple(each.total_j for each in case.rounds),
+            rounds_j=tuple(_mean([each.total_j for each in rounds]) for rounds in samples),
             provenance=case.provenance,
             nodeid=case.nodeid,
-            flags=tuple(each.flags for each in case.rounds),
+            flags=tuple([flag for each in rounds for flag in each.flags] for rounds in samples),
             unit=unit,
-            counts=counts_of(case, unit),
-            seeds=case.seeds,
+            counts=tuple(_mean([each.units.get(unit) for each in rounds]) for rounds in samples)
+            if unit
+            else (),
+            seeds=known if len(known) == len(samples) else (),
         )
 
     @cached_property
@@ -86,6 +96,20 @@ class Figures:
             where = f" in {sum(not n for n in self.counts)} of {rounds} rounds" * (rounds > 1)
             return f"the count of {self.unit} is 0{where}"
         return ""
+
+
+def _samples(case: Case) -> list[list[Round]]:
+    """The rounds, those together that are one sample; see `Figures.of`."""
+    by_seed: dict[int, list[Round]] = {}
+    for seed, each in zip(case.seeds, case.rounds, strict=False):
+        by_seed.setdefault(seed, []).append(each)
+    return list(by_seed.values()) if len(by_seed) > 1 else [[each] for each in case.rounds]
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """None where one of the values is not known."""
+    known = [value for value in values if value is not None]
+    return fmean(known) if len(known) == len(values) else None
 
 
 def counts_of(case: Case, unit: str) -> tuple[float | None, ...]:
@@ -131,6 +155,8 @@ def why_unknown(case: Case, name: str) -> str:
     if not all(rounds):
         missing = sum(not windows for windows in rounds)
         return f"there is no window {name!r} in {missing} of {len(rounds)} rounds"
+    if any(ACROSS_NAMESAKE in window.flags for windows in rounds for window in windows):
+        return f"windows {name!r} overlap, so their sum would count joules twice"
     if any(entry.iterations > 1 for entry in case.rounds) or any(
         INSIDE_CALL in window.flags for windows in rounds for window in windows
     ):
@@ -139,9 +165,11 @@ def why_unknown(case: Case, name: str) -> str:
 
 
 def _by_round(case: Case, name: str) -> list[list[Window]]:
+    """The windows of a name in each round, without those inside another of them."""
     found: list[list[Window]] = [[] for _ in case.rounds]
     for window in case.windows:
-        if window.name == name and window.round < len(found):
+        is_whole = window.name == name and INSIDE_NAMESAKE not in window.flags
+        if is_whole and window.round < len(found):
             found[window.round].append(window)
     return found
 

@@ -29,6 +29,9 @@ ENERGY_UNITS: Mapping[str, float] = {
 DURATION_UNITS: Mapping[str, float] = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
 """Unit of time -> seconds."""
 
+LONGEST_S = 1e6 * DURATION_UNITS["h"]
+"""More than any work takes, and little enough for timers, which count in 64 bits."""
+
 _FRACTION_UNITS: Mapping[str, float] = {"%": 1e-2}
 
 SPELT: Mapping[str, str] = {
@@ -99,7 +102,7 @@ def parse_unit(name: str) -> str:
         QuantityError: it is no word, or a unit of time, of which energy is power.
     """
     if _UNIT.fullmatch(name) is None:
-        raise QuantityError(f"{_short(name)} is no functional unit: one word, e.g. J/token")
+        raise QuantityError(f"{short(name)} is no functional unit: one word, e.g. J/token")
     if name in DURATION_UNITS:
         raise QuantityError(f"{name!r} is no functional unit: energy per time is power")
     return name
@@ -109,9 +112,14 @@ def parse_duration(value: str | float) -> float:
     """Seconds from `"90 s"` (ms, s, min, h) or from a plain number of seconds.
 
     Raises:
-        QuantityError: another unit, none, or a figure that is negative or not finite.
+        QuantityError: another unit, none, or a figure that is negative, not finite or longer than
+            any clock can wait.
     """
-    return _parse(value, "a duration", DURATION_UNITS)
+    duration_s = _parse(value, "a duration", DURATION_UNITS)
+    if duration_s > LONGEST_S:
+        longest = f"{LONGEST_S / DURATION_UNITS['h']:,.0f} h"
+        raise QuantityError(f"{short(value)} is not a duration: it is longer than {longest}")
+    return duration_s
 
 
 def parse_fraction(value: str | float) -> float:
@@ -163,7 +171,7 @@ def parse_accuracy(value: str | float, name: str = "accuracy") -> float:
     fraction = parse_fraction(value)
     if fraction > 1:
         meant = "" if isinstance(value, str) or value > 100 else f": {fraction / 100:g}"
-        raise QuantityError(f"{name}={_short(value)}: an accuracy is a fraction of 1{meant}")
+        raise QuantityError(f"{name}={short(value)}: an accuracy is a fraction of 1{meant}")
     return fraction
 
 
@@ -171,19 +179,19 @@ def _parse(value: str | float, what: str, units: Mapping[str, float]) -> float:
     allowed = ", ".join(units)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise QuantityError(
-            f"{_short(value)} is not {what}: a number or text with a unit ({allowed})"
+            f"{short(value)} is not {what}: a number or text with a unit ({allowed})"
         )
     if isinstance(value, str):
         match = _QUANTITY.fullmatch(value)
         if match is None:
-            raise QuantityError(f"{_short(value)} is not {what}: a number and a unit ({allowed})")
+            raise QuantityError(f"{short(value)} is not {what}: a number and a unit ({allowed})")
         unit = match["unit"]
         if not unit:
-            raise QuantityError(f"{_short(value)} is not {what}: it has no unit ({allowed})")
+            raise QuantityError(f"{short(value)} is not {what}: it has no unit ({allowed})")
         if unit not in units:
             hint = _hint(match["number"], unit, units)
             raise QuantityError(
-                f"{_short(value)} is not {what}: unit {unit!r} is none of {allowed}{hint}"
+                f"{short(value)} is not {what}: unit {unit!r} is none of {allowed}{hint}"
             )
         amount = float(match["number"]) * units[unit]
     else:
@@ -192,9 +200,9 @@ def _parse(value: str | float, what: str, units: Mapping[str, float]) -> float:
         except OverflowError:
             amount = math.inf
     if not math.isfinite(amount):
-        raise QuantityError(f"{_short(value)} is not {what}: it is not finite ({allowed})")
+        raise QuantityError(f"{short(value)} is not {what}: it is not finite ({allowed})")
     if amount < 0:
-        raise QuantityError(f"{_short(value)} is not {what}: it is negative ({allowed})")
+        raise QuantityError(f"{short(value)} is not {what}: it is negative ({allowed})")
     return amount + 0.0  # -0.0 becomes 0.0
 
 
@@ -216,7 +224,7 @@ def _hint(number: str, unit: str, units: Mapping[str, float]) -> str:
     return ""
 
 
-def _short(value: object) -> str:
+def short(value: object) -> str:
     try:
         text = repr(value)
     except ValueError:  # Python refuses to print integers of thousands of digits

@@ -243,7 +243,7 @@ def join(earlier: Case, later: Case, *, pue: float, baseline: Case | None = None
     joined = msgspec.structs.replace(
         later,
         rounds=rounds,
-        metrics=metrics_of(rounds) if any(each.metrics for each in rounds) else later.metrics,
+        metrics=metrics_of(rounds) if any(each.metrics for each in rounds) else _of_no_round(later),
         windows=[*earlier.windows, *moved],
         search=later.search or earlier.search,
         series=[*earlier.series, *curves],
@@ -294,6 +294,11 @@ def metrics_of(rounds: Sequence[Round]) -> dict[str, Scalar]:
         elif len(numbers := [each for each in values if _is_number(each)]) == len(values):
             found[name] = fmean(numbers)
     return found
+
+
+def _of_no_round(case: Case) -> dict[str, Scalar]:
+    """What was recorded once for several rounds, but for the seed, which is that of its rounds."""
+    return {name: value for name, value in case.metrics.items() if name != "seed"}
 
 
 def _is_number(value: Scalar) -> TypeGuard[float]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pytest_energybench.base.flags import TRACED
+from pytest_energybench.base.flags import INSIDE_NAMESAKE, TRACED
 from pytest_energybench.measurement import aggregate
 from pytest_energybench.measurement.conditions import tracers
 from pytest_energybench.measurement.progress import Progress
@@ -63,7 +63,7 @@ class CaseBuilder:
     comparisons: list[Comparison] = field(default_factory=list)
     _names: set[str] = field(default_factory=set)
     _tracers: set[str] = field(default_factory=set)
-    _sums: dict[tuple[str, str], int] = field(default_factory=dict)
+    _sums: dict[tuple[str, str, bool], int] = field(default_factory=dict)
     _seen: tuple[int, list[str]] = field(default_factory=lambda: (0, []))
 
     @property
@@ -90,7 +90,8 @@ class CaseBuilder:
 
     def add_window(self, window: Window) -> None:
         """Add a closed window; beyond `MOST_WINDOWS` to one sum for each place, and for each name
-        that there was before: the joules of a name stay whole."""
+        that there was before: the joules of a name stay whole, and apart from those that another
+        window of the name has."""
         self._flag_tracers(window)
         if len(self.windows) < MOST_WINDOWS:
             self.windows.append(window)
@@ -99,7 +100,8 @@ class CaseBuilder:
         if not self._sums:
             self._names = {each.name for each in self.windows}
         name = window.name if window.name in self._names else "further windows"
-        place = self._sums.setdefault((name, window.place), len(self.windows))
+        inside = INSIDE_NAMESAKE in window.flags
+        place = self._sums.setdefault((name, window.place, inside), len(self.windows))
         if place < len(self.windows):
             self.windows[place] = aggregate.sum_windows(self.windows[place], window)
         else:
@@ -172,13 +174,12 @@ class CaseBuilder:
             made = [aggregate.sum_rounds(plain, seen)] if plain else []
         else:
             made = self._called_rounds(plain, seen)
-        made = [msgspec.structs.replace(each, units=dict(self.units)) for each in made]
+        seed = self.metrics.get("seed")
+        seed = seed if isinstance(seed, int) and not isinstance(seed, bool) else None
+        made = [msgspec.structs.replace(each, units=dict(self.units), seed=seed) for each in made]
         if len(made) == 1:  # what was recorded once is of that round; of several it is of none
-            seed = self.metrics.get("seed")
-            seed = seed if isinstance(seed, int) and not isinstance(seed, bool) else None
-            recorded = dict(self.metrics)
             return [
-                msgspec.structs.replace(made[0], metrics=recorded, seed=seed, answers=self.answers)
+                msgspec.structs.replace(made[0], metrics=dict(self.metrics), answers=self.answers)
             ]
         return made
 

@@ -13,7 +13,7 @@ from pytest_energybench.gates.parse import EnergyLimit
 from pytest_energybench.gates.results import judged
 from pytest_energybench.measurement.calls import Call, interleaved_rounds
 from pytest_energybench.measurement.case_builder import CaseBuilder
-from pytest_energybench.measurement.command import Command, CommandFailedError
+from pytest_energybench.measurement.command import Command, CommandFailedError, Tree
 from pytest_energybench.results.model import Case
 from pytest_energybench.results.redaction import without_private
 from pytest_energybench.results.storable import storable_case
@@ -78,6 +78,7 @@ def metered_cases(
     Raises:
         NotStartedError: a command can't be started.
     """
+    Tree().left()  # what it loads for that is no part of the first command's window
     calls = [Call(each.command, (), {}, setup=each.set_up, warmup=warmup) for each in cases]
     drafts = [CaseBuilder(each.case) for each in cases]
     failed: CommandFailedError | None = None

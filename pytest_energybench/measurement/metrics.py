@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from pytest_energybench.gates.parse import parse_accuracy, parse_unit
+from pytest_energybench.gates.parse import parse_accuracy, parse_unit, short
 from pytest_energybench.results.model import LARGEST, Scalar
 from pytest_energybench.results.storable import scalar
 
@@ -71,7 +71,9 @@ def checked_counts(counts: Mapping[str, Any]) -> dict[str, float]:
                 f"energy.per({unit}=...): a count is a number, not {type(given).__name__}"
             )
         if not 0 <= count <= LARGEST:
-            raise ValueError(f"energy.per({unit}={count}): a count is a finite number, 0 or more")
+            raise ValueError(
+                f"energy.per({unit}={short(count)}): a count is a finite number, 0 or more"
+            )
         found[parse_unit(unit)] = float(count)
     return found
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from pytest_energybench.base.flags import INSIDE_CALL
+from pytest_energybench.base.flags import ACROSS_NAMESAKE, INSIDE_CALL, INSIDE_NAMESAKE
 from pytest_energybench.measurement import aggregate
 from pytest_energybench.measurement.aggregate import Place
 from pytest_energybench.measurement.case_builder import MOST_WINDOWS, CaseBuilder
@@ -199,6 +199,7 @@ class OpenWindows:
                 entry = next((each for each in self._open if each.window is window), None)
                 if entry is not None:
                     self._progress.end(entry.phase)
+                    self._flag_namesakes(entry)
                     self._open.remove(entry)
                     self._record(entry)
                     if entry.cover is not None:
@@ -213,6 +214,17 @@ class OpenWindows:
                 self._progress.end(entry.phase)
                 self._record(entry)
             self._open.clear()
+
+    def _flag_namesakes(self, entry: _Open) -> None:
+        """Windows of one name add up, but not where one holds joules of another."""
+        place = self._open.index(entry)
+        for others, flag in (
+            (self._open[:place], INSIDE_NAMESAKE),
+            (self._open[place + 1 :], ACROSS_NAMESAKE),
+        ):
+            if any(each.window.name == entry.window.name for each in others):
+                entry.window.flags.append(flag)
+                return
 
     def _cover_rest(self, after: Window) -> None:
         """The window that covered the time is closed: the next one takes over from here."""

@@ -23,12 +23,10 @@ def compared(case: Case, comparison: Comparison) -> str:
     pair = sides(case, comparison)
     if pair is None:
         return ""
-    estimated = comparison.quantity == "energy" and figures.estimated_domains(case)
-    mark = quantities.ESTIMATE_MARK if estimated else ""
     theirs, ours = pair
     if comparison.reference == "budget" and comparison.quantity == "energy":
-        return f"{mark}{ours} of {theirs}"
-    return f"{mark}{theirs} → {mark}{ours}"
+        return f"{ours} of {theirs}"
+    return f"{theirs} → {ours}"
 
 
 def ended_otherwise(case: Case) -> bool:
@@ -42,7 +40,8 @@ def ended_otherwise(case: Case) -> bool:
 
 
 def sides(case: Case, comparison: Comparison) -> tuple[str, str] | None:
-    """The reference's figure or limit, and the case's, told apart; None where either is unknown."""
+    """The reference's figure or limit, and the case's, told apart, estimates marked; None where
+    either is unknown."""
     limit, change = comparison.limit, figures.finite(comparison.estimate)
     if change is None:
         return None
@@ -57,7 +56,9 @@ def sides(case: Case, comparison: Comparison) -> tuple[str, str] | None:
     if not base:
         return None
     if comparison.quantity == "energy":
-        return quantities.energies(base, base * (1 + change), sanitize(comparison.unit))
+        pair = quantities.energies(base, base * (1 + change), sanitize(comparison.unit))
+        mark = quantities.ESTIMATE_MARK if figures.estimated_domains(case) else ""
+        return (pair[0] if comparison.reference == "budget" else mark + pair[0]), mark + pair[1]
     return quantities.durations(base, base * (1 + change))
 
 

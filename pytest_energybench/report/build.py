@@ -120,15 +120,14 @@ def _case_view(
 ) -> CaseView:
     estimated = bool(figures.estimated_domains(case))
     accuracy = figures.accuracy_of(case.metrics)
-    kind = _kind(case)
     return CaseView(
         source=case,
         key=key,
         label=label,
         heading=under[0],
         short=under[1],
-        kind=kind,
-        word=_word(case, kind),
+        kind=_kind(case),
+        word=result_word(case),
         energy=quantities.energy(
             figures.joules(case), uncertainty=uncertainty, estimated=estimated
         ),
@@ -216,8 +215,9 @@ def _kind(case: Case) -> Kind:
     return next((kind for kind in WORST_FIRST if kind == result.kind), "fail")
 
 
-def _word(case: Case, kind: Kind) -> str:
+def result_word(case: Case) -> str:
     """`fail: more than main`; a word of a later version stays what it is."""
+    kind = _kind(case)
     if kind == "unjudged" or case.result is None:
         if case.outcome == "skipped":
             return case.outcome

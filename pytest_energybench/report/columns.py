@@ -229,6 +229,7 @@ _DEFINITIONS = (
         {
             "energy_j": lambda case: figures.joules(case.source),
             "uncertainty_j": lambda case: case.uncertainty,
+            "provenance": lambda case: case.provenance,
         },
     ),
     _Definition(

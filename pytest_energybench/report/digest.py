@@ -18,7 +18,7 @@ from pytest_energybench.report import answers, figures
 from pytest_energybench.report.entries import Entry, entries, named
 from pytest_energybench.report.provenance import stored_name
 from pytest_energybench.report.text import listed, plural
-from pytest_energybench.report.view import CaseView, Kind, RunView
+from pytest_energybench.report.view import CaseView, Change, Kind, RunView
 from pytest_energybench.results.model import (
     ACCURACY_LOST,
     MORE_THAN,
@@ -187,7 +187,7 @@ def digest(view: RunView) -> Digest:
         commit=_commit(run),
         against=name or _references(run),
         stored=name,
-        conditions=tuple(filter(None, [_machine(stored), _margins(judged), _rounds(run)])),
+        conditions=tuple(filter(None, [_machine(stored), _margins(judged), _rounds(run, judged)])),
         meters=tuple(_meters(run)),
         likes=tuple(_likes(view)),
         nearest=""
@@ -349,12 +349,12 @@ def _margins(judged: Sequence[Comparison]) -> str:
     return f"margin{least} {quantities.share(margins[-1])}"
 
 
-def _rounds(run: Run) -> str:
+def _rounds(run: Run, judged: Sequence[Comparison]) -> str:
     numbers = sorted({len(case.rounds) for case in run.cases if case.rounds})
     if not numbers:
         return ""
     if numbers == [1]:
-        return "1 round, so no bounds"
+        return "1 round" + ", so no bounds" * all(each.interval is None for each in judged)
     least = f"{numbers[0]:,} to " if len(numbers) > 1 else ""
     return f"{least}{plural(numbers[-1], 'round')}"
 
@@ -380,12 +380,18 @@ def _likes(view: RunView) -> Iterator[Like]:
     """The cases that need no look by what they are like; then what only the stored run has."""
     found: defaultdict[str, list[tuple[CaseView, str]]] = defaultdict(list)
     stored = view.source.compared_with
+    has_stored = stored is not None or "stored" in view.versus
     for case in view.cases:
         if case.kind not in ("fail", "unknown"):
-            what, figure = _like(case, has_stored=stored is not None or "stored" in view.versus)
+            what, figure = _like(case, has_stored=has_stored)
             found[what].append((case, figure))
+
+    def most_changed(entry: tuple[CaseView, str]) -> float:
+        change = _change(entry[0], has_stored=has_stored)
+        return 0.0 if change is None else -abs(change.value)
+
     for what in (*_ORDER, *(each for each in found if each not in _ORDER)):
-        cases = sorted(found.get(what, ()), key=_most_changed)
+        cases = sorted(found.get(what, ()), key=most_changed)
         if cases:
             yield Like(what, tuple(cases))
     if stored is not None:
@@ -394,9 +400,9 @@ def _likes(view: RunView) -> Iterator[Like]:
                 yield Like(what, nodeids=tuple(map(sanitize, nodeids)))
 
 
-def _most_changed(entry: tuple[CaseView, str]) -> float:
-    change = next(iter(entry[0].changes.values()), None)
-    return 0.0 if change is None else -abs(change.value)
+def _change(case: CaseView, *, has_stored: bool) -> Change | None:
+    """The change that the run is about: against the stored run, where there is one."""
+    return case.changes.get("stored") if has_stored else case.changes.get("group")
 
 
 def _like(case: CaseView, *, has_stored: bool) -> tuple[str, str]:
@@ -408,7 +414,7 @@ def _like(case: CaseView, *, has_stored: bool) -> tuple[str, str]:
     stored = any(each.reference == "stored" for each in case.source.comparisons)
     if has_stored and not stored:
         return ("new", case.energy.text) if case.source.rounds else ("not judged", "")
-    change = next(iter(case.changes.values()), None)
+    change = _change(case, has_stored=has_stored)
     if change is not None:
         word = "unchanged" if change.finding == "same" else change.finding
         return word, quantities.percent(change.value)

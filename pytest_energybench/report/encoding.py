@@ -7,6 +7,7 @@ character takes the place of one, so that columns stay aligned.
 from __future__ import annotations
 
 import codecs
+import os
 import sys
 
 HANDLER = "energybench"
@@ -51,7 +52,11 @@ def fitting(text: str, encoding: str | None) -> str:
 
 
 def make_streams_fit() -> None:
-    """From now on whatever is printed comes out, in look-alikes where it has to."""
+    """From now on whatever is printed comes out, in look-alikes where it has to; where there is no
+    stream (`>&-`), nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

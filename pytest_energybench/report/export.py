@@ -8,6 +8,7 @@ distribution-free interval of the median, whose one-sided confidence over n roun
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -16,12 +17,19 @@ from statistics import fmean, median, stdev
 from pytest_energybench.base.text import sanitize
 from pytest_energybench.gates import quantities
 from pytest_energybench.gates.figures import Figures
+from pytest_energybench.gates.results import broke_off
 from pytest_energybench.report.build import run_view
 from pytest_energybench.report.digest import digest
 from pytest_energybench.report.export_boamps import boamps
 from pytest_energybench.report.figures import accuracy_of, estimated_domains, finite, joules
 from pytest_energybench.report.table_csv import render_csv
 from pytest_energybench.results.model import Case, Run
+
+_OURS = re.compile(r"energy_j|duration_s|energy_per_.*", re.DOTALL)
+"""Names of numbers that are metered: where one is not known, what a test recorded is not it."""
+
+_FAILED = {"pass": 0.0, "xfail": 0.0, "fail": 1.0}
+"""Kind of a result -> whether a rule does not hold; of any other kind that is not known."""
 
 _MOST_BENCHER = 1024
 """Characters of a benchmark's name that Bencher takes."""
@@ -44,12 +52,12 @@ class Measure:
 
 
 def measures(case: Case) -> Iterator[Measure]:
-    """The known figures of a case."""
-    energy = Figures.of(case).samples
-    if case.rounds and energy:
+    """The known figures of a case; those of a test that broke off are figures of less work."""
+    if not case.rounds or broke_off(case):
+        return
+    if energy := Figures.of(case).samples:
         yield _measure("energy", "J", energy)
-    if case.rounds:
-        yield _measure("duration", "s", [each.duration_s for each in case.rounds])
+    yield _measure("duration", "s", [each.duration_s for each in case.rounds])
     for unit in case.units:
         if samples := Figures.of(case, unit).samples:
             yield _measure(f"energy-per-{unit}", f"J/{unit}", samples)
@@ -62,14 +70,18 @@ def _measure(name: str, unit: str, samples: Sequence[float]) -> Measure:
 
 def numbers(case: Case) -> dict[str, float]:
     """All known numbers of a case by name, for trackers: `energy_j`, `duration_s`,
-    `energy_per_token_j`, `accuracy` and the other metrics."""
+    `energy_per_token_j`, `accuracy` and the other metrics; one of a figure's name is left out."""
     suffixes = {"s": "s"}
     found = {
         f"{each.name.replace('-', '_')}_{suffixes.get(each.unit, 'j')}": each.value
         for each in measures(case)
     }
     metrics = {name: finite(value) for name, value in case.metrics.items()}
-    return found | {name: value for name, value in metrics.items() if value is not None}
+    return found | {
+        name: value
+        for name, value in metrics.items()
+        if value is not None and not _OURS.fullmatch(name)
+    }
 
 
 def github_benchmark(run: Run) -> str:
@@ -120,6 +132,7 @@ def openmetrics(run: Run) -> str:
         for each in measures(case):
             quantity, unit = ("duration", "seconds") if each.unit == "s" else ("energy", "joules")
             per = {"per": each.unit.removeprefix("J/")} if "/" in each.unit else {}
+            origin = {"provenance": _origin(case)} if unit == "joules" else {}
             middle = "_per_unit" if per else ""
             low, high = each.bounds or (None, None)
             for which, value in (("", each.value), ("_lowest", low), ("_highest", high)):
@@ -128,16 +141,17 @@ def openmetrics(run: Run) -> str:
                     text = f"{quantity.capitalize()}{middle.replace('_', ' ')} of a case" + (
                         f", its{which.replace('_', ' ')} round" if which else ", median of rounds"
                     )
-                    sample(name, unit, text, labels | per, value)
-        for domain, domain_j in case.energy_j.items():
-            origin = {"domain": domain, "provenance": case.provenance.get(domain, "")}
+                    sample(name, unit, text, labels | per | origin, value)
+        by_domain = {} if broke_off(case) else case.energy_j
+        for domain, domain_j in by_domain.items():
+            read = {"domain": domain, "provenance": case.provenance.get(domain, "")}
             text = "Energy of a case by domain, median of rounds"
-            sample("domain_energy_joules", "joules", text, labels | origin, domain_j)
+            sample("domain_energy_joules", "joules", text, labels | read, domain_j)
         accuracy = accuracy_of(case.metrics)
         if accuracy is not None:
             sample("accuracy_ratio", "ratio", "Share of right answers", labels, accuracy)
-        if case.result is not None:
-            failed = float(case.result.kind == "fail")
+        failed = _FAILED.get(case.result.kind) if case.result is not None else None
+        if failed is not None:
             sample("failed", "", "Whether a rule of the case does not hold", labels, failed)
     head = {"commit": _commit(run), "machine": run.machine.fingerprint, "created": run.created}
     written = ",".join(f'{key}="{_escaped(value)}"' for key, value in head.items() if value)
@@ -161,12 +175,13 @@ def hyperfine(run: Run) -> str:
     """
     results = []
     for case in run.cases:
-        if not case.rounds:
+        if not case.rounds or broke_off(case):
             continue
         entry: dict[str, object] = {"command": case.name}
         entry |= _spread("times", [each.duration_s for each in case.rounds])
         if energy := Figures.of(case).samples:
-            entry["energy"] = {"unit": "J", **_spread("joules", energy)}
+            spread = _spread("joules", energy)
+            entry["energy"] = {"unit": "J", "provenance": _origin(case), **spread}
         entry["parameters"] = {name: str(value) for name, value in case.params.items()}
         results.append(entry)
     return _json({"results": results})
@@ -193,7 +208,7 @@ def badge(run: Run) -> str:
     Source: shields.io/badges/endpoint-badge, schema version 1.
     """
     found = digest(run_view(run))
-    known = [joules(case) for case in run.cases]
+    known = [None if broke_off(case) else joules(case) for case in run.cases]
     estimated = any(estimated_domains(case) for case in run.cases)
     total_j = sum(each for each in known if each is not None)
     energy = [] if not known or None in known else [quantities.energy(total_j, estimated=estimated)]
@@ -231,6 +246,11 @@ def _shortened(name: str) -> str:
 
 def _provenance(case: Case) -> str:
     return ", ".join(f"{domain} {word}" for domain, word in case.provenance.items())
+
+
+def _origin(case: Case) -> str:
+    """`measured`, or `estimated and measured`: the words of its domains, each once."""
+    return " and ".join(sorted(set(case.provenance.values())))
 
 
 def _commit(run: Run) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from pytest_energybench.base.domains import kind_of
 from pytest_energybench.exceptions import EnergyBenchError
+from pytest_energybench.gates.results import broke_off
 from pytest_energybench.report.figures import accuracy_of, joules
 from pytest_energybench.results.model import Case, Machine, Run
 
@@ -31,7 +32,7 @@ def boamps(run: Run) -> str:
             " with --case=NODEID"
         )
     (case,) = run.cases
-    used_j = joules(case)
+    used_j = None if broke_off(case) else joules(case)
     if used_j is None:
         raise EnergyBenchError(f"{case.nodeid}: its energy is not known, and BoAmps asks for it")
     report = {

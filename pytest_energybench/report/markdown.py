@@ -11,7 +11,7 @@ from pytest_energybench.gates.quantities import ESTIMATE_MARK
 from pytest_energybench.report.columns import columns
 from pytest_energybench.report.digest import digest
 from pytest_energybench.report.entries import Entry, shown_of_each
-from pytest_energybench.report.text import LONGEST_NAME, plural, shorten
+from pytest_energybench.report.text import ELLIPSIS, LONGEST_NAME, plural, shorten
 from pytest_energybench.report.view import GLYPHS, RunView
 
 LONGEST_COMMENT = 65_536
@@ -24,6 +24,12 @@ LONGEST_SUMMARY = 2**20
 """What GitHub takes as the summary of a step."""
 
 _MOST_ENTRIES = 30
+_MOST_HIDDEN = 5
+_LONGEST_LINE = 600
+_LONGEST_HEAD = 1_200
+"""Characters, of which each may become eight bytes: two heads and eight lines fit a comment."""
+_FRAME = 1_000
+"""Bytes for what is always there: heads of tables, and what says that rows are left out."""
 _LONGEST_REMARK = 160
 _MARKUP = re.compile(r"([\\`*_{}\[\]#|~<>&$])")
 _LINKED = re.compile(
@@ -39,23 +45,24 @@ a comment of HTML begins."""
 def render_markdown(view: RunView, *, most: int = LONGEST_COMMENT) -> str:
     """The run in at most `most` bytes; a line says what that leaves out."""
     found = digest(view)
-    head = f"**{_escape(found.head)}** {_escape(view.cost)}" if view.cases else _escape(found.head)
-    parts = [head, ""]
-    room = most - 4_000 - _size(head)  # for what stands at the end
+    head = _line(found.head, _LONGEST_HEAD)
+    head = f"**{head}** {_line(view.cost)}" if view.cases else head
     shown, left_out = shown_of_each([*found.entries, *found.changed], _MOST_ENTRIES)
-    rows, room = _within(room, [_entry(entry) for entry in shown])
     hidden = [f"and {n:,} more: {each.word} {each.reason}".rstrip() for each, n in left_out]
+    hidden = [f"{_line(line)}  " for line in hidden[:_MOST_HIDDEN]]
+    end = []
+    if found.entries and found.counts:
+        end += [_line(" · ".join(found.counts), _LONGEST_HEAD), ""]
+    last = [f"_{_line(view.estimate_note)}_", ""] if view.estimate_note and view.versus else []
+    last.append(_origin(view))
+    room = most - sum(map(_size, [head, *hidden, *end, *last])) - _FRAME
+    rows, room = _within(room, [_entry(entry) for entry in shown])
+    parts = [head, ""]
     if rows:
         parts += ["| | | case | |", "| :-- | :-- | :-- | :-- |", *rows, ""]
     if len(rows) < len(shown):
-        hidden.append(f"{len(shown) - len(rows):,} more rows don't fit here")
-    parts += [f"{_escape(line)}  " for line in hidden]
-    if found.entries and found.counts:
-        parts += [_escape(" · ".join(found.counts)), ""]
-    parts += _fold(view, room)
-    if view.estimate_note and view.versus:
-        parts += [f"_{_escape(view.estimate_note)}_", ""]
-    parts.append(_origin(view))
+        hidden.append(f"{len(shown) - len(rows):,} more rows don't fit here  ")
+    parts += [*hidden, *end, *_fold(view, room), *last]
     return "\n".join(parts) + "\n"
 
 
@@ -73,7 +80,7 @@ def render_comment(view: RunView, name: str, *, most: int, note: str = "") -> st
     if view.source.compared_with is None:
         above.append("Compared with no stored run.")
     if note:
-        above.append(f"Note: {_escape(note)}")
+        above.append(f"Note: {_line(note)}")
     head = "\n\n".join([*above, ""])
     return head + render_markdown(view, most=most - _size(head))
 
@@ -116,9 +123,12 @@ def _fold(view: RunView, room: int) -> list[str]:
             estimated = bool(column.estimated) and column.estimated[place]
             cells.append(_escape(ESTIMATE_MARK * estimated + " ".join(filter(None, parts))))
         every.append(_row([_code(case.label), *cells, f"{GLYPHS[case.kind]} {_escape(case.word)}"]))
+    table = [_row(heads), _row([":--", *("--:" for _ in shown), ":--"])]
+    room -= sum(map(_size, table))
+    if room < 0:
+        return ["All cases are left out: there is no room for them.", ""]
     rows, _ = _within(room, every)
     left = len(every) - len(rows)
-    rules = [":--", *("--:" for _ in shown), ":--"]
     note = (
         [f"{plural(left, 'further case')} left out: there is no room for more.", ""] if left else []
     )
@@ -127,8 +137,7 @@ def _fold(view: RunView, room: int) -> list[str]:
         if len(every) > 1
         else "<details><summary>The case</summary>",
         "",
-        _row(heads),
-        _row(rules),
+        *table,
         *rows,
         "",
         *note,
@@ -172,7 +181,12 @@ def _origin(view: RunView) -> str:
         parts.append(plural(len(view.hosts), "host"))
     if commit is not None:
         parts.append(f"commit {commit.id[:12]}{' with uncommitted changes' * commit.dirty}")
-    return f"<sub>{_escape(shorten('; '.join(parts), 400))}</sub>"
+    return f"<sub>{_line('; '.join(parts))}</sub>"
+
+
+def _line(text: str, most: int = _LONGEST_LINE) -> str:
+    """One that stands outside of the tables, which are cut to the room."""
+    return _escape(text if len(text) <= most else f"{text[: most - 1]}{ELLIPSIS}")
 
 
 def _escape(text: str) -> str:

@@ -35,7 +35,7 @@ def compared_rows(names: Sequence[str], runs: Sequence[Run]) -> tuple[list[str],
         for column in columns(view, everything):
             if column.key not in _SHOWN:
                 continue
-            head = {"energy": name, "stored": f"{name} {column.title}"}.get(
+            head = {"energy": name, "stored": f"{name} {column.head}"}.get(
                 column.key, f"{name} {column.title.lower()}"
             )
             marks = [ESTIMATE_MARK * each for each in column.estimated]

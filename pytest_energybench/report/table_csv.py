@@ -20,7 +20,6 @@ _WHAT: dict[str, Callable[[CaseView], Scalar]] = {
     "reason": lambda case: case.source.result.reason if case.source.result else None,
 }
 _ORIGIN: dict[str, Callable[[CaseView], Scalar]] = {
-    "provenance": lambda case: case.provenance,
     "search_j": lambda case: case.source.search.total_j if case.source.search else None,
     "host": lambda case: case.source.host,
     "text": lambda case: case.reason,

@@ -20,7 +20,14 @@ from pytest_energybench.base.domains import kind_of
 from pytest_energybench.base.flags import spoils
 from pytest_energybench.results.atomic import make_folder
 from pytest_energybench.results.compatibility import heads, likeness
-from pytest_energybench.results.errors import RunFileError, StorageError, WriteError, cause, named
+from pytest_energybench.results.errors import (
+    RunFileError,
+    StorageError,
+    WriteError,
+    cause,
+    named,
+    one_line,
+)
 from pytest_energybench.results.model import (
     Case,
     Commit,
@@ -66,9 +73,19 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     spoiled: str = ""
 
     @property
+    def is_dirty(self) -> bool:
+        """Whether it is a figure of uncommitted changes."""
+        return self.commit is not None and self.commit.dirty
+
+    @property
     def is_clean(self) -> bool:
         """Whether it is a figure of a commit, and of a quiet machine."""
-        return not self.spoiled and not (self.commit is not None and self.commit.dirty)
+        return not (self.spoiled or self.is_dirty)
+
+    def is_of(self, branch: str) -> bool:
+        """Whether it is of the branch ("": `main` or `master`), or of none."""
+        own = None if self.commit is None else self.commit.branch
+        return own is None or own in ((branch,) if branch else MAIN)
 
     def joules(self, unit: str = "") -> float:
         """The geometric mean over the rounds, whole or per functional unit; 0.0 where a round has
@@ -185,28 +202,26 @@ def read_history(folder: str | os.PathLike[str]) -> list[Entry]:
 
 def of_branch(entries: Iterable[Entry], branch: str = "") -> list[Entry]:
     """Clean entries of a branch; those of no branch (no git, a detached head) count as well."""
-    names = (branch,) if branch else MAIN
-    return [
-        entry
-        for entry in entries
-        if entry.is_clean
-        and (entry.commit is None or entry.commit.branch is None or entry.commit.branch in names)
-    ]
+    return [entry for entry in entries if entry.is_clean and entry.is_of(branch)]
 
 
 def last_runs(run: Run, entries: Sequence[Entry], asked: Asked) -> tuple[Run, dict[str, str]]:
     """What a run is compared with: for each of its cases the last earlier runs, as rounds.
 
-    Runs of the run's own commit are left out: they are no reference for it.
+    Runs of the run's own code are left out: they are no reference for it. Those of a commit that
+    it has uncommitted changes on are.
 
     Returns:
         a run with one round for each earlier run, and node id -> why a case that has earlier runs
         can't be compared with any.
     """
+    own_code = None if run.commit is None or run.commit.dirty else run.commit.id
     earlier = [
         entry
-        for entry in of_branch(entries, asked.branch)
-        if run.commit is None or entry.commit is None or entry.commit.id != run.commit.id
+        for entry in entries
+        if entry.is_of(asked.branch)
+        and not entry.is_dirty
+        and (entry.commit is None or entry.commit.id != own_code)
     ]
     by_nodeid: dict[str, list[Entry]] = {}
     for entry in earlier:
@@ -217,15 +232,15 @@ def last_runs(run: Run, entries: Sequence[Entry], asked: Asked) -> tuple[Run, di
     for case in run.cases:
         own = likeness_of(case, by_host.get(case.host, run))
         found = by_nodeid.get(case.nodeid, [])
-        alike = [entry for entry in found if entry.likeness == own][-asked.runs :]
+        alike = [entry for entry in found if entry.is_clean and entry.likeness == own]
         if found and not alike and case.rounds:
             refused[case.nodeid] = (
-                f"none of the case's {len(found)} earlier runs has this machine, its meters and"
-                f" settings, {len(case.rounds)} rounds and the same units"
+                f"none of the case's {len(found)} earlier runs has this machine (a quiet one), its"
+                f" meters and settings, {len(case.rounds)} rounds and the same units"
             )
         if found:
-            cases.append(_as_case(case, alike))
-    last = earlier[-1] if earlier else None
+            cases.append(_as_case(case, alike[-asked.runs :]))
+    last = next((entry for entry in reversed(earlier) if entry.is_clean), None)
     return (
         msgspec.structs.replace(
             run,
@@ -236,6 +251,23 @@ def last_runs(run: Run, entries: Sequence[Entry], asked: Asked) -> tuple[Run, di
             errors=[],
         ),
         refused,
+    )
+
+
+def check_branch(entries: Iterable[Entry], asked: Asked) -> None:
+    """Refuse a branch that no run is of, as a stored run that isn't there is refused.
+
+    Raises:
+        StorageError: names the branches that there are.
+    """
+    if any(entry.is_of(asked.branch) and not entry.is_dirty for entry in entries):
+        return
+    there = {entry.commit.branch for entry in entries if entry.commit and entry.commit.branch}
+    raise StorageError(
+        one_line(
+            f"{FILE} has no run of {asked.branch or ' or '.join(MAIN)} without uncommitted changes"
+            f" (its branches: {', '.join(sorted(there)) or 'none'})"
+        )
     )
 
 

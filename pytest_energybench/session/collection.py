@@ -288,7 +288,8 @@ class Rounds:
         for report in runtestprotocol(item, log=False, nextitem=nextitem):
             if report.failed:
                 item.ihook.pytest_runtest_logreport(report=report)
-        self._count(item.nodeid, item.stash[number_key])
+        if not item.stash[last_key]:
+            self._count(item.nodeid, item.stash[number_key])
         return True
 
     @pytest.hookimpl(tryfirst=True)
@@ -314,7 +315,8 @@ class Rounds:
             self._count(report.nodeid, number)
 
     def _count(self, nodeid: str, number: int) -> None:
-        """pytest counts node ids for its percentage, which rounds of a test share."""
+        """pytest counts node ids for its percentage, which rounds of a test share: a test's own
+        stands for its last round."""
         reporter: Any = self._config.pluginmanager.get_plugin("terminalreporter")
         reported: set[object] = getattr(reporter, "_progress_nodeids_reported", set())
         reported.add((nodeid, number))

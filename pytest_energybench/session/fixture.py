@@ -228,7 +228,7 @@ class Energy:
 
     def record(self, *, answers: Iterable[Any] | None = None, **metrics: Any) -> None:
         """Keep metrics beside the joules; `correct` and `total` together give `accuracy`, and a
-        `seed` is that of the round.
+        `seed` is that of the round, or of all rounds of a measured call.
 
         Args:
             answers: for each item of the test set, in one order in all cases, whether the answer

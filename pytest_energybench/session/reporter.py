@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pytest_energybench.report.view import RunView
     from pytest_energybench.results.model import Run
     from pytest_energybench.session.integrations.github import Place
+    from pytest_energybench.session.integrations.junit import JUnitFile
     from pytest_energybench.session.output import RunWriter
     from pytest_energybench.session.state import EnergySession
 
@@ -102,6 +103,7 @@ class EnergyReporter:
         self._writer: RunWriter | None = None
         self._run: Run | None = None
         self._viewed: RunView | None = None
+        self._junit: JUnitFile | None = None
         self._failures: list[str] = []
         self._looped = self._ran = self._broken_off = self._concluded = False
         self._heard_of: set[str] = set()
@@ -126,6 +128,8 @@ class EnergyReporter:
             if hasattr(report, "node") or report.energy_process != os.getpid():
                 case = self._session().add(case)
             self._places[case.nodeid] = self._place(report)
+            if report.energy_last:
+                self._junit_file().take(report)
             if report.energy_last and case.outcome != "skipped":  # it is to run when resumed
                 self.writer().take(self._session().cases[case.nodeid])
 
@@ -188,7 +192,8 @@ class EnergyReporter:
         for case in run.cases:
             try:
                 hook(config=self._config, case=case, numbers=numbers(case))
-            except Exception as error:  # a tracker that is away must not cost the session its end
+            # A tracker that is away, or a hook that fails or skips, costs no session its end.
+            except (Exception, pytest.fail.Exception, pytest.skip.Exception) as error:
                 what = f"{type(error).__name__}: {error}".splitlines()[0]
                 self.writer().messages.append(f"energy: pytest_energy_case raised {what}")
                 return False
@@ -237,6 +242,11 @@ class EnergyReporter:
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_summary(self, prefix: list[str]) -> None:
         """Above the table of pytest-html, whose rows were made before the run was judged."""
+        if self._run is not None and self._run.cases:
+            from pytest_energybench.report.digest import digest
+
+            head = digest(self._view(self._run)).head
+            prefix.append(f"<p><b>Energy: {html.escape(head)}</b></p>")
         prefix += [f"<p>{html.escape(line)}</p>" for line in self.gate_lines()]
 
     def gate_lines(self) -> list[str]:
@@ -251,6 +261,13 @@ class EnergyReporter:
 
         file, line, _ = report.location
         return Place(self._config.rootpath / file, None if line is None else line + 1)
+
+    def _junit_file(self) -> JUnitFile:
+        if self._junit is None:
+            from pytest_energybench.session.integrations.junit import JUnitFile
+
+            self._junit = JUnitFile(self._config)
+        return self._junit
 
     def _session(self) -> EnergySession:
         from pytest_energybench.session.state import EnergySession
@@ -288,7 +305,6 @@ class EnergyReporter:
             return
         self._concluded = True
         from pytest_energybench.gates.fail_on import warnings
-        from pytest_energybench.session.integrations.junit import fill_junit
         from pytest_energybench.session.session_gates import unmetered
 
         chosen = session.selection
@@ -309,4 +325,4 @@ class EnergyReporter:
                 now=self._config.getoption("energy_compare") is not None,
             )
             self._failures, self._warnings = [*session.failures, *found[0]], found[1]
-        fill_junit(self._config, self.gate_lines())
+        self._junit_file().finish(self._run.cases if self._run else (), self.gate_lines())

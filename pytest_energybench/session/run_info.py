@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime
-import math
 import platform
 from collections.abc import Mapping
 
 import pytest
 
+from pytest_energybench.gates.parse import short
 from pytest_energybench.measurement.run_head import run_head
 from pytest_energybench.metering.clock import SYSTEM_CLOCK
 from pytest_energybench.metering.meter import Meter
@@ -16,6 +16,7 @@ from pytest_energybench.results.model import Run, Scalar
 from pytest_energybench.results.storable import scalar, text
 from pytest_energybench.session.carbon import Intensity, of_region
 from pytest_energybench.session.config import EnergyConfig
+from pytest_energybench.session.options import MOST
 
 
 def session_head(
@@ -73,10 +74,10 @@ def _intensity(config: pytest.Config, options: EnergyConfig) -> Intensity | None
     live = config.hook.pytest_energy_carbon_intensity(config=config)
     if live is None:
         return None if options.region is None else of_region(options.region)
-    if isinstance(live, bool) or not isinstance(live, int | float) or not 0 <= live < math.inf:
+    if isinstance(live, bool) or not isinstance(live, int | float) or not 0 <= live <= MOST:
         raise pytest.UsageError(
-            f"pytest_energy_carbon_intensity returned {live!r}: grams of CO2e per kWh, 0 or more,"
-            " or None"
+            f"pytest_energy_carbon_intensity returned {short(live)}: grams of CO2e per"
+            f" kWh, 0 or more and at most {MOST:,.0f}, or None"
         )
     wall = datetime.datetime.fromtimestamp(SYSTEM_CLOCK.wall(), datetime.UTC)
     now = wall.strftime("%Y-%m-%d %H:%M UTC")

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
-from statistics import median
-from typing import Any
 
 import msgspec
 import pytest
 
 from pytest_energybench.base.flags import SKIPPED, SKIPPED_BY_FIXTURE
-from pytest_energybench.gates.figures import Figures
-from pytest_energybench.gates.quantities import percent
 from pytest_energybench.gates.results import passes
-from pytest_energybench.results.model import Case, Outcome, Scalar
+from pytest_energybench.results.model import Case, Outcome
 from pytest_energybench.results.storable import text
 from pytest_energybench.session.collection import is_metered, is_metered_whole
 from pytest_energybench.session.config import runs_tests
 from pytest_energybench.session.integrations.benchmark import benchmark_metrics, fill_benchmark
+from pytest_energybench.session.integrations.junit import properties
 from pytest_energybench.session.markers import budget_of
 from pytest_energybench.session.screen import progress_of
 from pytest_energybench.session.state import FAILURES, EnergySession, Execution, execution_key
@@ -120,6 +117,7 @@ class RuntestMeter:
             return report
         if not execution.last and execution.energy.withheld and missed_a_failure(report, call):
             report.outcome, report.longrepr = "passed", None
+            report.__dict__.pop("wasxfail", None)
         # A test may ask for the fixture as late as in its body: then no setup was seen here.
         before: Outcome = "passed"
         if report.when == "call":
@@ -177,7 +175,7 @@ def missed_a_failure(report: pytest.TestReport, call: pytest.CallInfo[None]) -> 
     """Whether the test failed because an assertion that it expected to fail waits for the last
     round."""
     if report.when != "call" or not report.failed:
-        return False
+        return report.when == "call" and report.passed and hasattr(report, "wasxfail")
     if call.excinfo is None:
         return str(report.longrepr).startswith("[XPASS(strict)]")
     message = str(call.excinfo.value)
@@ -198,34 +196,6 @@ def outcome_after(report: pytest.TestReport, before: Outcome) -> Outcome:
     if report.when == "call":
         return "xpassed" if expected_to_fail else "passed"
     return before
-
-
-def properties(case: Case) -> list[tuple[str, Any]]:
-    """The case's figures for JUnit XML and for others that read `user_properties`."""
-    figures: dict[str, Scalar] = {
-        "energy_total_j": case.total_j,
-        "energy_facility_j": case.facility_j,
-        "energy_duration_s": case.duration_s,
-        **{f"energy_{domain}_j": joules for domain, joules in case.energy_j.items()},
-        **{
-            f"energy_per_{unit}_j": median(found.samples)
-            for unit in case.units
-            if (found := Figures.of(case, unit)).samples
-        },
-        "energy_provenance": ", ".join(
-            f"{domain}: {word}" for domain, word in case.provenance.items()
-        ),
-        "energy_rounds": len(case.rounds),
-        "energy_result": case.result.kind if case.result else None,
-        "energy_reason": case.result.reason if case.result and case.result.reason else None,
-        "energy_changes": "; ".join(
-            f"{each.finding} than {each.name}: {percent(each.estimate)}"
-            for each in case.comparisons
-            if each.quantity == "energy" and each.estimate is not None
-        )
-        or None,
-    }
-    return [(name, value) for name, value in figures.items() if value is not None]
 
 
 def case_of(report: pytest.TestReport) -> Case | None:

@@ -32,6 +32,7 @@ from pytest_energybench.results.history import (
     TREND,
     Asked,
     Entry,
+    check_branch,
     last_runs,
     parse_asked,
     read_history,
@@ -108,6 +109,7 @@ class SessionGates:
                 gates.asked = parse_asked(options.compare)
                 if gates.asked is not None:
                     gates.history = read_history(options.storage)
+                    check_branch(gates.history, gates.asked)
                 else:
                     gates.stored = Storage(options.storage).load(options.compare)
                 gates.floors = read_floors(options.storage)

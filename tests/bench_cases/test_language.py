@@ -14,6 +14,8 @@ import transformers.models.gpt_neox.modeling_gpt_neox
 import transformers.models.llama.modeling_llama  # noqa: F401
 
 from bench_cases import language
+from bench_cases.test_language import ROUNDS
+from pytest_energybench.experiment.paper.inference import IN_TURN
 from pytest_energybench.experiment.training import cache
 from pytest_energybench.experiment.training.language import pretraining
 from pytest_energybench.experiment.training.language.sizes import LanguageSize
@@ -72,9 +74,28 @@ def test_every_method_trains_a_decoder_and_writes_down_what_it_counted(
         length = TINY.length if phase == "prefill" else 32
         assert case["units"] == {"token": batch * length}, case["nodeid"]
         assert case["outcome"] == "passed", case["nodeid"]
+        assert {each["seed"] for each in case["rounds"]} == {0}
+        pairs = [len(each["points"]) for each in case["series"] if each["name"] == IN_TURN]
+        assert pairs == ([] if case["baseline"] else [ROUNDS])
     assert run["settings"]["optimizer"] == "adamw"
     assert run["settings"]["data"] == "text:texts"
     assert "torchvision" not in run["settings"]
+
+
+def test_a_run_that_can_be_resumed_says_what_text_it_was_trained_on(
+    run_pytest: Run, folder: Path, tmp_path: Path
+) -> None:
+    """What there is to resume is looked up before the last hook of collection has ended."""
+    arguments = (
+        *(CASES, "-k", "llama and baseline and not inference", "--bench-device=cpu"),
+        *(f"--bench-data=text:{folder}", "--bench-epochs=1", "--energy-resume"),
+        f"--energy-report-dir={tmp_path / 'parts'}",
+    )
+    for name in ("begun.json", "resumed.json"):  # the second finds all cases finished
+        run_pytest(*arguments, f"--energy-json={tmp_path / name}")
+        run = json.loads((tmp_path / name).read_text("utf-8"))
+        assert len(run["cases"]) == 1
+        assert (run["settings"]["data"], run["settings"]["optimizer"]) == ("text:texts", "adamw")
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,34 @@ def test_the_first_commit_that_uses_more_is_named_and_the_users_tree_stays(
     assert sorted(line[-1] for line in said[place + 1 :]) == ["1", "2"]
 
 
+@pytest.mark.slow
+def test_what_tests_leave_in_the_tree_is_put_back_and_a_folder_may_be_missing(
+    suite: pytest.Pytester, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite.makepyfile(
+        test_a=f"{SUITE}\n    [open(name, 'a').write('x') for name in ('known.txt', 'later.txt')]"
+    )
+    git("init", "-q")
+    Path("known.txt").write_text("a")
+    commit("changed", 10.0, 10.0)
+    Path("known.txt").write_text("b")
+    Path("later.txt").write_text("b")
+    git("add", "-A")
+    git("commit", "-qm", "Other files")
+    Path("lib.py").write_text("SECONDS = 12.0")
+    git("commit", "-qam", "More")
+    assert main(["bisect", "test_a.py", "--good=HEAD~3", "--rounds=2"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith("More")
+    Path("sub").mkdir()
+    monkeypatch.chdir("sub")
+    Path("test_b.py").write_text("")
+    git("add", "-A")
+    git("commit", "-qm", "A folder")
+    monkeypatch.chdir("../sub")
+    assert main(["bisect", "test_b.py", "--good=HEAD~1"]) == 4
+    assert capsys.readouterr().err.endswith("has no figures: it has no folder sub\n")
+
+
 def test_what_is_no_commit_is_told_in_one_line(
     suite: pytest.Pytester, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -85,6 +85,23 @@ class TestCommands:
         gate = ["compare", "base.json", "more.json", "--fail-on=more", "--margin=30 %"]
         assert main(gate) == 0
 
+    def test_compare_fails_where_no_case_is_held_against_any(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        run = json.loads(Path("base.json").read_text())
+        Path("none.json").write_text(json.dumps(run | {"cases": []}))
+        for case in run["cases"]:
+            case["nodeid"] = f"moved/{case['nodeid']}"
+        Path("moved.json").write_text(json.dumps(run))
+        for other in ("none", "moved"):
+            gate = ["compare", "base.json", f"{other}.json"]
+            assert main([*gate, "--fail-on=more,not-measured"]) == 1
+            assert f"{other}.json: no case was held against base.json" in capsys.readouterr().out
+            assert main([*gate, "--fail-on=more"]) == 0
+            assert f"{other}.json: no case was held against base.json" in capsys.readouterr().out
+        assert main(["compare", "base.json", "more.json", "--fail-on=not-measured"]) == 0
+        assert "no case was held" not in capsys.readouterr().out
+
     def test_compare_speaks_csv_and_markdown(self, capsys: pytest.CaptureFixture[str]) -> None:
         main(["compare", "base.json", "more.json", "--format=csv"])
         header, first, *_ = capsys.readouterr().out.splitlines()
@@ -100,6 +117,24 @@ class TestCommands:
             case["nodeid"]: case["total_j"] for case in base["cases"]
         }
         assert all(case["result"] for case in whole["cases"] if not case["baseline"])
+
+    def test_a_budget_that_the_merged_run_does_not_keep_fails_and_is_told(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        for limit, status in (("1 kJ", 0), ("100 J", 1)):
+            Path("b.toml").write_text(f'[budget."*plain*"]\nmax_energy = "{limit}"\n')
+            merge = ["merge", "1.json", "2.json", "-o", "whole.json", "--overwrite"]
+            assert main([*merge, "--budgets=b.toml"]) == status
+            told = capsys.readouterr().out
+            line = "test_it.py::test_it[A-plain]: over budget: energy 120 J (measured) is above"
+            assert (line in told) == bool(status)
+            assert "whole.json: 4 cases of 2 runs" in told
+
+    def test_what_failed_in_a_shard_fails_there_and_not_again(self) -> None:
+        shard = json.loads(Path("1.json").read_text())
+        shard["cases"][0] |= {"outcome": "failed", "result": {"kind": "fail", "reason": "odd"}}
+        Path("1.json").write_text(json.dumps(shard))
+        assert main(["merge", "1.json", "2.json", "-o", "whole.json"]) == 0
 
     def test_a_missing_shard_is_told_and_the_rest_written(
         self, capsys: pytest.CaptureFixture[str]

@@ -182,7 +182,10 @@ def test_what_ends_a_moment_later_is_in_the_window() -> None:
     assert read_run("r.json").cases[0].total_j == (7 if LINUX else 5)
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+)
 def test_an_interrupt_ends_the_whole_tree_and_leaves_what_was_there(
     number: signal.Signals, status: int
 ) -> None:

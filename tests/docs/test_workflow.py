@@ -182,6 +182,22 @@ def test_a_base_that_tells_nothing_fails_unless_nothing_was_metered_there(
     assert runner.job(pull(base)) == good
 
 
+def test_a_merge_queue_is_compared_with_its_base(checkout: Path, runner: Runner) -> None:
+    base = git(checkout, "rev-parse", "HEAD")
+    commit(checkout, 1500)
+    group = {"event_name": "merge_group", "event": {"merge_group": {"base_sha": base}}}
+    assert not runner.job(group)
+    assert "FAILED against main" in (runner.temp / "energy-report" / "comment.md").read_text()
+    assert not runner.changes()
+
+
+def test_an_event_whose_checkout_is_the_base_is_refused(checkout: Path, runner: Runner) -> None:
+    base = git(checkout, "rev-parse", "HEAD")
+    assert not runner.job({**pull(base), "event_name": "pull_request_target"})
+    assert "gate" not in runner.ran
+    assert "use pull_request" in runner.output
+
+
 class TestOfAFork:
     """The second workflow: it holds a token, so what a fork has written is not believed."""
 
@@ -239,17 +255,12 @@ else:
 """
 
 
-@pytest.mark.parametrize(("work", "good"), [(1010, True), (1500, False)])
-def test_gitlab_compares_a_merge_request_with_its_base_and_comments(
-    checkout: Path, runner: Runner, work: int, good: bool
-) -> None:
+def gitlab(
+    checkout: Path, runner: Runner, base: str, listed: list[dict[str, Any]], **variables: str
+) -> tuple[bool, list[str]]:
+    """Whether the job passes; then method, address and text of the comment that it leaves."""
     job = yaml.safe_load((WORKFLOWS / "energy.gitlab-ci.yml").read_text("utf-8"))["energy"]
-    base = git(checkout, "rev-parse", "HEAD")
-    commit(checkout, work)
     notes, changes = checkout.parent / "notes.json", checkout.parent / "changes.json"
-    marker = "<!-- energybench: energy -->"
-    of = [(4, 1, marker), (5, 9, "hello"), *([(6, 9, f"{marker}\nold")] if good else [])]
-    listed = [{"id": i, "author": {"id": user}, "body": body} for i, user, body in of]
     notes.write_text(json.dumps(listed))
     curl = checkout.parent / "bin" / "curl"
     curl.write_text(CURL.format(python=sys.executable, notes=str(notes), changes=str(changes)))
@@ -262,16 +273,51 @@ def test_gitlab_compares_a_merge_request_with_its_base_and_comments(
         "CI_PROJECT_ID": "12",
         "ENERGYBENCH_TOKEN": "t",
         **{name: str(value) for name, value in job["variables"].items()},
+        **variables,
     }
     passed, _ = runner._run("\n".join(job["script"]), env)
-    assert passed == good
     assert runner._run("\n".join(job["after_script"]), env)[0]
-    method, url, text = json.loads(changes.read_text())
-    there = "https://gitlab.example/api/v4/projects/12/merge_requests/3/notes"
-    assert (method, url) == (("PUT", f"{there}/6") if good else ("POST", there))
-    assert text.startswith(f"{marker}\n\n**{'PASSED' if good else 'FAILED'} against main")
-    metrics = (checkout / job["artifacts"]["reports"]["metrics"]).read_text()
-    assert metrics.endswith("# EOF\n")
+    if passed:
+        metrics = (checkout / job["artifacts"]["reports"]["metrics"]).read_text()
+        assert metrics.endswith("# EOF\n")
+    return passed, json.loads(changes.read_text())
+
+
+MARKER = "<!-- energybench: energy -->"
+THERE = "https://gitlab.example/api/v4/projects/12/merge_requests/3/notes"
+
+
+@pytest.mark.parametrize(("work", "good"), [(1010, True), (1500, False)])
+def test_gitlab_compares_a_merge_request_with_its_base_and_comments(
+    checkout: Path, runner: Runner, work: int, good: bool
+) -> None:
+    base = git(checkout, "rev-parse", "HEAD")
+    commit(checkout, work)
+    of = [(4, 1, MARKER), (5, 9, "hello"), *([(6, 9, f"{MARKER}\nold")] if good else [])]
+    listed = [{"id": i, "author": {"id": user}, "body": body} for i, user, body in of]
+    passed, (method, url, text) = gitlab(checkout, runner, base, listed)
+    assert passed == good
+    assert (method, url) == (("PUT", f"{THERE}/6") if good else ("POST", THERE))
+    assert text.startswith(f"{MARKER}\n\n**{'PASSED' if good else 'FAILED'} against main")
+
+
+@pytest.mark.parametrize("why", ["the base has no good figure", "pytest refuses to start"])
+def test_gitlab_shows_no_other_figures_where_the_job_has_none_of_its_commit(
+    checkout: Path, runner: Runner, why: str
+) -> None:
+    base = git(checkout, "rev-parse", "HEAD")
+    if "base" in why:
+        (checkout / "tests" / "test_work.py").write_text("def test_work(energy): assert False")
+        git(checkout, "commit", "-q", "-a", "-m", "base")
+        base = git(checkout, "rev-parse", "HEAD")
+        commit(checkout, 1000)
+    for folder, name in (("energy-report", "energy.json"), (".energy-ci", "main.json")):
+        (checkout / folder).mkdir()
+        (checkout / folder / name).write_text("left by an earlier job")
+    options = {} if "base" in why else {"OPTIONS": "--no-such-option"}
+    passed, (_, _, text) = gitlab(checkout, runner, base, [], **options)
+    assert not passed
+    assert text == f"{MARKER}\n\n**No figures of this commit**: the job wrote none.\n"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,12 @@ from functools import partial
 
 import pytest
 
-from pytest_energybench.gates.comparisons import judge_budget, judge_change, judge_duration
+from pytest_energybench.gates.comparisons import (
+    judge_budget,
+    judge_change,
+    judge_duration,
+    judge_group,
+)
 from pytest_energybench.gates.figures import Figures, known_as, provenance_word, unlike
 from pytest_energybench.gates.results import failure_message, passes
 from pytest_energybench.results.model import NOT_COMPARABLE, Case, Round
@@ -203,6 +208,32 @@ def test_the_figures_of_a_case_are_its_rounds_and_its_provenance():
     case = Case(nodeid="a", name="a", rounds=rounds, total_j=2.0, provenance=dict(ESTIMATED))
     assert Figures.of(case) == Figures(2.0, (1.0, 3.0), ESTIMATED, "a", ([], []))
     assert Figures(2.0).samples == (2.0,)
+
+
+def of_seeds(**joules_by_seed):
+    rounds = [
+        Round(started="", duration_s=1.0, energy_j={}, total_j=joules, seed=int(seed[1:]))
+        for seed, all_joules in joules_by_seed.items()
+        for joules in all_joules
+    ]
+    return Case(nodeid="a", name="a", rounds=rounds, total_j=1.0, provenance=dict(ESTIMATED))
+
+
+def test_rounds_of_one_seed_are_one_sample_where_others_have_another():
+    """Five rounds of one trained model don't say how five other models would do."""
+    many = of_seeds(s7=(1.0, 3.0), s8=(4.0, 6.0))
+    assert (Figures.of(many).samples, Figures.of(many).seeds) == ((2.0, 5.0), (7, 8))
+    against = of_seeds(s7=(2.0, 2.0), s8=(5.0, 5.0))
+    made = judge_group(many, against, margin=0.0, interleaved=False)
+    assert (made.method, made.n, made.estimate) == ("paired", 2, pytest.approx(0.0))
+
+
+def test_repeated_rounds_of_one_seed_are_no_pairs_unless_they_ran_in_turn():
+    one, other = of_seeds(s7=(1.0, 3.0)), of_seeds(s7=(1.0, 4.0))
+    assert Figures.of(one).samples == (1.0, 3.0)
+    for interleaved, method in ((False, "welch"), (True, "paired")):
+        made = judge_group(one, other, margin=0.0, interleaved=interleaved)
+        assert (made.method, made.n) == (method, 2)
 
 
 @pytest.mark.parametrize("joules", [None, math.nan, math.inf, -1.0])

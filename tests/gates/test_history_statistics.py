@@ -2,6 +2,7 @@
 
 import math
 import random
+import time
 
 import pytest
 
@@ -62,3 +63,13 @@ def test_runs_of_one_level_rarely_show_a_change_and_few_runs_none():
     assert wrong <= 20
     for few in ([], [1.0], [1.0, 9.0], [1.0, 9.0, 9.0], [5.0] * 10, [5.0, 5.0, 9.0, 5.0, 5.0, 5.0]):
         assert change_points(few) == []
+
+
+def test_eight_times_the_runs_take_about_eight_times_as_long():
+    def took(n: int) -> float:
+        runs = series(1, n, steps=[n // 2])
+        began = time.process_time()
+        assert n // 2 in [each.index for each in change_points(runs)]
+        return time.process_time() - began
+
+    assert min(took(8000) for _ in range(3)) < 24 * min(took(1000) for _ in range(3))

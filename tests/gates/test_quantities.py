@@ -1,7 +1,9 @@
 """Quantities as people write them, and figures as people read them."""
 
 import math
+import os
 import re
+import threading
 
 import pytest
 from hypothesis import given
@@ -89,6 +91,13 @@ def test_another_unit_is_refused_by_name_with_the_allowed_ones(unit):
 def test_what_is_no_energy_is_refused_with_the_reason(value, why):
     with pytest.raises(QuantityError, match=why):
         parse_energy(value)
+
+
+def test_a_duration_is_one_that_clocks_can_wait_for():
+    longest = parse_duration("1000000 h")
+    assert longest < threading.TIMEOUT_MAX or os.name == "nt"
+    with pytest.raises(QuantityError, match="is longer than 1,000,000 h"):
+        parse_duration("99999999999 s")
 
 
 def test_a_percentage_needs_its_sign():

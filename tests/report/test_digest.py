@@ -9,7 +9,14 @@ from pytest_energybench.gates.comparisons import judge_budget, judge_duration
 from pytest_energybench.gates.results import judged
 from pytest_energybench.report.build import run_view
 from pytest_energybench.report.digest import digest
-from pytest_energybench.results.model import Case, Commit, Result, Run, StoredRun
+from pytest_energybench.results.model import (
+    Case,
+    Commit,
+    Comparison,
+    Result,
+    Run,
+    StoredRun,
+)
 from tests.report.samples import MACHINE, STORED, ci_run, passing_run
 
 
@@ -75,6 +82,24 @@ def test_a_stored_run_without_a_case_in_common_decides_nothing():
     )
     assert told.head.startswith("Nothing to compare with main (2026-11-25): ")
     assert "1 no longer a test: f.py::old" in told.head
+
+
+def test_against_a_stored_run_no_case_is_told_by_its_change_against_its_group(ci):
+    """Half of its group's reference, and as much as in the stored run: unchanged, not less."""
+    same, less = (
+        next(each for each in ci.cases if finding in [one.finding for one in each.comparisons])
+        for finding in ("same", "less")
+    )
+    group = Comparison(
+        reference="group", name="plain", nodeid=same.nodeid, finding="less", estimate=-0.5
+    )
+    cases = [replace(each, comparisons=[group, *each.comparisons]) for each in (same, less)]
+    told = digest(run_view(replace(ci, cases=cases)))
+    assert [each.text for each in told.likes][:2] == [
+        "1 unchanged",
+        f"1 less: {less.name} −22.0 %",
+    ]
+    assert ["−22.0 %" in each.figures for each in told.changed] == [True]
 
 
 def test_a_failure_of_a_case_is_told_once(ci):

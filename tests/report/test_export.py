@@ -222,6 +222,39 @@ def test_numbers_are_what_is_known():
     assert numbers(lost) == {"duration_s": 0.1}
 
 
+def test_a_test_that_broke_off_has_no_figure_anywhere():
+    """It did a part of its work: a tracker would take its joules for an improvement."""
+    broken = msgspec.structs.replace(the_run().cases[0], outcome="failed", result=None)
+    run = msgspec.structs.replace(the_run(), cases=[broken])
+    assert json.loads(FORMATS["github-benchmark"](run)) == []
+    assert json.loads(FORMATS["bencher"](run)) == {}
+    assert json.loads(FORMATS["hyperfine"](run)) == {"results": []}
+    assert not re.search("^energybench_[^r].*(joules|seconds){", FORMATS["openmetrics"](run), re.M)
+    assert "J" not in json.loads(FORMATS["badge"](run))["message"]
+    assert numbers(broken) == {"accuracy": 0.9}
+    with pytest.raises(EnergyBenchError, match="energy is not known"):
+        FORMATS["boamps"](run)
+
+
+def test_what_a_test_recorded_is_no_metered_figure():
+    metrics = {"energy_j": 7.0, "duration_s": 9.0, "energy_per_token_j": 1.0, "epochs": 3}
+    case = msgspec.structs.replace(the_run().cases[0], metrics=metrics)
+    lost = msgspec.structs.replace(the_run().cases[1], metrics=metrics)
+    assert numbers(case)["energy_j"] == 30.0
+    assert numbers(case)["energy_per_token_j"] == 0.5
+    assert numbers(lost) == {"duration_s": 0.1, "epochs": 3}
+
+
+@pytest.mark.parametrize(
+    ("kind", "written"),
+    [("pass", ["0.0"]), ("xfail", ["0.0"]), ("fail", ["1.0"]), ("unknown", []), ("new word", [])],
+)
+def test_whether_a_rule_failed_is_left_out_where_nothing_decides_it(kind, written):
+    case = msgspec.structs.replace(make_case("a", 1.0), result=Result(kind=kind, reason="x"))
+    text = FORMATS["openmetrics"](make_run(case))
+    assert re.findall(r"^energybench_failed\{.*\} (.*)$", text, re.M) == written
+
+
 def test_no_escape_sequence_gets_through():
     odd = msgspec.structs.replace(
         make_case("odd", 5.0), nodeid="a\x1b[2J\x9bm\u202e", group="\x1b", params={"x": "\x1b"}

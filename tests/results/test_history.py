@@ -10,6 +10,7 @@ from pytest_energybench.results.history import (
     FILE,
     Asked,
     append_history,
+    check_branch,
     entries_of,
     last_runs,
     of_branch,
@@ -125,6 +126,39 @@ def test_runs_that_are_not_alike_are_no_reference_and_that_is_said(other):
     alike = msgspec.structs.replace(run_of(1, 1.0), settings={**now.settings, "pue": 9.9})
     assert last_runs(now, history(alike), Asked(5))[1] == {}
     assert last_runs(now, [], Asked(5))[0].cases == []
+
+
+def test_runs_of_its_own_commit_are_the_reference_of_uncommitted_changes():
+    base = run_of(1, 1.0, commit="a" * 40)
+    for dirty, found in ((True, [1.0]), (False, [])):
+        commits = [Commit(id="a" * 40, branch="main", dirty=dirty)]
+        now = msgspec.structs.replace(run_of(2, 2.0), commits=commits)
+        cases = last_runs(now, history(base), Asked(5))[0].cases
+        assert [each.total_j for case in cases for each in case.rounds] == found
+
+
+def test_a_case_whose_earlier_runs_decide_nothing_is_not_comparable_and_not_new():
+    busy = [msgspec.structs.replace(each, spoiled="machine busy") for each in history(run_of(1, 1))]
+    now = run_of(2, 1.0)
+    stored, refused = last_runs(now, busy, Asked(5))
+    assert "this machine (a quiet one)" in refused[now.cases[0].nodeid]
+    assert stored.cases[0].rounds == []
+
+
+def test_a_branch_that_no_run_is_of_is_refused_with_those_that_there_are():
+    dirty = msgspec.structs.replace(
+        run_of(3, 1.0), commits=[Commit(id="f" * 40, branch="main", dirty=True)]
+    )
+    entries = history(run_of(1, 1.0, branch="trunk"), dirty)
+    check_branch(entries, Asked(1, "trunk"))
+    check_branch(history(run_of(1, 1.0, branch=None)), Asked(1))
+    for asked, there, name in (
+        (Asked(1), entries, r"no run of main or master .*\(its branches: main, trunk\)"),
+        (Asked(1, "old"), entries, "no run of old "),
+        (Asked(1), [], r"\(its branches: none\)"),
+    ):
+        with pytest.raises(StorageError, match=name):
+            check_branch(there, asked)
 
 
 def test_what_is_asked_for_is_a_number_of_runs_and_perhaps_a_branch():

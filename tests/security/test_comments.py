@@ -14,7 +14,15 @@ from pytest_energybench.cli import main
 from pytest_energybench.gates.results import judged
 from pytest_energybench.report.build import run_view
 from pytest_energybench.report.markdown import LONGEST_COMMENT, LONGEST_NOTE, render_comment
-from pytest_energybench.results.model import Case, Run
+from pytest_energybench.results.model import (
+    Case,
+    Commit,
+    Comparison,
+    MeterInfo,
+    Result,
+    Run,
+    StoredRun,
+)
 from pytest_energybench.results.run_file import decode, write_run
 from tests.report.samples import MACHINE
 from tests.security.test_run_files import evil_everywhere
@@ -108,6 +116,33 @@ def test_a_long_run_is_cut_to_what_each_forge_takes(
         assert len(text.encode()) <= most
         assert ("further cases left out" in text) == (forge == "github")
         assert text.startswith(f"{MARKER}\n\nCompared with no stored run.\n")
+
+
+@pytest.mark.parametrize("char", ["x", "<", "@a", "猫", "\u0301", "\u202e"])
+def test_no_text_however_long_makes_it_longer_than_a_forge_takes(char: str) -> None:
+    text = char * 200_000
+    made = Comparison(
+        reference="stored",
+        name=text,
+        finding="unclear",
+        judged=Result(kind="fail", reason=text, text=text),
+    )
+    case = judged(Case(nodeid=text, name=text, units={text: 1.0}, comparisons=[made]))
+    stored = StoredRun(name=text, created=text, differences=[text], stale=[text], not_run=[text])
+    run = Run(
+        machine=MACHINE,
+        cases=[case],
+        meters=[MeterInfo(domain=text, source=text, provenance=text)],
+        commits=[Commit(id=text, branch=text)],
+        compared_with=stored,
+        failures=[text],
+        errors=[text],
+        settings={"without": text, "carbon_intensity": 1.0, "carbon_intensity_source": text},
+    )
+    comment = render_comment(run_view(run), "main", most=LONGEST_COMMENT, note=text)
+    assert len(comment.encode()) <= LONGEST_COMMENT
+    hold(comment)
+    assert "FAILED against" in comment
 
 
 @pytest.mark.parametrize("name", ["", "a -->", "a\n", "-x", "x" * 65])

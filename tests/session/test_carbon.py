@@ -127,7 +127,7 @@ def test_a_hook_tells_the_intensity_now_a_given_one_comes_first_a_region_last(
     assert settings(suite)["carbon_intensity"] is None
 
 
-@pytest.mark.parametrize("returned", ["float('nan')", "'251'"])
+@pytest.mark.parametrize("returned", ["float('nan')", "'251'", "1e40", "10**400", "10**5000"])
 def test_a_hook_that_returns_no_intensity_is_refused(suite: pytest.Pytester, returned: str) -> None:
     hook(returned)
     suite.makepyfile(TEST)

@@ -47,3 +47,9 @@ def test_each_case_is_told_with_what_is_known_of_it_and_a_hook_that_raises_is_sa
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stdout.fnmatch_lines(["energy: pytest_energy_case raised OSError: is away"])
     assert "INTERNALERROR" not in result.stdout.str()
+    for what in ("fail", "skip"):
+        Path("conftest.py").write_text(conftest + HOOK.format(then=f'pytest.{what}("away")'))
+        result = suite.runpytest_subprocess("--energy-json=run.json")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stdout.fnmatch_lines(["energy: pytest_energy_case raised *: away"])
+        result.stderr.no_fnmatch_line("Traceback*")

@@ -60,6 +60,7 @@ def test_steps_that_no_gate_against_one_run_sees_are_seen_against_the_last_ones(
     (made,) = case["comparisons"]
     assert (made["reference"], made["method"], made["n"]) == ("stored", "prediction", 6)
     assert len(made["reference_j"]) == 6
+    fails.stdout.fnmatch_lines(["FAILED against history:10 (*; margin 3 %; 1 round)"])
     assert [x for x, _ in case["series"][0]["points"]] == [-6, -5, -4, -3, -2, -1, 0]
     assert "runs before this one" in Path("reports/energy.html").read_text()
     capsys.readouterr()
@@ -106,3 +107,19 @@ def test_a_case_without_a_like_run_is_not_comparable_and_a_new_one_is_missing(
     suite.makepyfile(test_b=SUITE.replace("test_a", "test_b"))
     assert suite.runpytest(COMPARE, "test_b.py").ret == 0
     assert suite.runpytest(COMPARE, "test_b.py", "--energy-fail-on=missing").ret == 1
+
+
+def test_uncommitted_changes_are_held_against_the_runs_of_their_commit(
+    repository: pytest.Pytester,
+) -> None:
+    suite = repository
+    commit(suite, 1.0)
+    assert suite.runpytest("--energy-history").ret == 0
+    conftest = suite.path / "conftest.py"
+    conftest.write_text(conftest.read_text().replace("SECONDS = 1.0", "SECONDS = 2.0"))
+    fails = suite.runpytest(COMPARE)
+    assert fails.ret == 1
+    fails.stdout.fnmatch_lines(["*more than history:10  test_a*"])
+    other = suite.runpytest(f"{COMPARE}@trunk")
+    assert other.ret == pytest.ExitCode.USAGE_ERROR
+    other.stderr.fnmatch_lines(["*--energy-compare: history.jsonl has no run of trunk*: main)"])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -35,8 +37,6 @@ def test_pytest_html_has_columns_that_sort_as_numbers(suite: pytest.Pytester) ->
     page = Path("page.html").read_text()
     blob = re.search(r'data-jsonblob="([^"]*)"', page)
     assert blob is not None
-    import html
-
     tests = json.loads(html.unescape(blob[1]))["tests"]
     energies = {name.split("::")[1]: entries[0]["energy"] for name, entries in tests.items()}
     assert "120 J" in energies["test_it[10.0]"]
@@ -63,8 +63,122 @@ def test_pytest_html_says_above_its_table_what_a_stored_run_came_to(
         "--html=page.html", "--junitxml=junit.xml", "--energy-compare=main",
     )  # fmt: skip
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    assert "<p>energy gate: " in Path("page.html").read_text()
+    page = Path("page.html").read_text()
+    assert "<p>energy gate: " in page
+    assert "<b>Energy: FAILED against main (" in page
+    assert "Energy result, before main" in page
     assert '<property name="energy_gate" value="' in Path("junit.xml").read_text()
+
+
+ANSWERS = """
+import pytest
+
+@pytest.mark.energy_group("g")
+@pytest.mark.parametrize("name", [pytest.param("plain", marks=pytest.mark.energy_baseline), "half"])
+def test_group(energy, work, name):
+    energy(work, {"plain": 2.0, "half": 1.0}[name])
+    energy.assert_below_baseline()
+
+def test_grown(energy, work):
+    energy(work, FACTOR)
+
+def test_over(energy, work):
+    energy(work, 5.0)
+    energy.assert_below("10 J")
+
+@pytest.mark.xfail
+def test_foreseen(energy, work):
+    energy(work, 5.0)
+    energy.assert_below("10 J")
+
+def test_unmetered(energy):
+    pass
+"""
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+@pytest.mark.parametrize("workers", [[], ["-p", "xdist.plugin", "-n1"]], ids=["n0", "n1"])
+def test_every_output_has_the_same_answer_to_each_case(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, rounds: int, workers: list[str]
+) -> None:
+    args = [f"--energy-rounds={rounds}", *workers]
+    suite.makepyfile(test_it=ANSWERS.replace("FACTOR", "1.0"))
+    suite.runpytest(*args, "--energy-save=main")
+    suite.makepyfile(test_it=ANSWERS.replace("FACTOR", "2.0"))
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    result = suite.runpytest(
+        "-p", "pytest_metadata.plugin", "-p", "pytest_html.plugin", "-p", "pytest_html.fixtures",
+        *args, "--html=page.html", "--junitxml=junit.xml", "--energy-compare=main",
+        "--energy-json=run.json", "-v",
+    )  # fmt: skip
+    cases = json.loads(Path("run.json").read_text())["cases"]
+    answers = {case["name"]: (case["result"]["kind"], case["result"]["reason"]) for case in cases}
+    assert {name: kind for name, (kind, _) in answers.items()} == {
+        "test_group[plain]": "pass",
+        "test_group[half]": "pass",
+        "test_grown": "fail",
+        "test_over": "fail",
+        "test_foreseen": "xfail",
+        "test_unmetered": "unknown",
+    }
+    in_junit = {
+        case.get("name"): (found.get("energy_result"), found.get("energy_reason", ""))
+        for case in ElementTree.parse("junit.xml").iter("testcase")
+        if (found := {each.get("name"): each.get("value") for each in case.iter("property")})
+    }
+    assert in_junit == answers
+    words = {name: ": ".join(filter(None, answer)) for name, answer in answers.items()}
+    for name, word in words.items():
+        assert re.search(rf"`{re.escape(name)}` \|.* {word} \|", Path("summary.md").read_text())
+        assert re.search(rf"^  {re.escape(name)}? .* {word}$", result.stdout.str(), re.M) or (
+            "test_group" in name
+        )
+    lines = [line for line in result.outlines if line.startswith(("::error", "::warning"))]
+    assert sorted(line.split("::")[2].split(":")[0] for line in lines) == [
+        "test_grown",
+        "test_over",
+        "test_unmetered",
+    ]
+    assert [line.startswith("::error") for line in lines] == [True, True, False]
+    page = rows_of("page.html")
+    assert {name: len(rows) for name, rows in page.items()} == dict.fromkeys(answers, 1)
+    # Its rows were made before any was held against main.
+    before = words | {"test_grown": "not judged", "test_group[plain]": "reference"}
+    assert {name: rows[0]["energyresult"] for name, rows in page.items()} == before
+
+
+def test_pytest_html_marks_what_is_estimated(suite: pytest.Pytester) -> None:
+    suite.makeconftest(
+        Path("conftest.py").read_text().replace("2.0}", '2.0}, provenance="estimated"')
+    )
+    suite.makepyfile(ANSWERS.replace("FACTOR", "1.0"))
+    suite.runpytest(
+        "-p", "pytest_metadata.plugin", "-p", "pytest_html.plugin", "-p", "pytest_html.fixtures",
+        "--html=page.html",
+    )  # fmt: skip
+    page = rows_of("page.html")
+    assert page["test_over"][0]["energy"] == "~60.0 J"
+    assert page["test_group[half]"][0]["change"] == "\u221250.0 % lower est."
+    assert page["test_group[plain]"][0]["energyresult"] == "reference"
+
+
+def rows_of(path: str) -> dict[str, list[dict[str, str]]]:
+    """Name of a test -> its rows in a page of pytest-html."""
+    blob = re.search(r'data-jsonblob="([^"]*)"', Path(path).read_text())
+    assert blob is not None
+    tests = json.loads(html.unescape(blob[1]))["tests"]
+    return {
+        nodeid.partition("::")[2]: [
+            {
+                name: html.unescape(re.sub("<span hidden>.*</span>", "", text))
+                for name, text in row.items()
+                if name.startswith(("energy", "change"))
+            }
+            for row in rows
+        ]
+        for nodeid, rows in tests.items()
+    }
 
 
 def test_pytest_benchmark_in_the_same_test_shares_its_row(suite: pytest.Pytester) -> None:

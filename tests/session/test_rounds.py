@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pytest_energybench.cli import main
 from pytest_energybench.measurement import aggregate
 from pytest_energybench.results.model import Case
 
@@ -83,6 +84,41 @@ def test_rounds_of_other_seeds_make_no_pairs(suite: pytest.Pytester) -> None:
     suite.runpytest("--energy-rounds=4", "--energy-json=run.json")
     energy = json.loads(Path("run.json").read_text())["cases"][1]["comparisons"][0]
     assert (energy["method"], energy["n"]) == ("welch", 4)
+
+
+def test_several_rounds_of_a_call_have_the_seed_of_what_is_called(suite: pytest.Pytester) -> None:
+    """So runs with other seeds are put together, in which those of one seed are one sample."""
+    suite.makepyfile(
+        """
+        import os
+        import pytest
+
+        SEED = int(os.environ["SEED"])
+
+        A = pytest.param("a", marks=pytest.mark.energy_baseline)
+
+        @pytest.mark.parametrize("method", [A, "b"])
+        @pytest.mark.energy_group("net")
+        def test_it(energy, work, method):
+            energy.record(seed=SEED, size=3)
+            energy.record_series("in turn", [(1, SEED), (2, SEED)], x="pair")
+            seconds = iter(range(SEED, 100))
+            energy(lambda: work(next(seconds)), rounds=2, warmup=0)
+            energy.per(token=4)
+        """
+    )
+    for seed in (7, 8, 9):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SEED", str(seed))
+            assert suite.runpytest(f"--energy-json={seed}.json").ret == 0
+    assert main(["merge", "9.json", "7.json", "8.json", "-o", "whole.json"]) == 0
+    a, b = json.loads(Path("whole.json").read_text())["cases"]
+    for case in (a, b):
+        assert [each["seed"] for each in case["rounds"]] == [7, 7, 8, 8, 9, 9]
+        assert [each["round"] for each in case["series"]] == [0, 2, 4]
+        assert case["metrics"] == {"size": 3}
+    (energy,) = b["comparisons"]
+    assert (energy["method"], energy["n"], energy["judged"]) == ("paired", 3, None)
 
 
 RERUN = ("-p", "pytest_rerunfailures", "--reruns=2", "--energy-json=run.json")
@@ -228,6 +264,12 @@ def test_what_is_expected_to_fail_may_wait_for_the_round_that_judges(
                 work(1.0)
             energy.assert_below("1 J")
 
+        @pytest.mark.xfail
+        def test_may_fail(energy, work):
+            with energy.measure():
+                work(1.0)
+            energy.assert_below("1 J")
+
         class Case(unittest.TestCase):
             @pytest.fixture(autouse=True)
             def take_energy(self, energy, work):
@@ -248,8 +290,11 @@ def test_what_is_expected_to_fail_may_wait_for_the_round_that_judges(
     )
     result = suite.runpytest(f"--energy-rounds={rounds}", "--energy-json=run.json")
     assert result.ret == 0
+    assert (
+        "X" not in result.stdout.str().partition("test_what_is_expected")[2].partition("[100%]")[0]
+    )
     cases = json.loads(Path("run.json").read_text())["cases"]
-    assert [len(case["rounds"]) for case in cases] == [rounds] * 4
+    assert [len(case["rounds"]) for case in cases] == [rounds] * 5
     assert {case["outcome"] for case in cases} == {"passed", "xfailed"}
 
 
@@ -292,6 +337,29 @@ def test_progress_goes_over_all_rounds_and_the_summary_counts_cases(
     result.assert_outcomes(passed=4)
     shown = [int(found) for found in re.findall(r"\[ *(\d+)%\]", result.stdout.str())]
     assert len(set(shown)) > 5
+    assert shown[-1] == 100
+
+
+def test_rounds_that_are_left_out_count_for_the_progress_once(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.parametrize("fails_in", [0, 1, 3, 9])
+        def test_it(energy, work, fails_in):
+            energy(work, 1.0)
+            assert energy.round != fails_in
+
+        def test_skips(energy):
+            pytest.skip("not here")
+
+        def test_plain():
+            pass
+        """
+    )
+    result = suite.runpytest("--energy-rounds=4", "-v")
+    shown = [int(found) for found in re.findall(r"\[ *(\d+)%\]", result.stdout.str())]
+    assert shown == sorted(shown)
     assert shown[-1] == 100
 
 

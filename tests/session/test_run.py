@@ -239,7 +239,7 @@ def test_junit_carries_the_figures_as_properties(suite: pytest.Pytester) -> None
     text = Path("junit.xml").read_text()
     assert '<property name="energy_total_j" value="72.0"' in text
     assert '<property name="energy_result" value="pass"' in text
-    assert '<property name="energy_changes" value="lower than plain: −40.0 %"' in text
+    assert '<property name="energy_changes" value="−40.0 % against plain: lower"' in text
 
 
 def test_a_folder_that_cannot_be_written_is_told_and_not_passed_over(

@@ -6,7 +6,7 @@ A figure that a case did not record is None, never zero.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
@@ -167,8 +167,8 @@ class Matrix:
     def spoiled(self, model: str, method: str) -> str | None:
         """Why rounds of a cell decide nothing about energy: `machine busy`, `too short` or None."""
         case = self.cases.get((model, method))
-        flags = [] if case is None else [flag for each in case.rounds for flag in each.flags]
-        return next((why for why in map(spoils, flags) if why is not None), None)
+        rounds = () if case is None else case.rounds
+        return spoiled(flag for each in rounds for flag in each.flags)
 
     @property
     def energy_kind(self) -> EnergyKind:
@@ -185,6 +185,11 @@ class Matrix:
         """The fewest and the most seeds that a case has accuracies of."""
         numbers = [len(self.samples(*place, accuracy)) for place in self.cases] or [0]
         return min(numbers), max(numbers)
+
+
+def spoiled(flags: Iterable[str]) -> str | None:
+    """The first reason among flags of rounds or windows why these decide nothing about energy."""
+    return next((why for why in map(spoils, flags) if why is not None), None)
 
 
 def lacked_narrow_type(case: Case) -> bool:
