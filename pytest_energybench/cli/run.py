@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
+import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import product
@@ -110,6 +112,9 @@ def run(options: argparse.Namespace) -> int:
     if options.prepare is not None and options.iterations > 1:
         raise EnergyBenchError("--prepare runs once a round: it can't go with --iterations")
     files = [_export(text) for text in options.export]
+    written = [os.path.abspath(file) for _, file in files if file is not None]
+    if twice := next((name for name in written if written.count(name) > 1), None):
+        raise EnergyBenchError(f"--export: two formats go to {twice}")
     to_stdout = sum(file is None for _, file in files)
     if to_stdout > 1:
         raise EnergyBenchError("--export: one format goes to standard output, others to a FILE")
@@ -173,8 +178,13 @@ def _limits(options: argparse.Namespace) -> Limits:
     fails: Collection[str] = DEFAULT_FAILS
     if options.fail_on is not None:
         fails = _parsed("--fail-on", parse_fail_on, options.fail_on)
+    budgets = [_parsed("--budget", parse_energy_limit, text) for text in options.budget]
+    if unit := next((limit.unit for limit in budgets if limit.unit), ""):
+        raise EnergyBenchError(
+            f"--budget: a command counts no {unit}; a limit is per run, e.g. 40 J"
+        )
     return Limits(
-        budgets=[_parsed("--budget", parse_energy_limit, text) for text in options.budget],
+        budgets=budgets,
         margin=_parsed("--margin", parse_margin, options.margin),
         fails=fails,
     )
@@ -245,7 +255,7 @@ def _conduct(options: argparse.Namespace, *, once: bool, silent: bool) -> Conduc
     from pytest_energybench.gates.parse import parse_duration
     from pytest_energybench.measurement.command import Conduct
 
-    if options.input is not None and not Path(options.input).is_file():
+    if options.input not in (None, os.devnull) and not Path(options.input).is_file():
         raise EnergyBenchError(f"--input: there is no file {options.input}")
     return Conduct(
         shell=options.shell,
@@ -277,9 +287,9 @@ def _combinations(options: argparse.Namespace) -> Iterator[Mapping[str, str]]:
 
 
 def _filled(text: str, values: Mapping[str, str]) -> str:
-    for name, value in values.items():
-        text = text.replace(f"{{{name}}}", value)
-    return text
+    """The text with each `{NAME}` replaced; what a value holds stays as it is."""
+    names = "|".join(map(re.escape, values))
+    return re.sub(rf"\{{({names})\}}", lambda found: values[found[1]], text) if values else text
 
 
 def _as_run(options: argparse.Namespace, meter: Meter, cases: Sequence[Case]) -> Run:

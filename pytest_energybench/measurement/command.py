@@ -101,11 +101,12 @@ class Command:
             EnergyBenchError: there is nothing to run, or the text is for a shell and none reads it.
         """
         text = given if isinstance(given, str) else _joined(given, conduct)
-        if not text.strip():
+        words: tuple[str, ...] = ()
+        if not conduct.shell:
+            words = _split(given, option) if isinstance(given, str) else tuple(given)
+        if not text.strip() or words[:1] == ("",):
             raise EnergyBenchError(f"{option or 'run'}: there is no command; give it after `--`")
-        if conduct.shell:
-            return cls(text, (), conduct)
-        return cls(text, _split(given, option) if isinstance(given, str) else tuple(given), conduct)
+        return cls(text, words, conduct)
 
     @property
     def __name__(self) -> str:

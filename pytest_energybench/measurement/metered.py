@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, overload
 
+from pytest_energybench.base.text import sanitize
 from pytest_energybench.gates.figures import is_energy, provenance_word
 from pytest_energybench.gates.quantities import energy, seconds
 from pytest_energybench.measurement.calls import checked
@@ -53,8 +54,8 @@ def metered(
             error.
 
     Raises:
-        TypeError: (when decorating) a generator function, whose work is done by whoever reads it;
-            (when called) it returned work that is still to be done.
+        TypeError: (when decorating) no function, or a generator function, whose work is done by
+            whoever reads it; (when called) it returned work that is still to be done.
     """
     if function is None:
         return functools.partial(_metered, name=name, tell=tell or say)
@@ -64,6 +65,11 @@ def metered(
 def _metered(
     function: Callable[..., Any], *, name: str, tell: Callable[[Window], object]
 ) -> Callable[..., Any]:
+    kind = type(function).__name__
+    if not callable(function) or isinstance(function, staticmethod | classmethod):
+        above = kind in ("staticmethod", "classmethod")
+        hint = f": put @{kind} above @metered" if above else ""
+        raise TypeError(f"metered: a {kind} is no function{hint}")
     label = name or str(getattr(function, "__name__", type(function).__name__))
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(
@@ -99,7 +105,8 @@ def told(window: Window) -> str:
         figure = f"{energy(window.total_j).text} ({provenance_word(window.provenance)}) in {took}"
     else:
         figure = f"energy is not known, {took}"
-    return "; ".join((f"{window.name or 'window'}: {figure}", *window.errors, *window.flags))
+    line = "; ".join((f"{window.name or 'window'}: {figure}", *window.errors, *window.flags))
+    return sanitize(line)
 
 
 def load_magic(ipython: Any) -> None:

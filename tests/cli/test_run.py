@@ -244,6 +244,10 @@ def test_output_and_input_are_those_of_one_run_only(capfd: pytest.CaptureFixture
         (["--input=no", "--", "true"], "--input: there is no file no"),
         (["--export=x=y", "--", "true"], "'x' is no format: one of json, html,"),
         (["--export=json=", "--", "true"], "no file stands behind the ="),
+        (["--export=json=a", "--export=csv=./a", "--", "true"], "--export: two formats go to /"),
+        (["--budget=4 J/token", "--", "true"], "--budget: a command counts no token"),
+        (["--", ""], "there is no command"),
+        (["--compare=''", "--", "true"], "--compare: there is no command"),
         (["--export=json", "--export=csv", "--", "true"], "one format goes to standard output"),
     ],
 )
@@ -271,3 +275,9 @@ def test_iterations_are_per_run_and_a_command_against_itself_is_two_cases() -> N
     assert ours.total_j == theirs.total_j == 5
     assert ours.rounds[0].iterations == 3
     assert ours.nodeid == f"{theirs.nodeid} (again)"
+
+
+def test_a_value_is_put_in_as_it_is() -> None:
+    args = ["-L", "a", "{b},1", "-L", "b", "2", "--input", os.devnull, "--export=json=r.json"]
+    assert run(*args, "--", "echo", "{a}{b}") == 0
+    assert [case.name for case in read_run("r.json").cases] == ["echo '{b}2'", "echo 12"]

@@ -97,3 +97,22 @@ def test_a_cell_of_a_notebook(
 
 def test_what_is_public_is_there() -> None:
     assert all(hasattr(pytest_energybench, name) for name in pytest_energybench.__all__)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("name", "a str is no function"),
+        (staticmethod(len), "a staticmethod is no function: put @staticmethod above @metered"),
+        (classmethod(len), "put @classmethod above @metered"),
+        (property(len), "a property is no function"),
+    ],
+)
+def test_what_is_no_function_is_refused_where_it_is_decorated(given: Any, says: str) -> None:
+    with pytest.raises(TypeError, match=says):
+        metered(given)
+
+
+def test_a_name_is_shown_as_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    metered(name="a\x1b[31m\nb")(lambda: None)()
+    assert capsys.readouterr().err.startswith("a\\x1b[31m b: ")
