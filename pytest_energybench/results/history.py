@@ -235,8 +235,8 @@ def last_runs(run: Run, entries: Sequence[Entry], asked: Asked) -> tuple[Run, di
         alike = [entry for entry in found if entry.is_clean and entry.likeness == own]
         if found and not alike and case.rounds:
             refused[case.nodeid] = (
-                f"none of the case's {len(found)} earlier runs has this machine (a quiet one), its"
-                f" meters and settings, {len(case.rounds)} rounds and the same units"
+                f"no earlier run of the case ({len(found)}) has this machine (quiet), its meters"
+                f" and settings, as many rounds ({len(case.rounds)}) and the same units"
             )
         if found:
             cases.append(_as_case(case, alike[-asked.runs :]))
