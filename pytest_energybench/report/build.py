@@ -250,6 +250,8 @@ def _comparison_view(
 ) -> ComparisonView:
     estimate, is_accuracy = figures.finite(comparison.estimate), comparison.quantity == "accuracy"
     against = _REFERENCES.get(comparison.reference, comparison.reference)
+    if comparison.reference == "group" and comparison.nodeid is None and comparison.name:
+        against = ""  # another callable of the same test, which no group has
     return ComparisonView(
         against=sanitize(f"{against} {comparison.name}".strip() + _of_window(comparison)),
         quantity=comparison.quantity,

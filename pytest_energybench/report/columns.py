@@ -163,6 +163,7 @@ def _change(reference: str, view: RunView, cases: Sequence[CaseView]) -> Column 
     note = f"change of energy{per}, and what it shows"
     if time_ratio := bool(ratios) and all(ratios):
         note = "a time ratio: both energies are estimated from CPU time"
+    is_deciding = reference == next(iter(view.versus))
     return Column(
         reference,
         f"{view.versus[reference]}{per}",
@@ -171,6 +172,8 @@ def _change(reference: str, view: RunView, cases: Sequence[CaseView]) -> Column 
         bounds=tuple(quantities.bounds(each.interval) if each else "" for each in changes),
         words=tuple(each.finding if each else "" for each in changes),
         cells=tuple(map(_cell, changes)),
+        minor=not is_deciding,
+        wide=not is_deciding,
         warning="time ratio" * time_ratio,
     )
 

@@ -65,9 +65,7 @@ def render_html(view: RunView, attachments: Sequence[Attachment] = ()) -> str:
             asides=_asides(view, found),
             most_named=MOST_NAMED,
             most_aside=MOST_ASIDE,
-            lines={
-                (row.case.key, plot.against): (plot, row) for plot in drawn for row in plot.rows
-            },
+            lines={(row.case.key, row.shown): (plot, row) for plot in drawn for row in plot.rows},
             forests=forests(view.cases),
             planes=planes(view.cases),
             series=series(view.cases),

@@ -68,7 +68,7 @@ def pages(
     folder = tmp_path_factory.mktemp("pages")
     runs = {"paper": paper, "ci": ci, "big": big}
     runs |= {"empty": samples.empty_run(), "wordy": samples.wordy_run()}
-    runs |= {"passing": samples.passing_run()}
+    runs |= {"passing": samples.passing_run(), "both": samples.both_run()}
     for name, run in runs.items():
         write_html(run_view(run), folder / f"{name}.html")
     figure = folder / "figure_4_energy.svg"

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from pytest_energybench.gates.comparisons import judge_budget, judge_group
 from pytest_energybench.gates.judge import with_changes
 from pytest_energybench.gates.results import DEFAULT_FAILS, conclude, judged
+from pytest_energybench.report import figures
 from pytest_energybench.results.model import (
     Case,
     Commit,
@@ -208,6 +209,43 @@ def passing_run() -> Run:
     run = ci_run()
     cases = [case for case in run.cases if case.result and case.result.kind == "pass"]
     return replace(run, cases=cases, errors=[])
+
+
+def both_run() -> Run:
+    """The CI run, each case held against a group's reference, too, and per unit of its work."""
+    run = ci_run()
+    cases = []
+    for number, case in enumerate(run.cases):
+        name = "the reference of this group"
+        against = Comparison(
+            reference="group",
+            name=name,
+            nodeid=run.cases[0].nodeid if number % 2 else None,
+            finding="more",
+            margin=0.0,
+            estimate=0.4,
+            interval=(0.35, 0.45),
+            method="paired",
+            n=5,
+            reference_j=[joules / 1.4 for joules in figures.round_totals(case)],
+            judged=conclude(f"more than {name}", "energy is above it", DEFAULT_FAILS),
+        )
+        per_image = judge_budget(0.5, 0.4, unit="image", n=5)
+        known = case.total_j is not None
+        cases.append(
+            judged(
+                replace(
+                    case,
+                    group="codec",
+                    comparisons=[against, *case.comparisons, per_image] if known else [],
+                    rounds=[replace(each, units={"image": 1200.0}) for each in case.rounds],
+                    units={"image": 1200.0} if known else {},
+                    metrics={"accuracy": 0.9},
+                    result=None,
+                )
+            )
+        )
+    return replace(run, cases=cases)
 
 
 def ci_run() -> Run:

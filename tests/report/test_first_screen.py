@@ -1,12 +1,18 @@
 """What a page says before anything is unfolded."""
 
+import re
+
 import msgspec
 
+from pytest_energybench.gates.comparisons import judge_budget
+from pytest_energybench.gates.results import judged
 from pytest_energybench.report.attachments import Headline, Table
 from pytest_energybench.report.build import run_view
 from pytest_energybench.report.html import render_html
+from pytest_energybench.results.model import Case, Run
 from tests.report import samples
 from tests.report.outline import Outline, outline
+from tests.report.samples import MACHINE
 
 
 def test_the_title_is_short_and_says_the_result(ci, paper):
@@ -95,3 +101,17 @@ def test_the_rounds_of_the_reference_are_drawn_beneath(ci):
     page = render_html(run_view(ci))
     assert page.count('class="dot was"') == 5 * 7
     assert "beneath, hollow, main: 5 rounds from" in page
+
+
+def test_each_rule_that_failed_is_drawn_at_its_own_change():
+    """Two budgets of one case; a third is of a window, and no line is drawn of that."""
+    rules = [
+        judge_budget(200.0, 100.0),
+        judge_budget(0.5, 0.4, unit="token"),
+        judge_budget(30.0, 10.0, window="decode"),
+    ]
+    case = judged(Case(nodeid="f.py::t", name="t", outcome="failed", comparisons=rules))
+    page = render_html(run_view(Run(machine=MACHINE, cases=[case])))
+    looks = page.partition('<ul class="looks">')[2].partition("</ul>")[0]
+    drawn = [re.findall(r"<title>(.*?):", entry) for entry in looks.split("<li>")[1:]]
+    assert drawn == [[], ["+100.0 %"], ["+25.0 %"]]

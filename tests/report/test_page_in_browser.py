@@ -155,8 +155,8 @@ def test_copy_gives_what_is_shown_in_base_units(reader, pages):
     assert "3 rows copied" in reader.run("return document.getElementById('shown').textContent")
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("name", ["paper", "ci", "big", "wordy", "passing", "finding"])
+@pytest.mark.parametrize("width", [*WIDTHS, 1000])
+@pytest.mark.parametrize("name", ["paper", "ci", "big", "wordy", "passing", "finding", "both"])
 def test_nothing_sticks_out_at_any_width(reader, pages, name, width):
     reader.open(pages[name], width=width)
     reader.run(UNFOLD, 8)
@@ -167,6 +167,22 @@ def test_nothing_sticks_out_at_any_width(reader, pages, name, width):
         " && e.getBoundingClientRect().right > innerWidth + 1).map(e => e.textContent)"
     )
     assert cut == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_an_answer_and_its_figures_stand_beside_each_other_whatever_they_say(reader, pages, width):
+    reader.open(pages["both"], width=width)
+    assert (
+        reader.run(
+            "return [...document.querySelectorAll('.looks li')].flatMap(li => {"
+            "const boxes = [...li.querySelectorAll('.case, .v, .sum, svg, p')]"
+            ".map(e => e.getBoundingClientRect());"
+            "return boxes.flatMap((a, i) => boxes.slice(i + 1).filter(b => a.left < b.right - 1"
+            " && b.left < a.right - 1 && a.top < b.bottom - 2 && b.top < a.bottom - 2)).map(() =>"
+            " li.textContent) })"
+        )
+        == []
+    )
 
 
 def test_dark_mode_is_dark_and_light_is_light(reader, pages):
@@ -270,7 +286,7 @@ def axe_source():
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
     ("name", "width"),
-    [("paper", 1600), ("ci", 1600), ("ci", 360), ("passing", 800), ("finding", 360)],
+    [("paper", 1600), ("ci", 1600), ("ci", 360), ("both", 360), ("passing", 800), ("finding", 360)],
 )
 def test_axe_finds_no_fault(reader, pages, name, width, scheme):
     source = axe_source()

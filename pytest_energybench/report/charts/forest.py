@@ -12,7 +12,7 @@ from pytest_energybench.gates import quantities
 from pytest_energybench.report import figures
 from pytest_energybench.report.charts.scale import Scale, Tick
 from pytest_energybench.report.text import LONGEST_NAME, listed, plural, shorten
-from pytest_energybench.report.view import CaseView
+from pytest_energybench.report.view import CaseView, ComparisonView
 from pytest_energybench.results.model import Comparison, Reference
 
 MOST_ROWS = 60
@@ -38,6 +38,7 @@ class ForestRow:
     """One case on the forest plot.
 
     Attributes:
+        shown: the comparison in words.
         x: place of the change in percent of the axis; `low`, `high` of its interval's ends.
         limit: place of the most that was allowed, None where that is unknown or the reference.
         beyond: `left` or `right` where the change lies outside the axis.
@@ -45,6 +46,7 @@ class ForestRow:
     """
 
     case: CaseView
+    shown: ComparisonView
     finding: str
     x: float
     low: float | None
@@ -180,8 +182,10 @@ def _row(
     if not scale.low <= 1 + delta <= scale.high:
         beyond = "left" if 1 + delta < scale.low else "right"
     mark = quantities.ESTIMATE_MARK if case.estimated else ""
+    rules = zip(case.source.comparisons, case.comparisons, strict=True)
     return ForestRow(
         case=case,
+        shown=next(shown for made, shown in rules if made is comparison),
         finding=comparison.finding if comparison.finding in _FINDINGS else "unclear",
         x=scale.at(1 + delta),
         low=None if bounds is None else scale.at(1 + bounds[0]),
@@ -197,10 +201,14 @@ def _row(
 def _finding(judged: Sequence[Judged], reference: str, number: int) -> str:
     found = Counter(comparison.finding for _, comparison, _ in judged)
     words = listed([f"{count:,} {sanitize(word)}" for word, count in found.most_common()])
-    rest = number - len({id(case) for case, _, _ in judged})
+    cases = len({case.key for case, _, _ in judged})
+    what = plural(cases, "case")
+    if len(judged) > cases:
+        what = f"{len(judged):,} comparisons of {what}"
+    rest = number - cases
     others = f", {rest:,} of the run's {number:,} not" if rest else ""
     ordered = sorted(judged, key=lambda entry: entry[2])
-    text = f"{plural(len(judged), 'case')} compared with {reference}{others}: {words}"
+    text = f"{what} compared with {reference}{others}: {words}"
     if len(judged) == 1:
         return f"{text}, {_named(judged[0])}."
     return f"{text}; lowest is {_named(ordered[0])}, highest {_named(ordered[-1])}."

@@ -81,6 +81,15 @@ def test_a_budget_is_its_own_reference():
     assert (row.delta, row.limit) == ("−50.0 %", None)
 
 
+def test_a_case_with_two_rules_is_one_case(ci):
+    case = ci.cases[6]
+    twice = msgspec.structs.replace(case, comparisons=[*case.comparisons, case.comparisons[-1]])
+    (*_, budget) = plots(msgspec.structs.replace(ci, cases=[*ci.cases[:6], twice, *ci.cases[7:]]))
+    assert budget.finding.startswith(
+        "2 comparisons of 1 case compared with the budget, 8 of the run's 9 not: 2 lower"
+    )
+
+
 def test_a_change_beyond_the_axis_points_out_of_it():
     assert one(judged(80.0)).beyond == "right"
     assert one(judged(-0.5)).beyond == ""
