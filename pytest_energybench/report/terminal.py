@@ -156,13 +156,14 @@ class _Table:
     @classmethod
     def of(cls, view: RunView, cases: Sequence[CaseView], names: int, width: int) -> _Table:
         shown = columns(view, cases)
+        names = max(names, _NARROWEST_NAME)
         word = _widest(["result", *(case.word for case in cases)])
         blocks = [_block(column) for column in shown]
         room = width - word - 2 * _GAP
         blocks = _fitting(blocks, room - names, _LEAST_TELLING)
         # What is left goes before a name in its row: that has a line of its own where it must.
         others = [block.key for block in blocks[:0:-1]]
-        blocks = _fitting(blocks, room - min(names, _NARROWEST_NAME), others)
+        blocks = _fitting(blocks, room - _NARROWEST_NAME, others)
         taken = sum(block.width + _GAP for block in blocks) + word
         return cls(
             width,

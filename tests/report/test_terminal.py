@@ -127,6 +127,17 @@ def test_a_narrow_terminal_loses_the_least_telling_columns_first(paper):
     assert "vs baseline" in header
 
 
+def test_short_names_leave_no_figure_cut_at_any_width(paper):
+    cases = [
+        msgspec.structs.replace(case, nodeid=f"t.py::{n}", name=str(n), group=None)
+        for n, case in enumerate(paper.cases)
+    ]
+    view = run_view(msgspec.structs.replace(paper, cases=cases))
+    for width in range(60, 141):
+        rows = terminal_report(view, width=width, verbosity=1).partition("\nPASSED")[0]
+        assert ELLIPSIS not in rows, width
+
+
 def test_wide_characters_push_no_figure_out_of_line():
     cases = [Case(nodeid=n, name=n, total_j=12.3) for n in ("日本語", "latin")]
     lines = terminal_report(run_view(Run(machine=MACHINE, cases=cases))).splitlines()
