@@ -72,6 +72,7 @@ def machine_record(facts: MachineFacts, *, hostname: str | None = None) -> Machi
         gpus=list(facts.gpus),
         os=facts.os,
         python=facts.python,
+        libraries=dict(facts.libraries),
         hostname=hostname,
     )
 

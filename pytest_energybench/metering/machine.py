@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pytest_energybench.metering.cpu_identity import identify
 from pytest_energybench.metering.ram import installed_bytes
+
+LIBRARIES = ("numpy", "torch", "torchvision", "transformers")
+"""Whose versions are told: they do the work of most tests that are worth metering."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,7 @@ class MachineFacts:
         gpus: names of the visible GPUs, in the order of their domains.
         os: system and kernel release.
         python: implementation and version.
+        libraries: name -> version of those of `LIBRARIES` that are installed, used or not.
     """
 
     cpu: str
@@ -30,6 +34,7 @@ class MachineFacts:
     gpus: tuple[str, ...]
     os: str
     python: str
+    libraries: Mapping[str, str] = field(default_factory=dict)
 
 
 def machine_facts(gpus: Sequence[str] | None = None) -> MachineFacts:
@@ -49,4 +54,18 @@ def machine_facts(gpus: Sequence[str] | None = None) -> MachineFacts:
         gpus=tuple(gpus),
         os=f"{platform.system()} {platform.release()}",
         python=f"{platform.python_implementation()} {platform.python_version()}",
+        libraries=installed_versions(),
     )
+
+
+def installed_versions() -> dict[str, str]:
+    """The versions of `LIBRARIES` by what is installed, so that none has to be imported."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

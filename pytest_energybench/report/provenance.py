@@ -39,8 +39,24 @@ def _machine(machine: Machine) -> list[tuple[str, str]]:
         ("GPU", ", ".join(machine.gpus)),
         ("System", machine.os),
         ("Python", machine.python),
+        ("Libraries installed", libraries(machine)),
         ("Machine fingerprint", machine.fingerprint),
     ]
+
+
+def libraries(machine: Machine) -> str:
+    """`numpy 2.4.6, torch 2.14.1`"""
+    return ", ".join(f"{name} {version}" for name, version in machine.libraries.items())
+
+
+def software(run: Run) -> str:
+    """`CPython 3.11.9; installed: numpy 2.4.6, torch 2.14.1`, of each host that differs once."""
+    machines = [host.machine for host in run.hosts] or [run.machine]
+    words = (
+        "; installed: ".join(filter(None, [machine.python, libraries(machine)]))
+        for machine in machines
+    )
+    return sanitize(" | ".join(dict.fromkeys(filter(None, words))))
 
 
 def host_view(host: Host) -> HostView:

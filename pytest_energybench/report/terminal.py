@@ -12,6 +12,7 @@ from pytest_energybench.report.columns import Column, columns
 from pytest_energybench.report.digest import Digest, digest
 from pytest_energybench.report.entries import MOST_OF_EACH, Entry, shown_of_each
 from pytest_energybench.report.figures import idle_share_j, memory_share
+from pytest_energybench.report.provenance import software
 from pytest_energybench.report.sections import sections
 from pytest_energybench.report.text import display_width, pad, parts_of_id, plural, shorten
 from pytest_energybench.report.view import CaseView, RunView
@@ -277,6 +278,7 @@ def _origin(view: RunView, width: int, verbosity: int) -> Iterator[str]:
     carbon = f"; {view.carbon}, estimated" if view.carbon else ""
     yield from _wrapped(f"meters: {meters or 'none'}{pue}{carbon}", width)
     if verbosity > 0:
+        yield from _wrapped(software(view.source), width)
         yield from _wrapped(view.cost, width)
     for error in dict.fromkeys(view.source.errors):
         yield from _wrapped(f"note: {sanitize(error)}", width)

@@ -315,6 +315,8 @@ class Machine(Struct, frozen=True, kw_only=True, gc=False):
     Attributes:
         fingerprint: short hash over processor, cores, memory and GPUs; equal on machines whose
             figures may be compared.
+        libraries: name -> version of numpy, torch and their like that are installed, used or not;
+            another version is no reason not to compare.
         hostname: only where the user asked for it.
     """
 
@@ -325,6 +327,7 @@ class Machine(Struct, frozen=True, kw_only=True, gc=False):
     gpus: list[str] = field(default_factory=list)
     os: str = ""
     python: str = ""
+    libraries: dict[str, str] = field(default_factory=dict)
     hostname: str | None = None
 
 

@@ -2,9 +2,12 @@
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from pytest_energybench.gates.results import judged
 from pytest_energybench.report.build import run_view
+from pytest_energybench.report.html import render_html
+from pytest_energybench.report.terminal import terminal_report
 from pytest_energybench.results.model import Case, Comparison, Host, Result, Run
 from tests.report.samples import MACHINE
 
@@ -162,3 +165,14 @@ def test_host_name_only_where_the_run_has_it(ci, host):
     rows = dict(run_view(msgspec.structs.replace(ci, machine=machine)).provenance)
     assert rows.get("Host") == host
     assert rows["Commit"] == "0123456789ab on faster-webp: Vectorise the filter"
+
+
+def test_page_and_detailed_terminal_name_the_versions_of_libraries(ci):
+    machine = replace(ci.machine, python="CPython 3.11.9", libraries={"torch": "2.9", "numpy": "2"})
+    run = replace(ci, machine=machine)
+    page, shown = render_html(run_view(run)), terminal_report(run_view(run), verbosity=1)
+    assert "<dt>Libraries installed</dt><dd>torch 2.9, numpy 2</dd>" in page
+    assert "CPython 3.11.9; installed: torch 2.9, numpy 2\n" in shown
+    assert "installed" not in terminal_report(run_view(run))
+    hosts = [Host(name="host 1", machine=machine), Host(name="host 2", machine=machine)]
+    assert render_html(run_view(replace(run, hosts=hosts))).count("torch 2.9, numpy 2") == 2

@@ -20,6 +20,11 @@ def test_the_name_of_the_host_is_no_difference_and_the_fingerprint_decides():
     assert differences(make_run(machine=same), make_run()) == []
 
 
+def test_another_version_of_a_library_is_no_difference():
+    updated = msgspec.structs.replace(MACHINE, python="CPython 9.9", libraries={"torch": "9.9"})
+    assert differences(make_run(machine=updated), make_run()) == []
+
+
 def test_every_part_of_the_machine_that_differs_is_listed():
     other = msgspec.structs.replace(MACHINE, fingerprint="x", cores=8, gpus=["H", "H"])
     assert differences(make_run(), make_run(machine=other)) == [
