@@ -280,7 +280,8 @@ def _judged(run: Run) -> list[Comparison]:
 
 
 def _nearest(view: RunView, references: Collection[str]) -> _Held | None:
-    """The case that comes nearest to what it may use, among those that hold."""
+    """The case that comes nearest to what it may use, or is farthest above it where that is let
+    pass, among those that pass."""
     held = [
         _Held(case, each, estimate)
         for case in view.cases
@@ -288,7 +289,7 @@ def _nearest(view: RunView, references: Collection[str]) -> _Held | None:
         for each in case.source.comparisons
         if (each.quantity == "energy" and each.reference in references)
         and each.judged is not None
-        and not each.judged.reason
+        and (not each.judged.reason or each.judged.reason.startswith(MORE_THAN))
         and (estimate := figures.finite(each.estimate)) is not None
     ]
     return max(held, key=lambda e: (1 + e.change) / (1 + (e.rule.margin or 0.0)), default=None)

@@ -187,3 +187,17 @@ def test_a_run_of_several_commits_says_so_on_the_first_screen():
     found = digest(run_view(replace(passing_run(), commits=commits))).scope
     assert "at 7 commits: aaaaaaa, " in found
     assert "eeeeeee, 2 more" in found
+
+
+def test_the_worst_is_one_that_was_let_pass_although_it_is_more(ci):
+    cases = [each for each in ci.cases if each.name == "test_thumbnail"]
+    (case,) = cases
+    (made,) = [each for each in case.comparisons if each.reference == "stored"]
+    for margin, estimate in ((0.03, 0.6), (0.05, 0.01)):
+        passed = Result(kind="pass", reason="more than main" if estimate > margin else "")
+        rule = msgspec.structs.replace(
+            made, estimate=estimate, margin=margin, interval=None, judged=passed
+        )
+        cases.append(judged(msgspec.structs.replace(case, comparisons=[rule])))
+    run = msgspec.structs.replace(ci, cases=cases[1:])
+    assert digest(run_view(run)).worst == "worst +60.0 % of 3 % allowed"
