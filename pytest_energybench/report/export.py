@@ -119,7 +119,8 @@ def bencher(run: Run) -> str:
 
 
 def openmetrics(run: Run) -> str:
-    """OpenMetrics 1.0 text, for the textfile collector or a push gateway."""
+    """OpenMetrics 1.0 text that is Prometheus' older text format as well, which alone the textfile
+    collector and the push gateway read: so it has gauges only, and no `info`."""
     families: dict[tuple[str, str, str], list[str]] = {}
 
     def sample(name: str, unit: str, help_text: str, labels: Mapping[str, str], v: float) -> None:
@@ -156,8 +157,8 @@ def openmetrics(run: Run) -> str:
     head = {"commit": _commit(run), "machine": run.machine.fingerprint, "created": run.created}
     written = ",".join(f'{key}="{_escaped(value)}"' for key, value in head.items() if value)
     lines = [
-        "# TYPE energybench_run info",
-        "# HELP energybench_run What the figures are figures of.",
+        "# TYPE energybench_run_info gauge",
+        "# HELP energybench_run_info What the figures are figures of.",
         f"energybench_run_info{{{written}}} 1",
     ]
     for (name, unit, help_text), samples in families.items():

@@ -112,6 +112,22 @@ def test_openmetrics_is_read_by_prometheus():
     assert {family.unit for family in families} >= {"joules", "seconds", "ratio"}
 
 
+def test_openmetrics_is_read_by_the_textfile_collector_too():
+    """node_exporter and the push gateway read Prometheus' text format 0.0.4, in which other lines
+    that begin with # are comments and another type spoils the whole file."""
+    parser = pytest.importorskip("prometheus_client.parser")
+    text = FORMATS["openmetrics"](the_run())
+    types = set(re.findall(r"^# TYPE \S+ (.*)$", text, re.M))
+    assert types <= {"counter", "gauge", "summary", "untyped", "histogram"}
+    found = {
+        (sample.name, sample.labels.get("nodeid", "")): sample.value
+        for family in parser.text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    assert found["energybench_energy_joules", ODD] == 5.0
+    assert found["energybench_run_info", ""] == 1.0
+
+
 BOAMPS = {
     "type": "object",
     "required": ["task", "measures", "infrastructure"],
