@@ -24,6 +24,7 @@ def run(options: argparse.Namespace) -> int:
     from pytest_energybench.base.text import sanitize
     from pytest_energybench.exceptions import EnergyBenchError
     from pytest_energybench.report import export
+    from pytest_energybench.report.text import plural
     from pytest_energybench.results.atomic import write_atomically
     from pytest_energybench.results.run_file import read_run
 
@@ -38,5 +39,5 @@ def run(options: argparse.Namespace) -> int:
         sys.stdout.write(content)
         return 0
     write_atomically(options.output, content.encode(), overwrite=True)
-    print(sanitize(f"{options.output}: {len(loaded.cases)} cases"))
+    print(sanitize(f"{options.output}: {plural(len(loaded.cases), 'case')}"))
     return 0

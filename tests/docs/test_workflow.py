@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -148,7 +149,19 @@ def test_a_label_lets_an_increase_through(checkout: Path, runner: Runner) -> Non
     base = git(checkout, "rev-parse", "HEAD")
     commit(checkout, 1500)
     assert runner.job(pull(base, "energy-accepted"))
-    assert "FAILED" in runner.changes()[0][2]
+    assert "PASSED against main" in runner.changes()[0][2]
+    assert re.search(r"1 more: test\\_work \+[45].*, worst \+[45]", runner.changes()[0][2])
+
+
+@pytest.mark.parametrize(
+    "suite",
+    ["def test_work(energy): assert False", "def test_work(energy): pass", "import no_such_module"],
+)
+def test_a_label_lets_nothing_else_through(checkout: Path, runner: Runner, suite: str) -> None:
+    base = git(checkout, "rev-parse", "HEAD")
+    (checkout / "tests" / "test_work.py").write_text(suite)
+    git(checkout, "commit", "-q", "-a", "-m", "broken")
+    assert not runner.job(pull(base, "energy-accepted"))
 
 
 def test_the_first_pull_request_with_energy_tests_has_nothing_to_compare_with(
