@@ -12,10 +12,10 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from pytest_energybench.base.system import LINUX, WINDOWS
+from pytest_energybench.base.system import WINDOWS
 from pytest_energybench.metering.errors import Problem
 from pytest_energybench.metering.fork import tell_after_fork
-from pytest_energybench.metering.proc import Proc, Process, reaped_s
+from pytest_energybench.metering.proc import Proc, Process, is_readable, reaped_s
 
 
 class CpuTime(Protocol):
@@ -306,4 +306,4 @@ def cpu_time(local_pids: Sequence[int] = ()) -> CpuTime:
     Args:
         local_pids: ids of processes whose trees count beside this one's.
     """
-    return LinuxCpuTime(local_pids) if LINUX else PortableCpuTime(local_pids)
+    return LinuxCpuTime(local_pids) if is_readable() else PortableCpuTime(local_pids)

@@ -308,7 +308,7 @@ def open_file(path: Path) -> int:
                 fd = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666)
             except FileExistsError:
                 continue
-            if not WINDOWS:
+            if hasattr(os, "fchmod"):
                 os.fchmod(fd, 0o666)
             return fd
 

@@ -267,7 +267,12 @@ def find_gpus(setting: str | None = None, patience: Patience | None = None) -> G
         return Gpus(
             problems=(Problem("NVML", "no NVIDIA driver here, so no GPU is metered", absent=True),)
         )
-    import pynvml  # type: ignore[import-untyped]
+    try:
+        import pynvml  # type: ignore[import-untyped]
+    except ImportError as error:
+        why = f"its binding can't be loaded, so no GPU is metered: {error}"
+        problem = Problem("NVML", why, "use a Python with ctypes, and install nvidia-ml-py")
+        return Gpus(problems=(problem,), lost={UNCOUNTED: problem})
 
     from pytest_energybench.metering.patient import finished
 
@@ -401,11 +406,11 @@ def driver_is_loaded() -> bool:
         return True
     if not LINUX:
         return False
-    import ctypes
-
     try:
+        import ctypes
+
         ctypes.CDLL(LIBRARY)
-    except OSError:
+    except (ImportError, OSError):
         return False
     return True
 

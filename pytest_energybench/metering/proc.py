@@ -12,6 +12,7 @@ import os
 from functools import cache
 from typing import Any, NamedTuple
 
+from pytest_energybench.base.system import LINUX, open_flags
 from pytest_energybench.metering.clock import SYSTEM_CLOCK
 
 _resource: Any
@@ -22,6 +23,19 @@ except ImportError:  # Windows
 
 LOCKS = 10
 """RLIMIT_LOCKS, the same on every architecture; the `resource` module has no name for it."""
+
+
+_CALLS = ("waitid", "pread", "sysconf")
+
+
+def is_readable() -> bool:
+    """Whether this Python can ask for all that is read here; some builds for Linux lack a part."""
+    return (
+        LINUX
+        and _resource is not None
+        and all(hasattr(os, name) for name in _CALLS)
+        and os.access("/proc/self/stat", os.R_OK)
+    )
 
 
 def reaped_s() -> float:
@@ -59,7 +73,7 @@ class Proc:
     def __init__(self) -> None:
         self.tick_s = 1.0 / os.sysconf("SC_CLK_TCK")
         self._exited = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        self._stat = os.open("/proc/stat", os.O_RDONLY | os.O_CLOEXEC)
+        self._stat = os.open("/proc/stat", os.O_RDONLY | open_flags("O_CLOEXEC"))
 
     def __del__(self) -> None:
         if hasattr(self, "_stat"):

@@ -149,7 +149,7 @@ def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable. Windows opens no folder, and needs no such call."""
     if WINDOWS:
         return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(folder, os.O_RDONLY | open_flags("O_DIRECTORY"))
     try:
         os.fsync(descriptor)
     finally:

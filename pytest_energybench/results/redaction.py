@@ -72,6 +72,8 @@ def _home_folders() -> tuple[re.Pattern[str], ...]:
     names = dict.fromkeys((home, os.path.realpath(home)))
     folders = [re.escape(name) for name in names if len(name) > 1 and os.path.isabs(name)]
     patterns = [rf"(?<![\w.-]){folder}" for folder in folders]
-    with suppress(OSError, KeyError):  # a user that the system doesn't know, as in containers
+    # A user that the system doesn't know, as in containers; on Windows before Python 3.13 without
+    # USERNAME, as under tox, the module that is asked next is missing.
+    with suppress(OSError, KeyError, ImportError):
         patterns.append(rf"(?<=pytest-of-){re.escape(getpass.getuser())}")
     return tuple(re.compile(rf"{pattern}(?![^/\s'\":,;)])") for pattern in patterns)
