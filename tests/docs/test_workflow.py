@@ -164,6 +164,23 @@ def test_a_label_lets_nothing_else_through(checkout: Path, runner: Runner, suite
     assert not runner.job(pull(base, "energy-accepted"))
 
 
+@pytest.mark.parametrize(
+    "tests",
+    ["tests/test_work.py::test_work", "-k work tests", "tests/test_w*.py tests/test_new.py"],
+)
+def test_the_base_is_measured_however_its_tests_are_named(
+    checkout: Path, runner: Runner, tests: str
+) -> None:
+    base = git(checkout, "rev-parse", "HEAD")
+    (checkout / "tests" / "test_new.py").write_text("")
+    commit(checkout, 1500)
+    assert not runner.job(pull(base), tests=tests)
+    assert "more than main" in runner.output
+    passed, (_, _, text) = gitlab(checkout, runner, base, [], TESTS=tests)
+    assert not passed
+    assert "FAILED against main" in text
+
+
 def test_the_first_pull_request_with_energy_tests_has_nothing_to_compare_with(
     checkout: Path, runner: Runner
 ) -> None:
