@@ -38,8 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from pytest_energybench.cli.endings import (
         UNREAD,
         ended_by_signals,
+        let_go_of_output,
         status_of,
-        throw_away_output,
     )
 
     def say(text: str) -> None:
@@ -55,11 +55,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(str(error))
         return USAGE_ERROR
     except BrokenPipeError:  # `energybench compare ... | head`: a gate's result is not told
-        throw_away_output()
+        let_go_of_output()
         return UNREAD
     except OSError as error:
         say(f"{error.filename or 'output'}: {error.strerror or error}")
-        throw_away_output()
+        let_go_of_output()
         return USAGE_ERROR
     except KeyboardInterrupt as interrupt:
         say("interrupted")

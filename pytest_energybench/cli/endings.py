@@ -43,11 +43,16 @@ def ended_by_signals() -> Iterator[None]:
 
 def status_of(interrupt: KeyboardInterrupt) -> int:
     """The exit status after it."""
-    return BROKEN_OFF + int(interrupt.args[0] if interrupt.args else signal.SIGINT)
+    number = next(iter(interrupt.args), None)
+    return BROKEN_OFF + (number if isinstance(number, int) else signal.SIGINT)
 
 
-def throw_away_output() -> None:
-    """Python writes what is left when it ends; where nobody reads, that must not be an error."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+def let_go_of_output() -> None:
+    """Write what is left, or throw it away where that can't be: Python would try again at its end,
+    and say so in its own words."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

@@ -95,6 +95,18 @@ def test_a_signal_that_is_ignored_stays_so(
     assert capsys.readouterr().err == ""
 
 
+def test_what_the_system_refuses_is_a_line_behind_what_was_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(_: object) -> int:
+        print("said")
+        raise PermissionError(13, "Permission denied", "a/file")
+
+    monkeypatch.setattr(history, "run", refused)
+    assert main(["history"]) == 4
+    assert capsys.readouterr() == ("said\n", "energybench history: a/file: Permission denied\n")
+
+
 LOADED = """
 import sys
 from contextlib import contextmanager
