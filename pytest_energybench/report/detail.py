@@ -47,7 +47,8 @@ class Rounds:
 
 @dataclass(frozen=True, slots=True)
 class DomainPart:
-    """A domain's part of a case's energy; `start` and `share` in percent of all."""
+    """A domain's part of a case's energy; `start` and `share` in percent of all, `share_text` is
+    empty where another domain was lost: then nobody knows what all is."""
 
     domain: str
     kind: str
@@ -118,22 +119,13 @@ def case_detail(view: CaseView) -> CaseDetail:
         params=scalar_rows(case.params),
         metrics=scalar_rows({**case.metrics, **_counts(case)}),
         windows=_windows(case, view.estimated),
-        flags=_flags(case),
+        flags=tuple(map(sanitize, figures.flags(case))),
         errors=tuple(map(sanitize, case.errors)),
     )
 
 
 def _counts(case: Case) -> dict[str, Scalar]:
     return {f"count of {unit}": count for unit, count in case.units.items()}
-
-
-def _flags(case: Case) -> tuple[str, ...]:
-    found = [*case.flags]
-    for r in case.rounds:
-        found += r.flags
-    for window in case.windows:
-        found += [*window.flags, *window.errors]
-    return tuple(map(sanitize, dict.fromkeys(found)))
 
 
 def _rounds(view: CaseView) -> Rounds | None:
@@ -192,7 +184,7 @@ def _domains(case: Case) -> tuple[DomainPart, ...]:
                 joules=quantities.energy(joules, estimated=provenance == "estimated").text,
                 start=round(100 * start, 1),
                 share=round(100 * share, 1),
-                share_text=f"{100 * share:.0f} %",
+                share_text="" if case.total_j is None else f"{100 * share:.0f} %",
                 provenance=provenance,
             )
         )

@@ -368,7 +368,7 @@ def _meters(run: Run) -> Iterator[str]:
         yield sanitize(f"{provenance}: {', '.join(read)}")
     rounds = [each for case in run.cases for each in case.rounds]
     busy = sum(any(spoils(flag) == BUSY for flag in each.flags) for each in rounds)
-    flagged = sum(bool(c.flags or any(each.flags for each in c.rounds)) for c in run.cases)
+    flagged = sum(bool(figures.flags(case)) for case in run.cases)
     if busy:
         yield f"machine busy in {busy:,} of {plural(len(rounds), 'round')}"
     elif flagged:

@@ -32,6 +32,13 @@ class Spent:
     unknown: int
 
 
+def flags(case: Case) -> list[str]:
+    """What was noted of the case, its rounds and its windows, each once."""
+    rounds = (flag for each in case.rounds for flag in each.flags)
+    windows = (flag for each in case.windows for flag in (*each.flags, *each.errors))
+    return list(dict.fromkeys([*case.flags, *rounds, *windows]))
+
+
 def finite(value: object) -> float | None:
     """The value as a float where it is a finite number, else None."""
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -132,10 +139,12 @@ def idle_share_j(case: Case, domain: str, meters: Sequence[MeterInfo]) -> float 
 
 def memory_share(cases: Sequence[Case]) -> float | None:
     """The part of all joules that is memory's estimate, which goes by size and time alone; None
-    where memory is not estimated, or nothing is known."""
+    where memory is not estimated, or nothing is known. A case of which a domain was lost has no
+    part in it."""
     parts = [
         (joules, kind_of(domain) == "ram" and case.provenance.get(domain) == "estimated")
         for case in cases
+        if case.total_j is not None
         for domain, joules in case.energy_j.items()
     ]
     total_j = sum(joules for joules, _ in parts)

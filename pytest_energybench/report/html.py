@@ -50,6 +50,7 @@ def render_html(view: RunView, attachments: Sequence[Attachment] = ()) -> str:
     drawn = forests(
         [e.cases[0] for e in entries if e.comparison and e.comparison.quantity == "energy"]
     )
+    decided = {each.comparison for each in entries}
     headline = next((each for each in attachments if isinstance(each, Headline)), None)
     figures = [embedded(each) for each in attachments if isinstance(each, Path)]
     style, script = _asset("report.css"), _asset("report.js")
@@ -65,7 +66,12 @@ def render_html(view: RunView, attachments: Sequence[Attachment] = ()) -> str:
             asides=_asides(view, found),
             most_named=MOST_NAMED,
             most_aside=MOST_ASIDE,
-            lines={(row.case.key, row.shown): (plot, row) for plot in drawn for row in plot.rows},
+            lines={
+                (row.case.key, row.shown): (plot, row)
+                for plot in drawn
+                for row in plot.rows
+                if row.shown in decided
+            },
             forests=forests(view.cases),
             planes=planes(view.cases),
             series=series(view.cases),

@@ -10,7 +10,7 @@ from pytest_energybench.exceptions import EnergyBenchError
 from pytest_energybench.gates.quantities import ESTIMATE_MARK
 from pytest_energybench.report.columns import columns
 from pytest_energybench.report.digest import digest
-from pytest_energybench.report.entries import Entry, shown_of_each
+from pytest_energybench.report.entries import MOST_NAMED, Entry, shown_of_each
 from pytest_energybench.report.text import ELLIPSIS, LONGEST_NAME, plural, shorten
 from pytest_energybench.report.view import GLYPHS, RunView
 
@@ -103,10 +103,18 @@ def _entry(entry: Entry) -> str:
     cells = [
         f"{glyph} {entry.word}".strip(),
         _escape(entry.reason),
-        _code(entry.label) if entry.label else "",
+        _cases(entry),
         _escape(words),
     ]
     return _row(cells)
+
+
+def _cases(entry: Entry) -> str:
+    """The case; of several how many, and the first of them each as a span of its own."""
+    number = len(entry.cases)
+    shown = ", ".join(_code(case.label) for case in entry.cases[:MOST_NAMED])
+    more = f" and {number - MOST_NAMED:,} more" if number > MOST_NAMED else ""
+    return f"{number:,} cases: {shown}{more}" if number > 1 else shown
 
 
 def _fold(view: RunView, room: int) -> list[str]:

@@ -11,7 +11,7 @@ from pytest_energybench.gates import quantities
 from pytest_energybench.report.columns import Column, columns
 from pytest_energybench.report.digest import Digest, digest
 from pytest_energybench.report.entries import MOST_OF_EACH, Entry, shown_of_each
-from pytest_energybench.report.figures import idle_share_j, memory_share
+from pytest_energybench.report.figures import estimated_domains, idle_share_j, memory_share
 from pytest_energybench.report.provenance import software
 from pytest_energybench.report.sections import sections
 from pytest_energybench.report.text import display_width, pad, parts_of_id, plural, shorten
@@ -258,9 +258,10 @@ def _fitting(blocks: Sequence[_Block], room: int, droppable: Sequence[str]) -> l
 def _details(view: RunView, width: int) -> Iterator[str]:
     yield ""
     for case in view.cases:
+        estimated = estimated_domains(case.source)
         shares = ", ".join(
-            f"{sanitize(domain)} {quantities.energy(joules, estimated=case.estimated).text}"
-            + ("" if idle_j is None else f" (idle share {quantities.energy(idle_j).text})")
+            f"{sanitize(domain)} {quantities.energy(joules, estimated=domain in estimated).text}"
+            + (f" (idle share {quantities.energy(idle_j, estimated=True).text})" if idle_j else "")
             for domain, joules in case.source.energy_j.items()
             for idle_j in [idle_share_j(case.source, domain, view.source.meters)]
         )

@@ -44,6 +44,11 @@ def test_one_round_is_no_distribution():
     assert detail(rounds=[Round(started="", duration_s=1, energy_j={}, total_j=1.0)]).rounds is None
 
 
+def test_no_domain_has_a_share_of_a_total_that_nobody_knows():
+    (part,) = detail(total_j=None, energy_j={"cpu:0": 5.0}).domains
+    assert (part.joules, part.share_text) == ("5.00 J", "")
+
+
 def test_domains_stack_up_to_the_whole():
     parts = detail(
         energy_j={"cpu:0": 2.0, "host/gpu:0": 6.0, "fpga": 2.0},

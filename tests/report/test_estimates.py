@@ -129,3 +129,8 @@ def test_what_other_tools_read_names_the_provenance_of_every_energy(form):
     else:
         energies = [each for each in json.loads(text) if each["unit"] == "J"]
         assert all("ram estimated" in each["extra"] for each in energies)
+
+
+def test_in_detail_a_domain_is_marked_where_it_is_estimated_itself():
+    shown = terminal_report(run_view(run_of("estimated")[0]), width=100, verbosity=1)
+    assert re.search(r"\n  cpu:0 92\.2 J, ram ~30\.8 J\n", shown), shown

@@ -93,7 +93,16 @@ def test_an_estimates_idle_share_is_told_unless_it_is_subtracted_already():
 
 
 def test_memorys_share_is_told_where_memory_is_estimated():
-    estimated = case(energy_j={"cpu": 3.0, "ram": 1.0}, provenance={"ram": "estimated"})
-    assert figures.memory_share([estimated]) == 0.25
-    assert figures.memory_share([case(energy_j={"cpu": 3.0, "dram:0": 1.0})]) is None
+    known = {"total_j": 4.0, "provenance": {"ram": "estimated"}}
+    assert figures.memory_share([case(energy_j={"cpu": 3.0, "ram": 1.0}, **known)]) == 0.25
+    assert figures.memory_share([case(energy_j={"cpu": 3.0, "dram:0": 1.0}, **known)]) is None
     assert figures.memory_share([]) is None
+
+
+def test_memory_has_no_share_of_what_is_not_known():
+    """A processor that was lost leaves memory as all that is there."""
+    provenance = {"cpu": "estimated", "ram": "estimated"}
+    known = case(total_j=4.0, energy_j={"cpu": 3.0, "ram": 1.0}, provenance=provenance)
+    lost = case(energy_j={"ram": 9.0}, provenance=provenance)
+    assert figures.memory_share([known, lost]) == 0.25
+    assert figures.memory_share([lost]) is None

@@ -9,7 +9,7 @@ from pytest_energybench.gates.results import judged
 from pytest_energybench.report.attachments import Headline, Table
 from pytest_energybench.report.build import run_view
 from pytest_energybench.report.html import render_html
-from pytest_energybench.results.model import Case, Run
+from pytest_energybench.results.model import Case, Round, Run, Window
 from tests.report import samples
 from tests.report.outline import Outline, outline
 from tests.report.samples import MACHINE
@@ -115,3 +115,36 @@ def test_each_rule_that_failed_is_drawn_at_its_own_change():
     looks = page.partition('<ul class="looks">')[2].partition("</ul>")[0]
     drawn = [re.findall(r"<title>(.*?):", entry) for entry in looks.split("<li>")[1:]]
     assert drawn == [[], ["+100.0 %"], ["+25.0 %"]]
+
+
+def lost_case():
+    """A domain was lost in its only window, and what it has of another is no total."""
+    lost = "dram:0: lost 1.000 s into the window"
+    window = Window(
+        name="load",
+        started="",
+        duration_s=2.0,
+        energy_j={"cpu:0": 20.0},
+        total_j=None,
+        provenance={"cpu:0": "measured"},
+        errors=[lost],
+    )
+    return judged(
+        Case(
+            nodeid="f.py::t",
+            name="t",
+            energy_j={"cpu:0": 20.0},
+            provenance={"cpu:0": "measured"},
+            windows=[window],
+            rounds=[Round(started="", duration_s=2.0, energy_j={"cpu:0": 20.0}, total_j=None)],
+            errors=[lost],
+        )
+    )
+
+
+def test_a_page_says_nothing_of_a_total_that_is_not_known_and_names_what_was_flagged():
+    page = render_html(run_view(Run(machine=MACHINE, cases=[lost_case()])))
+    assert "1 case flagged" in page
+    assert "no round was flagged" not in page
+    assert "Energy by domain: the total is not known" in page
+    assert "100 %" not in page.partition("Energy by domain")[2].partition("</figure>")[0]

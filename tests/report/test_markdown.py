@@ -82,3 +82,13 @@ def test_a_name_is_only_ever_code_in_its_own_cell(name):
     assert "<" not in outside.replace("\\<", "")
     assert not re.search("@\\w", outside)
     assert not re.search(r"(?<!\\)[\[`]", outside)
+
+
+def test_several_cases_of_one_reason_are_each_named_whole():
+    names = [f"test_a_rather_long_name_of_a_test[{letter * 30}|`]" for letter in "abcde"]
+    cases = [judged(Case(nodeid=f"f.py::{n}", name=n, errors=["lost"])) for n in names]
+    text = render_markdown(run_view(Run(machine=MACHINE, cases=cases)))
+    (row,) = (line for line in text.splitlines() if "5 cases: " in line)
+    for name in names[:3]:
+        assert "`` " + name.replace("|", "\\|") + " ``" in row
+    assert " and 2 more |" in row

@@ -245,6 +245,17 @@ class TestGitHub:
         assert result.ret == 0
         result.stdout.fnmatch_lines(["energy: step summary not written: *"])
 
+    def test_what_could_not_be_measured_is_told_with_its_cause(self) -> None:
+        why = "energy is not known, so no budget holds"
+        case = Case(
+            nodeid="a.py::t",
+            name="t",
+            errors=["dram:0: lost", "another"],
+            result=Result(kind="fail", reason="not measured", text=why),
+        )
+        (line,) = github_annotations([case], environ={"GITHUB_ACTIONS": "true"})
+        assert line.endswith(f"::t: {why}; dram:0: lost")
+
     def test_what_fails_the_run_is_an_error_and_the_rest_a_warning(self, tmp_path: Path) -> None:
         def case(nodeid: str, kind: str, reason: str = "") -> Case:
             text = "100 % more\n::error::not a command"

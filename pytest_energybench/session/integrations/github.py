@@ -62,7 +62,7 @@ def github_annotations(
     """
     if environ.get("GITHUB_ACTIONS") != "true":
         return []
-    from pytest_energybench.results.model import NOT_JUDGED
+    from pytest_energybench.results.model import NOT_JUDGED, NOT_MEASURED
 
     workspace = Path(os.path.realpath(environ.get("GITHUB_WORKSPACE") or "."))
     lines: list[str] = []
@@ -85,7 +85,9 @@ def github_annotations(
         shown = ",".join(
             f"{name}={_escaped(text, in_property=True)}" for name, text in properties.items()
         )
-        lines.append(f"::{level} {shown}::{_escaped(f'{case.name}: {result.text}')}")
+        words = dict.fromkeys([result.text, *case.errors[: result.reason == NOT_MEASURED]])
+        text = f"{case.name}: {'; '.join(words)}"
+        lines.append(f"::{level} {shown}::{_escaped(text)}")
     rest = [line for line in failures if line not in of_cases]
     return [*lines, *(f"::error title=energy gate::{_escaped(line)}" for line in rest)]
 
