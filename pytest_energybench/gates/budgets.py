@@ -205,6 +205,8 @@ def _budget(file: str, pattern: str, body: Any) -> Budget:
     windows = body.get("window", {}) if isinstance(body, dict) else {}
     if not isinstance(windows, dict):
         raise BudgetsError(_line(f"{place}] window: budgets of windows are tables by their names"))
+    if "" in windows:
+        raise BudgetsError(_line(f'{place}.window.""] windows without a name have no budget'))
     whole = {key: value for key, value in body.items() if key != "window"} if windows else body
     return Budget(
         pattern,

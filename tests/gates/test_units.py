@@ -180,6 +180,10 @@ def test_windows_without_a_figure_of_their_own_are_not_measured(windows, why):
         ('[budget."a".window.x]\nmin_accuracy = 1', ['[budget."a".window."x"]', "max_energy"]),
         ('[budget."a".window.x]\n', ["states no limit"]),
         ('[budget."a".window]\nmax_energy = "4 J"', ["is no table"]),
+        (
+            '[budget."a".window.""]\nmax_energy = "4 J"',
+            ['[budget."a".window.""]', "without a name"],
+        ),
         ('[budget."a"]\nwindow = 4', ["tables by their names"]),
         ('[budget."a"]\nmax_energy = "4 J/s"', ["is power"]),
         ('[budget."a"]\nfloor = "4 J/token"', ["floor"]),
