@@ -157,11 +157,18 @@ def _of_case(case: CaseView, failures: Sequence[str]) -> list[Entry]:
     return decided or [Entry(case.kind, sanitize(result.reason), (case,), note=case.reason)]
 
 
+def _behind(sentence: str, name: str) -> str:
+    """What follows the figures in a sentence; the name in it, a command's, may hold a `; `."""
+    if not name:
+        return sentence.partition("; ")[2]
+    return sentence.replace(name, "\0").partition("; ")[2].replace("\0", name)
+
+
 def _of_rule(case: CaseView, made: Comparison, shown: ComparisonView, judged: Result) -> Entry:
     figures = answers.in_line(case.source, made)
     note = judged.text
     if figures:  # the sentence begins with the same figures
-        note = judged.text.partition("; ")[2] or answers.telling(made)
+        note = _behind(judged.text, made.name) or answers.telling(made)
     elif judged.reason == NOT_MEASURED and case.source.errors:
         note = case.source.errors[0]
     return Entry(

@@ -47,9 +47,10 @@ def _shared(nodeids: Sequence[str]) -> tuple[str, str]:
         return (f"{file}::" if separator else ""), ""
     first, last = min(nodeids), max(nodeids)
     common = first[: next((i for i, char in enumerate(first) if last[i] != char), len(first))]
-    parts = common.partition("[")
-    cut = common.rfind("::") + 2 if "::" in common else 0
-    if parts[1]:
-        cut = max(len(parts[0]) + 1, common.rfind("-") + 1)
-    closed = bool(parts[1]) and all(nodeid.endswith("]") for nodeid in nodeids)
-    return common[:cut], "]" * closed
+    name, bracket, _ = common.partition("[")
+    # A command may hold brackets, too; those of parameters end the id, behind a word.
+    closed = bool(bracket) and all(nodeid.endswith("]") for nodeid in nodeids)
+    if not closed or len(name.rpartition("::")[2].split()) != 1:
+        head, separator, _ = common.rpartition("::")
+        return f"{head}{separator}", ""
+    return common[: max(len(name) + 1, common.rfind("-") + 1)], "]"

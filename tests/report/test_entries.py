@@ -6,7 +6,7 @@ from pytest_energybench.base.flags import SKIPPED_BY_FIXTURE
 from pytest_energybench.gates.results import judged
 from pytest_energybench.report.build import run_view
 from pytest_energybench.report.entries import MOST_OF_EACH, entries, shown_of_each
-from pytest_energybench.results.model import Case, Run
+from pytest_energybench.results.model import Case, Comparison, Result, Run
 from tests.report.samples import MACHINE
 
 
@@ -47,3 +47,24 @@ def test_the_largest_increase_comes_first(big):
     changes = [entry.change for entry in entries(run_view(big)) if entry.figures]
     assert changes == sorted(changes, reverse=True)
     assert changes[0] > changes[-1]
+
+
+def test_what_follows_the_figures_is_told_whatever_the_reference_is_called():
+    name = "make; make test"
+    made = Comparison(
+        reference="group",
+        name=name,
+        finding="unclear",
+        estimate=0.5,
+        limit=1.0,
+        reference_j=[1.0],
+        judged=Result(
+            kind="unknown",
+            reason="machine busy",
+            text=f"energy 1.50 J is above {name}'s 1.00 J: +50.0 %; caution: load of {name}",
+        ),
+    )
+    case = judged(Case(nodeid="make", name="make", total_j=1.5, comparisons=[made]))
+    (entry,) = entries(run_view(Run(machine=MACHINE, cases=[case])))
+    assert entry.figures
+    assert entry.note == f"caution: load of {name}"

@@ -24,9 +24,14 @@ def shown(*cases):
         (["f.py::test_a", "f.py::test_a[x]"], "f.py", ("test_a", "test_a[x]")),
         (["f.py::t[a]"], "f.py", ("t[a]",)),
         (["odd", "other"], "", ("odd", "other")),
+        (["f.py::t[a::b-1]", "f.py::t[a::b-2]"], "f.py::t[a::b-…]", ("1", "2")),
+        (["x[1]", "x[2]"], "x[…]", ("1", "2")),
+        (["if [ -e a ]; then b", "if [ -e c ]; then d"], "", None),
+        (["test a && [ -e a ]", "test a && [ -e b ]"], "", None),
     ],
 )
 def test_a_heading_ends_where_a_part_of_an_id_ends(nodeids, title, names):
+    names = names or tuple(nodeids)  # of commands nothing is cut
     assert shown(*((nodeid, "g") for nodeid in nodeids)) == [(title, names)]
 
 
