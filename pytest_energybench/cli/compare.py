@@ -32,6 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """0, or 1 if something was found that `--fail-on` names; a run without a case to compare is
     `not-measured`."""
+    import sys
+
     from tabulate import tabulate
 
     from pytest_energybench.base.text import sanitize
@@ -83,6 +85,6 @@ def run(options: argparse.Namespace) -> int:
         print(tabulate(rows, head, tablefmt=FORMATS[options.format], disable_numparse=True))
         for note in notes:
             print(sanitize(note))
-    for line in failed:
-        print(sanitize(line))
+    for line in failed:  # a table of values holds nothing else
+        print(sanitize(line), file=sys.stderr if options.format == "csv" else sys.stdout)
     return 1 if failed else 0

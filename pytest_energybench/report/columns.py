@@ -159,7 +159,7 @@ def _change(reference: str, view: RunView, cases: Sequence[CaseView]) -> Column 
     changes = [case.changes.get(reference) for case in cases]
     ratios = [change.time_ratio for change in changes if change is not None]
     units = {change.unit for change in changes if change is not None}
-    per = f" per {units.pop() if len(units) == 1 else 'unit'}" if any(units) else ""
+    per = f" per {min(units) if len(units) == 1 else 'unit'}" if units and all(units) else ""
     note = f"change of energy{per}, and what it shows"
     if time_ratio := bool(ratios) and all(ratios):
         note = "a time ratio: both energies are estimated from CPU time"

@@ -126,7 +126,7 @@ class Digest:
         against = f" against {self.stored}" if self.stored else ""
         counts = ", ".join(self.counts)
         if self.kind == "unjudged" and self.stored:
-            return f"Nothing to compare with {self.stored}: {counts}"
+            return f"Nothing to compare with {self.stored}: {counts or 'no case was metered'}"
         if self.kind == "unjudged":
             return f"{counts}; no limit or stored run to judge them by"
         if not self.entries:

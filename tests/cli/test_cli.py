@@ -107,6 +107,11 @@ class TestCommands:
         header, first, *_ = capsys.readouterr().out.splitlines()
         assert header.split(",")[:2] == ["nodeid", "base.json:energy_j"]
         assert first.split(",")[1] == "120.0"
+        gate = ["compare", "base.json", "more.json", "--format=csv", "--fail-on=more"]
+        assert main(gate) == 1
+        told = capsys.readouterr()
+        assert "more than base" not in told.out
+        assert "more than base" in told.err
         main(["compare", "base.json", "more.json", "--format=markdown"])
         assert capsys.readouterr().out.startswith("| case")
 

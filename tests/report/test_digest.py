@@ -102,6 +102,11 @@ def test_against_a_stored_run_no_case_is_told_by_its_change_against_its_group(ci
     assert ["−22.0 %" in each.figures for each in told.changed] == [True]
 
 
+def test_a_run_without_a_case_says_so_beside_the_stored_run():
+    told = found(compared_with=StoredRun(name="main", created="2026-11-25"))
+    assert told.head == "Nothing to compare with main (2026-11-25): no case was metered"
+
+
 def test_a_failure_of_a_case_is_told_once(ci):
     line = "tests/test_codec.py::test_encode[jpeg]: more than main: energy ..."
     twice = msgspec.structs.replace(ci, failures=[line])
