@@ -70,6 +70,10 @@ def test_a_history_that_holds_nothing_is_no_gate_that_passed(
 ) -> None:
     Path(".energy").mkdir(exist_ok=True)
     Path(".energy/history.jsonl").write_text("")
+    result = suite.runpytest("--energy-compare=history:5")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    suite.makepyfile(METERED.replace("test_x", "test_earlier"))
+    assert suite.runpytest("--energy-history").ret == 0
     suite.makepyfile("def test_x(): pass")
     result = suite.runpytest("--energy-compare=history:5")
     nothing = "nothing was held against history:5: no test of this run asks for energy"
