@@ -26,21 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """0 once it is written."""
-    import sys
-
-    from pytest_energybench.base.text import sanitize
+    from pytest_energybench.cli.outputs import put
     from pytest_energybench.report.build import run_view
     from pytest_energybench.report.markdown import LONGEST_COMMENT, LONGEST_NOTE, render_comment
-    from pytest_energybench.report.text import plural
-    from pytest_energybench.results.atomic import write_atomically
     from pytest_energybench.results.run_file import read_run
 
     loaded = read_run(options.file)
     most = LONGEST_NOTE if options.forge == "gitlab" else LONGEST_COMMENT
     content = render_comment(run_view(loaded), options.name, most=most, note=options.note)
-    if options.output is None:
-        sys.stdout.write(content)
-        return 0
-    write_atomically(options.output, content.encode(), overwrite=True)
-    print(sanitize(f"{options.output}: {plural(len(loaded.cases), 'case')}"))
+    put(content, loaded, options.file, options.output)
     return 0

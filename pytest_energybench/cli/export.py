@@ -17,15 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """0 once it is written."""
-    import sys
-
     import msgspec
 
-    from pytest_energybench.base.text import sanitize
+    from pytest_energybench.cli.outputs import put
     from pytest_energybench.exceptions import EnergyBenchError
     from pytest_energybench.report import export
-    from pytest_energybench.report.text import plural
-    from pytest_energybench.results.atomic import write_atomically
     from pytest_energybench.results.run_file import read_run
 
     loaded = read_run(options.file)
@@ -35,9 +31,5 @@ def run(options: argparse.Namespace) -> int:
             raise EnergyBenchError(f"--case: {options.file} has no case {options.case}")
         loaded = msgspec.structs.replace(loaded, cases=chosen)
     content = export.FORMATS[options.format](loaded)
-    if options.output is None:
-        sys.stdout.write(content)
-        return 0
-    write_atomically(options.output, content.encode(), overwrite=True)
-    print(sanitize(f"{options.output}: {plural(len(loaded.cases), 'case')}"))
+    put(content, loaded, options.file, options.output)
     return 0

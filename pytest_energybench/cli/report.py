@@ -36,10 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """0 once the file is written."""
-    from pytest_energybench.base.text import sanitize
+    from pytest_energybench.cli.outputs import put
     from pytest_energybench.gates.parse import parse_fraction
     from pytest_energybench.gates.stored import compare_stored
-    from pytest_energybench.results.atomic import write_atomically
     from pytest_energybench.results.run_file import read_run
 
     output = Path(options.output)
@@ -55,8 +54,7 @@ def run(options: argparse.Namespace) -> int:
             margin=parse_fraction(options.margin),
             allow_mismatch=options.allow_mismatch,
         )
-    write_atomically(output, rendered(loaded, form).encode(), overwrite=True)
-    print(sanitize(f"{output}: {len(loaded.cases)} cases"))
+    put(rendered(loaded, form), loaded, options.file, options.output)
     return 0
 
 

@@ -139,6 +139,8 @@ def _run(
 
     limits = _limits(options)
     cases = _cases(options, silent=to_stdout)
+    if len(cases) > 1 and any(form == "boamps" for form, _ in files):
+        raise EnergyBenchError(f"--export boamps: a report is of one task, not of {len(cases)}")
     meter = discover(
         options.meters,
         patience=Patience(tell=_say),
@@ -326,6 +328,8 @@ def _export(text: str) -> tuple[str, Path | None]:
         raise EnergyBenchError(f"--export {text}: {form!r} is no format: one of {known}")
     if given and not file:
         raise EnergyBenchError(f"--export {text}: no file stands behind the =")
+    if given and Path(file).is_dir():
+        raise EnergyBenchError(f"--export {text}: {file} is a folder")
     return form, Path(file) if given else None
 
 

@@ -95,6 +95,21 @@ def test_a_signal_that_is_ignored_stays_so(
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize("command", [["export", "--format=csv"], ["comment"], ["report"]])
+def test_no_output_replaces_the_run_file(
+    command: list[str], file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = Path(file).read_bytes()
+    link = Path(file).with_name("out.md")
+    link.symlink_to(file)
+    assert main([*command, file, "-o", str(link)]) == 4
+    assert "this is the run file, which would be lost" in capsys.readouterr().err
+    assert Path(file).read_bytes() == before
+    link.unlink()
+    assert main([*command, file, "-o", str(link)]) == 0
+    assert capsys.readouterr().out == f"{link}: 1 case\n"
+
+
 def test_what_the_system_refuses_is_a_line_behind_what_was_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -245,6 +245,8 @@ def test_output_and_input_are_those_of_one_run_only(capfd: pytest.CaptureFixture
         (["--export=json=a", "--export=csv=./a", "--", "true"], "--export: two formats go to /"),
         (["--budget=4 J/token", "--", "true"], "--budget: a command counts no token"),
         (["--", ""], "there is no command"),
+        (["--export=json=.", "--", "true"], "--export json=.: . is a folder"),
+        (["--export=boamps=b", "--compare", "a", "--", "true"], "is of one task, not of 2"),
         (["--compare=''", "--", "true"], "--compare: there is no command"),
         (["--export=json", "--export=csv", "--", "true"], "one format goes to standard output"),
     ],
