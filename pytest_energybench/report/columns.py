@@ -46,6 +46,13 @@ class Column:
         """The title with its warning."""
         return f"{self.title} ({self.warning})" if self.warning else self.title
 
+    @property
+    def wholly_estimated(self) -> bool:
+        """Whether all of its figures come from a model, so that its head says it for all; else
+        each that does is marked."""
+        known = zip(self.estimated, self.figures, strict=True)
+        return any(self.estimated) and all(e for e, text in known if text != quantities.UNKNOWN)
+
 
 def columns(view: RunView, cases: Sequence[CaseView] | None = None) -> tuple[Column, ...]:
     """The columns of figures that say anything in this run, for some of its cases or for all."""

@@ -220,13 +220,11 @@ def _block(column: Column) -> _Block:
     """
     title = column.title[:1].lower() + column.title[1:]
     figures = list(column.figures)
-    if any(column.estimated):
-        known = zip(column.estimated, column.figures, strict=True)
-        if all(mark for mark, text in known if text != quantities.UNKNOWN):
-            title += "*"
-        else:
-            marks = ("*" if mark else " " for mark in column.estimated)
-            figures = [f"{text}{mark}" for text, mark in zip(figures, marks, strict=True)]
+    if column.wholly_estimated:
+        title += "*"
+    elif any(column.estimated):
+        marks = ("*" if mark else " " for mark in column.estimated)
+        figures = [f"{text}{mark}" for text, mark in zip(figures, marks, strict=True)]
     cells = _right(figures)
     for behind in (column.bounds, column.words):
         if any(behind):

@@ -8,7 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from pytest_energybench.report.build import run_view
+from pytest_energybench.report.html import write_html
 from tests.report.reader import UNFOLD
 
 WIDTHS = (360, 800, 1600)
@@ -153,6 +156,23 @@ def test_copy_gives_what_is_shown_in_base_units(reader, pages):
     assert lines[1].endswith(",0.12,5,fail: more than main")
     assert len(lines) == 4
     assert "3 rows copied" in reader.run("return document.getElementById('shown').textContent")
+
+
+def test_what_is_copied_says_which_figures_are_estimated(reader, ci, tmp_path):
+    model = replace(ci.cases[0], provenance={"cpu:0": "estimated", "gpu:0": "measured"})
+    for cases, head, first in (
+        ([model, *ci.cases[1:]], "Case,Energy,Energy estimated,Emissions", ",yes,"),
+        ([model, ci.cases[-1]], "Case,Energy (estimated),Emissions", ","),
+    ):
+        write_html(run_view(replace(ci, cases=cases)), tmp_path / "page.html")
+        reader.open((tmp_path / "page.html").as_uri())
+        reader.run("navigator.clipboard.writeText = async text => { window.copied = text }")
+        reader.click("#copy")
+        lines = reader.run("return window.copied").splitlines()
+        assert lines[0].startswith(head)
+        assert lines[1].startswith("test_encode[jpeg],45.6")
+        assert first in lines[1]
+    assert len({line.count(",") for line in lines}) == 1
 
 
 @pytest.mark.parametrize("width", [*WIDTHS, 1000])

@@ -103,13 +103,17 @@
   };
   const csv = () => {
     const visible = heads.map((head, i) => i).filter((i) => !heads[i].hidden);
-    const lines = [visible.map((i) => quoted(heads[i].textContent.trim(), true)).join(",")];
+    const mixed = visible.map((i) => table.querySelector(`td:nth-child(${i + 1})[data-e]`));
+    const line = (value, mark) => visible.flatMap((i, at) => mixed[at] ? [value(i), mark(i)] : [value(i)]).join(",");
+    const title = (i) => heads[i].textContent.trim();
+    const lines = [line((i) => quoted(title(i), true), (i) => quoted(`${title(i)} estimated`, true))];
     for (const body of table.tBodies) {
       if (body.hidden || !body.dataset.v) continue;
       const cells = body.rows[0].cells;
-      lines.push(visible.map((i) => heads[i].dataset.sort === "number"
+      lines.push(line((i) => heads[i].dataset.sort === "number"
         ? cells[i].dataset.n ?? ""
-        : quoted(cells[i].dataset.l ?? (cells[i].querySelector(".v")?.lastChild ?? cells[i]).textContent.trim(), true)).join(","));
+        : quoted(cells[i].dataset.l ?? (cells[i].querySelector(".v")?.lastChild ?? cells[i]).textContent.trim(), true),
+      (i) => "e" in cells[i].dataset ? "yes" : "no"));
     }
     return `${lines.join("\n")}\n`;
   };
