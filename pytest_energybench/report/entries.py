@@ -117,10 +117,11 @@ def _of_run(
 ) -> Iterator[Entry]:
     """Why the session fails beyond what its cases came to."""
     failed = [case for case in cases if case.kind == "fail"]
-    notes = {entry.note for entry in found if entry.reason == NOT_COMPARABLE}
+    told = (entry.note for entry in found if entry.reason == NOT_COMPARABLE)
+    notes = {difference for note in told for difference in (note, *note.split("; "))}
     for line in failures:
         is_told = any(_is_of(line, case) for case in failed)
-        if not is_told and not any(line.endswith(note) for note in notes):
+        if not is_told and not any(line.endswith(f": {note}") for note in notes):
             yield Entry("fail", "", note=sanitize(line))
 
 

@@ -68,3 +68,14 @@ def test_what_follows_the_figures_is_told_whatever_the_reference_is_called():
     (entry,) = entries(run_view(Run(machine=MACHINE, cases=[case])))
     assert entry.figures
     assert entry.note == f"caution: load of {name}"
+
+
+def test_each_difference_between_two_machines_is_told_once():
+    both = ["cores is 2 here and 8 there", "gpus is none here and H there"]
+    refused = Result(kind="fail", reason="not comparable", text="; ".join(both))
+    stored = Comparison(reference="stored", name="main", finding="unclear", judged=refused)
+    case = judged(Case(nodeid="f.py::t", name="t", total_j=1.0, comparisons=[stored]))
+    failures = [f"not comparable with main: {each}" for each in both]
+    run = Run(machine=MACHINE, cases=[case], failures=failures)
+    assert [each.label for each in entries(run_view(run))] == ["t"]
+    assert len(entries(run_view(replace(run, cases=[])))) == 2
