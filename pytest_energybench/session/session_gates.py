@@ -116,6 +116,11 @@ class SessionGates:
             except ResultsError as error:
                 raise pytest.UsageError(f"--energy-compare: {error}") from None
             gates.stored_name = options.compare
+            if gates.asked is not None and "stale" in options.fail_on:
+                raise pytest.UsageError(
+                    "--energy-fail-on=stale: a history doesn't tell which of its cases are no"
+                    " longer tests; compare with a stored run, or leave stale out"
+                )
         return gates
 
     def judge(

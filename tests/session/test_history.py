@@ -123,3 +123,11 @@ def test_uncommitted_changes_are_held_against_the_runs_of_their_commit(
     other = suite.runpytest(f"{COMPARE}@trunk")
     assert other.ret == pytest.ExitCode.USAGE_ERROR
     other.stderr.fnmatch_lines(["*--energy-compare: history.jsonl has no run of trunk*: main)"])
+
+
+def test_what_a_history_cant_tell_is_no_gate_on_it(repository: pytest.Pytester) -> None:
+    commit(repository, 1.0)
+    assert repository.runpytest("--energy-history").ret == 0
+    result = repository.runpytest(COMPARE, "--energy-fail-on=more,stale")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--energy-fail-on=stale: a history doesn't tell*"])
