@@ -181,7 +181,7 @@ class TestCluster:
             unlike = domains[case["host"]] == "dram:1"
             assert (stored["judged"]["reason"] == "not comparable") is unlike
             assert (stored["finding"] == "same") is not unlike
-        result.stdout.fnmatch_lines(["*not comparable*main*", "*host ?: dram:*"])
+        result.stdout.fnmatch_lines(["*not comparable*main*host ?: dram:*"])
 
     def test_a_group_runs_where_there_is_what_it_asks_for(
         self, suite: pytest.Pytester, cluster: Any
