@@ -18,7 +18,8 @@ def peak_bytes() -> int:
     return 1024 * int(found[1])
 
 
-def hear_ctrl_c() -> None:
-    """For `preexec_fn`: what a shell starts in the background ignores SIGINT, and so does all that
-    is started from there, the tests' processes included."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def hear_signals() -> None:
+    """For `preexec_fn`: what a shell starts in the background ignores SIGINT, under `nohup` SIGHUP,
+    and so does all that is started from there, the tests' processes included."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)

@@ -23,7 +23,7 @@ from pytest_energybench.metering.clock import SystemClock
 from pytest_energybench.metering.custom import CounterSource
 from pytest_energybench.metering.meter import Meter
 from pytest_energybench.results.run_file import read_run
-from tests.processes import hear_ctrl_c
+from tests.processes import hear_signals
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the commands are those of a POSIX shell")
 
@@ -192,7 +192,7 @@ def test_an_interrupt_ends_the_whole_tree_and_leaves_what_was_there(
     args = ["run", "--meters=estimate", "--export=json=old.json"]
     tree = uses(5, "sh -c 'sleep 60' & echo $! > pid; setsid sleep 60 & echo $! >> pid; wait")
     words = [sys.executable, "-c", code, *args, *tree]
-    started = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, preexec_fn=hear_ctrl_c)
+    started = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, preexec_fn=hear_signals)
     until = time.monotonic() + 60
     while not (Path("pid").exists() and Path("pid").read_text().count("\n") == 2):
         assert time.monotonic() < until

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.processes import hear_ctrl_c
+from tests.processes import hear_signals
 from tests.session.conftest import (  # noqa: F401  # fixtures, found by their names
     locks_of_its_own,
     only_this_plugin,
@@ -50,7 +50,7 @@ class Started:
             stderr=subprocess.STDOUT,
             text=True,
             env={**os.environ, "COLUMNS": "200"},
-            preexec_fn=hear_ctrl_c,
+            preexec_fn=hear_signals,
         )
         deadline = time.monotonic() + 60
         while not Path("here").exists():

@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from tests.processes import hear_ctrl_c
+from tests.processes import hear_signals
 
 STORE = 80 * 2**20
 
@@ -73,7 +73,7 @@ def started(*args: str) -> Iterator[subprocess.Popen[str]]:
         stderr=subprocess.STDOUT,
         text=True,
         process_group=0,
-        preexec_fn=hear_ctrl_c,
+        preexec_fn=hear_signals,
     )
     try:
         yield process
