@@ -102,7 +102,7 @@ class Reader:
         self._printed = done.stdout + done.stderr
         wanted = int(block.value) if block.key == "exit" else 0
         status = done.returncode if done.returncode >= 0 else 128 - done.returncode  # as a shell
-        if self.own_meter and (status, wanted) in MOVED and UNSTEADY.search(self._printed):
+        if self.own_meter and (status, wanted) == (1, 0) and UNSTEADY.search(self._printed):
             pytest.skip(f"exit {status}: needs a machine whose figures hold still")
         assert status == wanted, self._at(block, f"exit {status}")
 
@@ -134,9 +134,8 @@ def test_every_block_does_what_the_page_says(page: Path, tmp_path: Path) -> None
     Reader(page, folder).follow()
 
 
-MOVED = {(0, 1), (1, 0)}
-UNSTEADY = re.compile(r"machine busy|background load|FAIL +(more|less|unclear|over)|UNCLEAR")
-"""How a verdict reads that the figures of a shared machine can turn."""
+UNSTEADY = re.compile(r"machine busy|background load|FAIL +more than")
+"""How a gate reads that fails on the figures of a shared machine alone."""
 MEASURED = (
     "README.md",
     "docs/tutorial.md",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from statistics import median
-from typing import Any
-from xml.etree import ElementTree
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +12,9 @@ from pytest_energybench.base.text import sanitize
 from pytest_energybench.gates.figures import Figures
 from pytest_energybench.gates.quantities import percent
 from pytest_energybench.results.model import Case, Scalar
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 _JUDGED = ("energy_result", "energy_reason", "energy_changes")
 """What a stored run, which cases are held against at the session's end, may still change."""
@@ -73,7 +75,9 @@ class JUnitFile:
             self._xml.add_global_property("energy_gate", line)
 
 
-def _rejudge(element: ElementTree.Element, case: Case) -> None:
+def _rejudge(element: Element, case: Case) -> None:
+    from xml.etree.ElementTree import SubElement
+
     there = element.find("properties")
     if there is None:
         return
@@ -81,4 +85,4 @@ def _rejudge(element: ElementTree.Element, case: Case) -> None:
         there.remove(old)
     for name, value in properties(case):
         if name in _JUDGED:
-            ElementTree.SubElement(there, "property", name=name, value=sanitize(str(value)))
+            SubElement(there, "property", name=name, value=sanitize(str(value)))

@@ -92,6 +92,34 @@ def test_images_are_moved_each_its_own_way_and_lose_nothing() -> None:
     assert warmstart._shifted(images, 0, torch.Generator()) is images
 
 
+@pytest.mark.slow
+def test_looks_that_end_early_change_no_weight(
+    tmp_path: Path, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither when SGD takes over, nor when looks come closer, nor when it ends."""
+    recipe = Recipe(handover=0.4, target=0.6)
+    monkeypatch.setattr(warmstart, "RECIPES", {"resnet18": recipe})
+    monkeypatch.setattr(warmstart, "EVALUATION_BATCH", 10)
+    monkeypatch.setattr(warmstart, "MOST_STEPS", 40)
+    early, late = Told(), Told()
+    ended = starting_model("resnet18", data, "warm", 0, CPU, tmp_path / "ended", early)
+    monkeypatch.setattr(warmstart, "_looked", lambda model, split, _: evaluate(model, split, 10))
+    whole = starting_model("resnet18", data, "warm", 0, CPU, tmp_path / "whole", late)
+    for key, value in whole.model.state_dict().items():
+        assert torch.equal(value, ended.model.state_dict()[key]), key
+    awaited, about = recipe.handover, 0
+    for one, other in zip(early.words, late.words, strict=True):
+        accuracy = float(LOOK.search(other)[1])  # type: ignore[index]
+        if "accuracy ~" in one:
+            assert accuracy < awaited
+            about += 1
+        else:
+            assert one == other
+        if accuracy >= recipe.handover:
+            awaited = recipe.target - warmstart.NEAR
+    assert about
+
+
 class _Always(nn.Module):
     """Answers class 0."""
 
