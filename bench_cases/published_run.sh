@@ -3,12 +3,13 @@
 #
 #   sh bench_cases/published_run.sh reports/reproduction [option of pytest]...
 #
-# SEEDS are of all models, MORE_SEEDS of the light ones alone.
+# SEEDS are of all models, MORE_SEEDS of the light ones alone, METHODS as --bench-methods takes them.
 set -eu
 folder=$1
 shift
 mkdir -p "$folder"
-methods=paper,autocast,channel,steganographic+channel,steganographic+pruning,steganographic+lowrank
+combined=steganographic+channel,steganographic+pruning,steganographic+lowrank
+methods=${METHODS:-paper,autocast,channel,$combined}
 
 part() { # SEED [option]...
     seed=$1
@@ -16,7 +17,7 @@ part() { # SEED [option]...
     done=$folder/seed-$seed.json
     if [ -e "$done" ]; then return; fi
     status=0
-    python -m pytest bench_cases/test_paper.py --bench-methods=$methods --bench-seed="$seed" \
+    python -m pytest bench_cases/test_paper.py --bench-methods="$methods" --bench-seed="$seed" \
         --energy-resume --energy-report-dir="$folder/seed-$seed" --energy-json="$done.part" "$@" \
         || status=$?
     # 1: a gate failed, which is a result. Anything else: the part was cut short.
