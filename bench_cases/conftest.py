@@ -68,7 +68,8 @@ def pytest_energy_settings(config: pytest.Config) -> dict[str, str | int | float
     experiments, kinds = _experiments(config), config.stash.get(KINDS, {"paper"})
     images = experiments.settings() if "paper" in kinds or "language" not in kinds else {}
     text = experiments.language.settings() if "language" in kinds else {}
-    return {**images, **{f"language_{name}" if images else name: text[name] for name in text}}
+    others = {name: value for name, value in text.items() if images.get(name) != value}
+    return {**images, **{f"language_{name}" if images else name: others[name] for name in others}}
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

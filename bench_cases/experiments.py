@@ -7,7 +7,7 @@ from functools import cached_property
 from importlib.metadata import version
 
 from bench_cases.language import LanguageExperiments
-from bench_cases.options import BenchOptions, without_folders
+from bench_cases.options import BenchOptions, weights_fingerprint, without_folders
 from pytest_energybench.experiment import Experiment
 from pytest_energybench.experiment.compression.plan import CompressionPlan
 from pytest_energybench.experiment.experiment import machine_settings, rules_of
@@ -107,9 +107,11 @@ class Experiments:
             "data": without_folders(self.options.data(chosen)),
             "data_fingerprint": self._fingerprint(),
             "weights": without_folders(self.options.weights(chosen)),
+            **weights_fingerprint(self.options.weights_folder, "*.pt"),
             "max_drop": self.options.max_drop,
             "search": self.options.search,
             "lowrank_layers": self.options.lowrank_layers,
+            "whole_curves": chosen.whole_curves,
             **{f"size_{model}": _described(chosen.size_of(model)) for model in model_names()},
             **{name: rule for name, rule in rules.items() if name not in IN_SIZE},
             "torchvision": version("torchvision"),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from bench_cases.options import BenchOptions, without_folders
+from bench_cases.options import BenchOptions, weights_fingerprint, without_folders
 from pytest_energybench.experiment import Experiment
 from pytest_energybench.experiment.compression.plan import CompressionPlan
 from pytest_energybench.experiment.experiment import machine_settings, rules_of
@@ -75,7 +75,7 @@ class LanguageExperiments:
 
     def _given(self) -> Pretrained | None:
         """The decoder of `--bench-weights=DIR`, read once."""
-        folder = self._options.decoder_folder
+        folder = self._options.weights_folder
         if folder is not None and self._folder is None:
             self._folder = from_folder(Path(folder).expanduser())
         return self._folder
@@ -94,12 +94,13 @@ class LanguageExperiments:
 
     def settings(self) -> dict[str, str | int | float | bool]:
         """What the figures depend on, for the run file."""
-        folder = self._options.decoder_folder
+        folder = self._options.weights_folder
         return {
             "preset": self._preset.name,
             "data": without_folders(self._options.text),
             "data_fingerprint": self._text().fingerprint,
             "weights": "warm" if folder is None else without_folders(folder),
+            **weights_fingerprint(folder, "*.safetensors", "*.json"),
             "max_drop": self._options.max_drop,
             "max_perplexity_rise": MOST_RISE,
             "search": self._options.search,

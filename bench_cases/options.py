@@ -17,6 +17,7 @@ from pytest_energybench.experiment.rules import (
     LISTS,
     MATRIX_METHODS,
 )
+from pytest_energybench.experiment.training.datasets.fingerprints import of_ends
 from pytest_energybench.experiment.training.errors import SettingError
 from pytest_energybench.experiment.training.settings import (
     FOLDERS,
@@ -104,8 +105,8 @@ class BenchOptions:
         return self.data_given if self.data_given and is_text(self.data_given) else "topics"
 
     @property
-    def decoder_folder(self) -> str | None:
-        """The folder of a language model, if one was given."""
+    def weights_folder(self) -> str | None:
+        """The folder of starting weights or of a language model, if one was given."""
         return None if self.weights_given in ("warm", "imagenet") else self.weights_given
 
     def weights(self, chosen: Preset) -> str:
@@ -191,6 +192,17 @@ def _methods(text: str) -> tuple[str, ...]:
             raise SettingError(f"{error}; or the lists {', '.join(LISTS)}, all") from None
     everything = ("paper", "beyond", *extra)
     return with_baseline([n for word in words for n in (everything if word == "all" else (word,))])
+
+
+def weights_fingerprint(folder: str | None, *patterns: str) -> dict[str, str]:
+    """The setting that tells two folders of one name apart; none without a folder."""
+    if folder is None:
+        return {}
+    files = [each for pattern in patterns for each in Path(folder).expanduser().glob(pattern)]
+    try:
+        return {"weights_fingerprint": of_ends(sorted(files))}
+    except OSError as error:  # the case that loads them says more
+        return {"weights_fingerprint": f"not read: {error.strerror}"}
 
 
 def without_folders(source: str) -> str:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import expm1, inf
 
-from msgspec.structs import replace
+from results_cells import (
+    ENERGY_WORDS,
+    WITH_SEARCH,
+    all_seeds,
+    disturbance,
+    disturbed,
+    judged,
+    lines,
+    machine_rows,
+    setting_rows,
+    signed,
+    sorted_out,
+    with_reason,
+)
 
 from pytest_energybench.experiment.paper.inference import in_turn
-from pytest_energybench.experiment.paper.matrix import Matrix, Range, spoiled
-from pytest_energybench.experiment.paper.render import markdown_table
+from pytest_energybench.experiment.paper.matrix import Matrix, Range
 from pytest_energybench.experiment.paper.trials import (
     Figure,
     Trial,
@@ -20,28 +32,18 @@ from pytest_energybench.experiment.paper.trials import (
     epochs,
     metric,
     per_epoch,
-    with_search,
 )
 from pytest_energybench.experiment.rules import BASELINE
 from pytest_energybench.gates.accuracy import judge_group_accuracy
 from pytest_energybench.gates.perplexity import judge_group_perplexity
-from pytest_energybench.gates.quantities import MINUS, UNKNOWN, energy, share
+from pytest_energybench.gates.quantities import UNKNOWN, energy, share
 from pytest_energybench.gates.quantities import drop as points_of
 from pytest_energybench.report.figures import finite, per_unit
-from pytest_energybench.report.text import listed, plural
-from pytest_energybench.results.model import Case, Comparison, MeterInfo, Round, Run, Scalar, Window
+from pytest_energybench.report.text import listed
+from pytest_energybench.results.model import Case, Comparison, Run, Scalar
 
 NAMES = {"llama": "Llama", "neox": "GPT-NeoX"}
 USES = [(phase, batch) for phase in ("prefill", "decode") for batch in (1, 16)]
-KEPT = ("kept", "better")
-
-ENERGY_WORDS = {
-    "estimated": "**Energy is estimated from CPU time: every energy ratio here is a time ratio.**",
-    "partly estimated": "**A part of the energy is estimated from CPU time.**",
-    "measured": "Energy is read from counters.",
-}
-
-WITH_SEARCH = with_search(energy_j)
 
 OF_LOWRANK = ("model", "candidate")
 """Of which weights low rank tells the part that it removed."""
@@ -98,19 +100,10 @@ class Size:
         }
         return cls(name, Matrix.of(run), used)
 
-    def disturbed(self, model: str, method: str, figure: Figure = energy_j) -> str | None:
-        """Why the trainings of a method and of the baseline decide nothing about their energy, or
-        about it with the searches; None where they do."""
-        found = [self.matrix.cases.get((model, of)) for of in (method, BASELINE)]
-        cases = [case for case in found if case is not None]
-        rounds = [each for case in cases for each in case.rounds]
-        beside = [each for case in cases for each in case.windows if each.place == "beside"]
-        return _disturbance([*rounds, *(beside if figure is WITH_SEARCH else ())])
-
     def disturbed_use(self, model: str, method: str, phase: str, batch: int) -> str | None:
         """The same of a case that ran in turn with the baseline."""
         case = self.used.get((model, method, phase, batch))
-        return None if case is None else _disturbance(case.windows)
+        return None if case is None else disturbance(case.windows)
 
     def joules(self, joules: float | None) -> str:
         """An energy of the baseline, marked where it is estimated."""
@@ -128,46 +121,26 @@ def tables(name: str, run: Run) -> Iterator[str]:
     least, most = size.matrix.seeds
     seeds = str(most) if least == most else f"{least} to {most}"
     yield f"### The {name} size, {seeds} {'seed' if most == 1 else 'seeds'}\n"
-    yield from _table(["", "this run"], _facts(size))
+    yield from lines(["", "this run"], _facts(size))
     yield f"{ENERGY_WORDS[size.matrix.energy_kind]}\n"
     yield "**What the intervals show, by themselves, without a correction for their number**\n"
-    yield from _table(["over the baseline's", "less", "more", "not shown"], _shown(size))
+    yield from lines(["over the baseline's", "less", "more", "not shown"], _shown(size))
     for model in size.matrix.models:
         yield f"#### {NAMES.get(model, model)}, {name}\n"
         for table in TABLES:
             rows = [(method, table.row(size, model, method)) for method in size.matrix.methods]
             yield f"**{table.title}**\n"
-            yield from _table(
-                ["method", *table.header], [[name, *row] for name, row in rows if row]
-            )
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield from markdown_table(header, list(rows))
-    yield ""
+            yield from lines(["method", *table.header], [[name, *row] for name, row in rows if row])
 
 
 def _facts(size: Size) -> Iterator[list[str]]:
     run = size.matrix.run
     yield ["decoder", str(run.settings.get("size", UNKNOWN))]
     yield ["parameters", listed([_parameters(size, model) for model in size.matrix.models])]
-    yield ["seeds", listed([str(seed) for seed in _seeds(size)])]
-    for fact, names in FACTS.items():
-        known = [
-            f"{name} {run.settings[setting]}"
-            for name, setting in names.items()
-            if setting in run.settings
-        ]
-        yield [fact, ", ".join(known) or UNKNOWN]
+    yield ["seeds", listed([str(seed) for seed in all_seeds(size.matrix)])]
+    yield from setting_rows(run, FACTS)
     yield ["rule", _rule(run)]
-    memory = f"{run.machine.memory_bytes / 2**30:.0f} GiB"
-    yield ["machine", f"{run.machine.cpu}, {plural(run.machine.cores, 'core')}, {memory}"]
-    meters = [f"{each.domain} {each.source} ({_sure(each)})" for each in run.meters]
-    yield ["meters", listed(meters) or UNKNOWN]
-    commits = [f"{each.id[:12]}{' with changes' * each.dirty}" for each in run.commits]
-    yield ["commit", listed(commits) or UNKNOWN]
-    wrong = plural(len(run.errors) + len(run.failures), "note")
-    yield ["the run's own notes", wrong if run.errors or run.failures else "none"]
+    yield from machine_rows(run)
 
 
 def _parameters(size: Size, model: str) -> str:
@@ -181,11 +154,6 @@ def _parameters(size: Size, model: str) -> str:
     return f"{text} ({share(round(whole / part, 3))} in layers that low rank may take)"
 
 
-def _seeds(size: Size) -> list[int]:
-    found = {seed for case in size.matrix.cases.values() for seed in case.seeds}
-    return sorted(found)
-
-
 def _rule(run: Run) -> str:
     drop, rise = (finite(run.settings.get(f"max_{name}")) for name in ("drop", "perplexity_rise"))
     parts = [
@@ -193,12 +161,6 @@ def _rule(run: Run) -> str:
         *([] if rise is None else [f"perplexity at most {share(rise)} up"]),
     ]
     return listed(parts) or UNKNOWN
-
-
-def _sure(meter: MeterInfo) -> str:
-    error = "error not stated" if meter.error is None else f"±{share(meter.error)}"
-    version = meter.estimate_version
-    return error if version is None else f"{error}, version {version} of the estimates"
 
 
 def _shown(size: Size) -> Iterator[list[str]]:
@@ -210,9 +172,9 @@ def _shown(size: Size) -> Iterator[list[str]]:
     }
     cells = [(model, method) for model in size.matrix.models for method in size.others]
     for quantity, figure in of_training.items():
-        calm = [of for of in cells if not size.disturbed(*of, figure)]
+        calm = [of for of in cells if not disturbed(size.matrix, *of, figure)]
         found = {of: size.matrix.relative(*of, figure) for of in calm}
-        yield [quantity, *_sorted_out(cells, found)]
+        yield [quantity, *sorted_out(cells, found)]
     for phase, batch in USES:
         used = {of: size.used.get((*of, phase, batch)) for of in cells}
         found = {
@@ -220,19 +182,7 @@ def _shown(size: Size) -> Iterator[list[str]]:
             for of, case in used.items()
             if not size.disturbed_use(*of, phase, batch)
         }
-        yield [f"joules per token, {phase}, batch {batch}", *_sorted_out(cells, found)]
-
-
-def _sorted_out(
-    cells: Sequence[tuple[str, str]], found: Mapping[tuple[str, str], Range | None]
-) -> list[str]:
-    sides: tuple[list[str], list[str], list[str]] = ([], [], [])
-    for cell in cells:
-        of = found.get(cell)
-        bounds = None if of is None else of.bounds
-        side = 2 if bounds is None else 0 if bounds[1] < 1 else 1 if bounds[0] > 1 else 2
-        sides[side].append(" ".join(cell))
-    return [", ".join(each) or "none" for each in sides]
+        yield [f"joules per token, {phase}, batch {batch}", *sorted_out(cells, found)]
 
 
 def _training(size: Size, model: str, method: str) -> list[str]:
@@ -243,9 +193,9 @@ def _training(size: Size, model: str, method: str) -> list[str]:
     if method == BASELINE:
         joules = [matrix.value(model, method, figure) for figure in of_both]
         return [*(size.joules(each) for each in joules), *plain]
-    why = size.disturbed(model, method)
+    why = disturbed(size.matrix, model, method)
     ratios = [matrix.relative(model, method, figure) for figure in of_both]
-    return [*(_with_reason(each, why) for each in ratios), *plain]
+    return [*(with_reason(each, why) for each in ratios), *plain]
 
 
 def _quality(size: Size, model: str, method: str) -> list[str]:
@@ -258,7 +208,7 @@ def _quality(size: Size, model: str, method: str) -> list[str]:
     points = Range.of([100 * each for each in matrix.differences(model, method, accuracy)])
     logs = matrix.logs(model, method, perplexity)
     percents = Range.of(logs, lambda change: 100 * expm1(change))
-    return [_signed(points), _signed(percents), *_judged(size, model, method)]
+    return [signed(points), signed(percents), *_judged(size, model, method)]
 
 
 def _judged(size: Size, model: str, method: str) -> list[str]:
@@ -277,22 +227,7 @@ def _judged(size: Size, model: str, method: str) -> list[str]:
             judge_group_perplexity(ours, theirs, rise),
         ]
 
-    whole = rule(case, reference)
-    lost = [each.quantity for each in whole if each.finding == "lost"]
-    kept = all(each.finding in KEPT for each in whole)
-    word = "kept" if kept else f"lost ({listed(lost)})" if lost else "undecided"
-    ours, theirs = _by_seed(case), _by_seed(reference)
-    pairs = [(ours[seed], theirs[seed]) for seed in ours if seed in theirs]
-    passed = [all(each.finding in KEPT for each in rule(*pair)) for pair in pairs]
-    return [word, f"{sum(passed)} of {len(passed)}"]
-
-
-def _by_seed(case: Case) -> dict[int | None, Case]:
-    """The case as it would be with each of its rounds alone."""
-    return {
-        each.seed: replace(case, rounds=[each], metrics=each.metrics, series=[])
-        for each in case.rounds
-    }
+    return judged(case, reference, rule)
 
 
 def _memory(size: Size, model: str, method: str) -> list[str]:
@@ -319,7 +254,7 @@ def _search(size: Size, model: str, method: str) -> list[str]:
     after = matrix.pays_after(model, method)
     paid = UNKNOWN if after is None else "never" if after == inf else f"{after:.1f}"
     whole = matrix.relative(model, method, WITH_SEARCH)
-    return [part, _with_reason(whole, size.disturbed(model, method, WITH_SEARCH)), paid]
+    return [part, with_reason(whole, disturbed(size.matrix, model, method, WITH_SEARCH)), paid]
 
 
 def _inference(size: Size, model: str, method: str) -> list[str]:
@@ -332,33 +267,8 @@ def _inference(size: Size, model: str, method: str) -> list[str]:
             _, joules = per_unit(case) or ("", None)
             cells.append(size.joules(joules))
         else:
-            cells.append(_with_reason(in_turn(case), size.disturbed_use(model, method, *use)))
+            cells.append(with_reason(in_turn(case), size.disturbed_use(model, method, *use)))
     return cells
-
-
-def _disturbance(parts: Sequence[Round | Window]) -> str | None:
-    """What was wrong with how many of the parts."""
-    wrong = [why for why in (spoiled(part.flags) for part in parts) if why is not None]
-    return f"{wrong[0]} in {len(wrong)} of {len(parts)}" if wrong else None
-
-
-def _with_reason(found: Range | None, why: str | None) -> str:
-    """A ratio with its bounds, and why it decides nothing where it doesn't."""
-    if found is None:
-        return UNKNOWN
-    text = f"{found.value:.2f}"
-    if found.bounds is not None:
-        text += f" ({found.bounds[0]:.2f} to {found.bounds[1]:.2f})"
-    return f"{text}, {why}" if why else text
-
-
-def _signed(found: Range | None) -> str:
-    if found is None:
-        return UNKNOWN
-    text = f"{found.value:+.2f}"
-    if found.bounds is not None:
-        text += f" ({found.bounds[0]:+.2f} to {found.bounds[1]:+.2f})"
-    return text.replace("-", MINUS)
 
 
 TABLES = (

@@ -35,6 +35,10 @@ SKIPPED = "its budget was not judged: the test skipped itself; a `skipif` mark s
 SKIPPED_BY_FIXTURE = "its budget was not judged: a fixture skipped the test"
 """Said of a case, not of a window."""
 
+BROKEN_OFF = "an attempt that broke off before its end adds no round"
+LAST_BROKE_OFF = "the last attempt broke off before its end and adds no round"
+"""Said of a case: its rounds are not all that were begun."""
+
 MEANINGS: Mapping[str, str | None] = {
     BACKGROUND_LOAD: BUSY,
     SHARED: BUSY,

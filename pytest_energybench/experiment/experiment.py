@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -166,6 +167,7 @@ class Experiment:
             ),
             "search": self.search,
             "lowrank_layers": self.lowrank_layers,
+            "whole_curves": self.whole_curves,
             **rules_of(self.train_settings),
             **machine_settings(self.device),
         }
@@ -281,6 +283,10 @@ def rules_of(train: TrainSettings) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
+WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+"""How threads wait for each other: spinning is CPU time, and estimates are made of it."""
+
+
 def machine_settings(device: torch.device) -> dict[str, Any]:
     """Versions, threads and arithmetic that a training's figures depend on."""
     return {
@@ -289,4 +295,5 @@ def machine_settings(device: torch.device) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         **float32_arithmetic(device),
         "python": platform.python_version(),
+        **{name.lower(): os.environ[name] for name in WAITING if name in os.environ},
     }

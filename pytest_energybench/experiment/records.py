@@ -183,13 +183,16 @@ def record_level(
     energy: Energy, training: Training, reached: Reached | None, max_drop: float
 ) -> None:
     """Joules until validation first was within `max_drop` of the accuracy that the baseline
-    `reached` there; None is the baseline itself."""
+    `reached` there; None is the baseline itself.
+
+    A model that was changed and trained again has none: what crossed was another model.
+    """
     level = (reached or training.best.validation).accuracy - max_drop
     accuracies = [epoch.validation.accuracy for epoch in training.history]
     crossing = first_crossing(accuracies, level)
     if crossing is None:
         energy.flag(f"validation never came within {max_drop:g} of the baseline's")
-    elif _known(joules := training.history[crossing - 1].joules):
+    elif training.trainings == 1 and _known(joules := training.history[crossing - 1].joules):
         energy.record(joules_to_level=joules)
 
 

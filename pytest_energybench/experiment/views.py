@@ -142,6 +142,8 @@ def _history(case: Case, number: int) -> History | None:
     if not losses or len(losses) != len(accuracies):
         return None
     joules, total_j = curves.get(JOULES, ()), case.rounds[number].total_j
+    if case.rounds[number].idle_j:
+        joules = ()  # the epochs' hold the idle power, which the round's are without
     if len(joules) == len(losses) and total_j is not None:
         joules = (*joules[:-1], total_j)
     trainings = case.rounds[number].metrics.get("trainings", 1)

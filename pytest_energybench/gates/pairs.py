@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import fmean
 
 NO_PAIRS = "; there are no two pairs of rounds: their seeds or their numbers differ"
 """What is said where `make_no_pairs` holds."""
@@ -15,16 +16,26 @@ def paired_by_seed(
     theirs: Sequence[float],
 ) -> list[float]:
     """Ours less theirs of each pair of rounds: by their seeds where they have some, else in their
-    order where there are as many of each. Empty where rounds are no pairs."""
-    first = dict(zip(our_seeds, ours, strict=False))
-    second = dict(zip(their_seeds, theirs, strict=False))
-    seeds = {*first, *second}
-    distinct = len(first) == len(ours) and len(second) == len(theirs)
-    if distinct and seeds and None not in seeds:
+    order where there are as many of each. Empty where rounds are no pairs.
+
+    Rounds of one seed beside those of another are one sample, their mean, as energies are.
+    """
+    first, second = _by_seed(our_seeds, ours), _by_seed(their_seeds, theirs)
+    if first and second and len({*first, *second}) > 1:
         return [first[seed] - second[seed] for seed in first if seed in second]
     if len(ours) != len(theirs):
         return []
     return [a - b for a, b in zip(ours, theirs, strict=True)]
+
+
+def _by_seed(seeds: Sequence[int | None], values: Sequence[float]) -> dict[int | None, float]:
+    """The mean of each seed's rounds; empty unless each round has a seed."""
+    found: dict[int | None, list[float]] = {}
+    for seed, value in zip(seeds, values, strict=False):
+        found.setdefault(seed, []).append(value)
+    if len(seeds) != len(values) or None in found:
+        return {}
+    return {seed: fmean(each) for seed, each in found.items()}
 
 
 def make_no_pairs(

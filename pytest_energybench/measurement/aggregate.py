@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeGuard, TypeVar, get_args
 import msgspec
 
 from pytest_energybench.base import provenance
-from pytest_energybench.base.flags import spoils
+from pytest_energybench.base.flags import BROKEN_OFF, LAST_BROKE_OFF, spoils
 from pytest_energybench.gates.results import broke_off, passes
 from pytest_energybench.results.model import (
     Case,
@@ -34,8 +34,6 @@ Place = Literal["counted", "inner", "beside"]
 MOST_POINTS = 400
 MOST_WORDS = 30
 MORE_WORDS = "and more of this kind"
-BROKEN_OFF = "an attempt that broke off before its end adds no round"
-LAST_BROKE_OFF = "the last attempt broke off before its end and adds no round"
 WEAKEST: tuple[Provenance, ...] = get_args(provenance.Provenance)
 """From most to least; a word of a later version is trusted less than any of them."""
 

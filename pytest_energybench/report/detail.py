@@ -281,7 +281,7 @@ def _searches(case: Case, last: Search, estimated: bool) -> tuple[SearchView, ..
     known = spent is not None and case.total_j is not None
     return (
         *(_search(search, text(search), None) for search in last.earlier),
-        _search(last, text(last), _pays(last.pays_after, known)),
+        _search(last, text(last), _pays(last.pays_after, known, _finding(case))),
     )
 
 
@@ -309,11 +309,23 @@ def _broken_off(search: Search) -> str:
     return f" Broken off, as too much was lost, and not drawn: {', '.join(levels)}."
 
 
-def _pays(trainings: float | None, known: bool) -> str:
+def _finding(case: Case) -> str:
+    """What became of its energy against the group's reference."""
+    found = (
+        each.finding
+        for each in case.comparisons
+        if (each.reference, each.quantity) == ("group", "energy") and each.nodeid is not None
+    )
+    return next(found, "")
+
+
+def _pays(trainings: float | None, known: bool, finding: str = "") -> str:
     if not known:
         return "whether it pays isn't known: joules are missing"
+    if finding == "unclear":
+        return "whether it pays isn't shown: what training saves is unclear"
     if trainings is None or not math.isfinite(trainings):
-        return "never pays: training saves nothing against the reference"
+        return "doesn't pay: training saved nothing against the reference"
     whole = max(1, math.ceil(trainings))
     return f"pays after {plural(whole, 'training')} ({quantities.number(trainings, 2)})"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +17,9 @@ ELSEWHERE = {"images_per_epoch": "size_resnet18", "batch_size": "size_resnet18"}
 """Rule -> the setting that says it for a model."""
 
 
-def experiments(fingerprint: str = "imagefolder-64-a1b2") -> Experiments:
+def experiments(
+    fingerprint: str = "imagefolder-64-a1b2", weights: Path | None = None
+) -> Experiments:
     options: Any = SimpleNamespace(
         device="cpu",
         max_drop=0.01,
@@ -27,7 +30,8 @@ def experiments(fingerprint: str = "imagefolder-64-a1b2") -> Experiments:
         subset=None,
         preset=lambda **_: preset("quick"),
         data=lambda _: "imagefolder:/home/me/cats",
-        weights=lambda _: "warm",
+        weights=lambda _: "warm" if weights is None else str(weights),
+        weights_folder=None if weights is None else str(weights),
     )
     made = Experiments(options)
     made._data[64] = SimpleNamespace(fingerprint=fingerprint, image_size=64)  # type: ignore[assignment]
@@ -47,6 +51,27 @@ def test_the_data_is_told_by_its_content_at_whatever_size() -> None:
     assert one["data"] == other["data"] == "imagefolder:cats"
     assert one["data_fingerprint"] == "imagefolder-a1b2"
     assert other["data_fingerprint"] == "imagefolder-ffff"
+
+
+def test_weights_are_told_by_their_content_not_by_their_folders_name(tmp_path: Path) -> None:
+    found = []
+    for place, content in (("a", b"some"), ("b", b"other"), ("c", b"some")):
+        folder = tmp_path / place / "weights"
+        folder.mkdir(parents=True)
+        (folder / "resnet18.pt").write_bytes(content)
+        found.append(experiments(weights=folder).settings())
+    assert {settings["weights"] for settings in found} == {"weights"}
+    one, other, copy = (settings["weights_fingerprint"] for settings in found)
+    assert one == copy != other
+    assert "weights_fingerprint" not in experiments().settings()
+
+
+def test_how_waiting_threads_spend_their_time_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spinning is CPU time, and an estimate is made of it."""
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    assert experiments().settings()["omp_wait_policy"] == "active"
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    assert "omp_wait_policy" not in experiments().settings()
 
 
 def test_how_exactly_float32_is_computed_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -247,6 +247,15 @@ def test_a_disturbed_search_decides_nothing_of_the_training_with_it(generator: M
     assert row(page, "What the intervals show", "training with search")[0] == "none"
 
 
+def test_what_has_no_search_is_not_disturbed_by_the_empty_window_of_one(
+    generator: ModuleType,
+) -> None:
+    case = trained("amp", (0.5,) * 3, search_j=25.0)
+    windows = [replace(each, flags=[BUSY] * (each.place == "beside")) for each in case.windows]
+    page = page_of(generator, BASELINE, replace(case, windows=windows, search=None))
+    assert row(page, "What the intervals show", "training with search")[0] == "llama amp"
+
+
 def test_a_search_stands_apart_and_is_paid_by_what_trainings_save(generator: ModuleType) -> None:
     page = page_of(
         generator,

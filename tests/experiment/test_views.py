@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 import torch
+from msgspec.structs import replace
 from torch import nn
 
 from pytest_energybench.experiment.compression.plan import CompressionPlan, Retrain
@@ -18,7 +19,7 @@ from pytest_energybench.experiment.paper.view_table import view_table
 from pytest_energybench.experiment.training.datasets.own import splits_of
 from pytest_energybench.experiment.training.settings import TrainSettings
 from pytest_energybench.experiment.training.trainer import Training
-from pytest_energybench.experiment.views import History, Rules, paired_views, views
+from pytest_energybench.experiment.views import History, Rules, histories, paired_views, views
 from pytest_energybench.results.model import Case, Machine, Round, Run, Series
 
 CPU = torch.device("cpu")
@@ -111,6 +112,13 @@ def case(
             ),
         ],
     )
+
+
+def test_joules_so_far_with_the_idle_power_do_not_mix_with_those_without() -> None:
+    gross = case("half", 5.0, 6.0)
+    net = replace(gross, rounds=[replace(each, idle_j={"cpu": 3.0}) for each in gross.rounds])
+    assert all(each is not None and each.joules for each in histories(gross))
+    assert all(each is not None and not each.joules for each in histories(net))
 
 
 def table_of(*cases: Case, **settings: int | float) -> PaperTable:

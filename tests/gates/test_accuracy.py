@@ -112,6 +112,27 @@ def test_rounds_are_pairs_by_their_seeds():
     assert against(Score(0.9, rounds=(0.9, 0.9), seeds=(0, 1)), Score(0.9), 0.01).finding == "kept"
 
 
+def test_rounds_of_one_seed_beside_those_of_another_are_one_sample():
+    seeds = (7,) * 5 + (8,) * 5
+    base = Score(0.9, rounds=(0.9,) * 10, seeds=seeds)
+    ours = Score(0.894, rounds=(0.9,) * 5 + (0.888,) * 5, seeds=seeds)
+    found = against(ours, base, 0.01)
+    assert (found.finding, found.n) == ("undecided", 2)
+    again = against(Score(0.9, rounds=(0.9, 0.88, 0.9), seeds=(0, 0, 1)), base_of(0, 1), 0.01)
+    assert (again.n, again.estimate) == (2, pytest.approx(-0.005))
+    one = against(
+        Score(0.9, rounds=(0.9,) * 3, seeds=(7,) * 3),
+        Score(0.9, rounds=(0.9,) * 3, seeds=(7,) * 3),
+        0.01,
+    )
+    assert (one.finding, one.n) == ("kept", 3)
+
+
+def base_of(*seeds):
+    """As many rounds at .9."""
+    return Score(0.9, rounds=(0.9,) * len(seeds), seeds=seeds)
+
+
 def of_answers(right):
     done = Round(
         started="",

@@ -7,7 +7,7 @@ import pytest
 
 from pytest_energybench.report.build import run_view
 from pytest_energybench.report.detail import case_detail
-from pytest_energybench.results.model import Case, Round, Run, Search, Series, Window
+from pytest_energybench.results.model import Case, Comparison, Round, Run, Search, Series, Window
 from tests.report.samples import MACHINE
 
 
@@ -106,12 +106,24 @@ def test_levels_that_were_broken_off_are_named_and_not_drawn():
     ("after", "text"),
     [
         (0.4, "pays after 1 training (0.4)"),
-        (None, "never pays: training saves nothing against the reference"),
-        (math.inf, "never pays: training saves nothing against the reference"),
+        (None, "doesn't pay: training saved nothing against the reference"),
+        (math.inf, "doesn't pay: training saved nothing against the reference"),
     ],
 )
 def test_a_search_that_pays_at_once_or_never(after, text):
     assert search(pays_after=after).pays == text.replace("(0.4)", "(0.40)")
+
+
+def test_whether_a_search_pays_is_not_shown_where_the_saving_is_unclear():
+    def pays(finding):
+        energy = Comparison(
+            reference="group", name="plain", nodeid="p", quantity="energy", finding=finding
+        )
+        found = Search(parameter="n", found=1, curve=[], evaluations=1, images=1, total_j=5.0)
+        return detail(search=found, comparisons=[energy]).searches[-1].pays
+
+    assert pays("unclear") == "whether it pays isn't shown: what training saves is unclear"
+    assert pays("more") == "doesn't pay: training saved nothing against the reference"
 
 
 def test_power_is_drawn_from_zero_and_a_loss_is_not():

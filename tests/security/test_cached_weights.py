@@ -102,14 +102,6 @@ def test_another_keys_file_under_this_keys_name_is_noticed(tmp_path: Path) -> No
     assert "checksum does not match" in notes[0]
 
 
-def test_files_of_the_first_form_are_still_read(tmp_path: Path) -> None:
-    payload = with_torch_save(STATE)
-    digest = hashlib.sha256(payload).hexdigest().encode()
-    file = tmp_path / "a.weights"
-    file.write_bytes(b"energybench-weights-1 " + digest + b"\n" + payload)
-    assert torch.equal(cache.read(file)["weight"], STATE["weight"])
-
-
 class TestWhatIsNoPlainFile:
     def test_a_link_is_replaced_and_its_target_stays(self, tmp_path: Path) -> None:
         target, file = tmp_path / "precious", tmp_path / "a.weights"

@@ -38,37 +38,15 @@ def truncate(source: Tensor, zeroed: int) -> Tensor:
     return torch.where(torch.isfinite(source), cut, source)
 
 
-def nearest(source: Tensor, zeroed: int) -> Tensor:
-    """A copy of float32 `source`, any shape, rounded to the nearest pattern of the n-bit grid.
+def nearest_into(zeroed: int, source: Tensor, out: Tensor) -> None:
+    """Round to the nearest pattern of the n-bit grid.
 
+    `source` and `out` are float32, of one shape, and not the same memory; `zeroed` is 1 to 31.
     Half-way patterns go away from zero: to the even one would take twice the passes over memory in
     each step of a training, and a weight that has moved is hardly ever half-way. Up to 23 bits that
     is the nearest number, too; from 24 the grid is that of exponents, and nearest is meant in the
-    pattern, which is near to logarithmic.
-    A finite number stays finite: one whose nearest pattern would be an infinity is truncated.
-    Infinities and NaN are returned as they are. Raises ValueError outside 0 to 31.
-    """
-    _check(source, zeroed)
-    if zeroed == 0:
-        return source.clone()
-    rounded = torch.empty_like(source)
-    nearest_into(zeroed, source, rounded)
-    rounded = torch.where(_unsafe(rounded, source), truncate(source, zeroed), rounded)
-    return torch.where(torch.isfinite(source), rounded, source)
-
-
-def _unsafe(rounded: Tensor, source: Tensor) -> Tensor:
-    """Where rounding left the finite numbers, for infinity, NaN or, wrapped, another sign."""
-    wrapped = torch.signbit(rounded) != torch.signbit(source)
-    return wrapped | ~torch.isfinite(rounded)
-
-
-def nearest_into(zeroed: int, source: Tensor, out: Tensor) -> None:
-    """`nearest` without the copy and without the care: what the training loop uses.
-
-    `source` and `out` are float32, of one shape, and not the same memory; `zeroed` is 1 to 31.
-    Differs from `nearest` only for NaN, infinities and magnitudes next to them, at which a training
-    has diverged and is ended by the checks of its loss and its masters.
+    pattern, which is near to logarithmic. Next to infinity it may leave the finite numbers: there a
+    training has diverged and is ended by the checks of its loss and its masters.
     """
     pattern, result = source.view(torch.int32), out.view(torch.int32)
     torch.add(pattern, 1 << (zeroed - 1), out=result)

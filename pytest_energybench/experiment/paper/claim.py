@@ -31,6 +31,7 @@ NO_NARROW_TYPE = "the device was found to compute in no 16-bit type: the models 
 """Said of a claim about what a narrow type saves if there is none."""
 
 NO_INTERVAL = "one seed has no interval"
+AT_THE_LIMIT = "all seeds have the same count, which lies at the limit"
 
 _ROUNDING = 1e-9
 _DATA = {"mnist": "MNIST", "digits": "digits", "imagenet": "ImageNet"}
@@ -92,12 +93,14 @@ class Statement:
         samples: several times a figure over seeds, each with a true mean of `limit` at most, where
             the claim holds; empty where nothing is known.
         text: the figures for people.
+        step: between two values of a figure that is a count; 0 where it scatters continuously.
     """
 
     model: str
     samples: Sequence[Sequence[float]]
     limit: float
     text: str
+    step: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +110,31 @@ class Conditions:
     Attributes:
         methods: those that each model must have run with.
         of_energy: the claim is about energy or time, which the device decides, too.
+        of_total: about that of whole trainings, which the stopping rule decides, too.
         lacks: what the device lacks, so that no figure can tell; empty if that is nothing.
     """
 
     matrix: Matrix
     methods: Sequence[str]
     of_energy: bool = False
+    of_total: bool = False
     on_time: bool = False
     in_part: bool = False
     lacks: str = ""
 
 
-def answered(samples: Sequence[float], limit: float, among: int = 1) -> Answer:
-    """Whether the true mean of `samples` is at most `limit`; `no` at a risk shared by `among`."""
+def answered(
+    samples: Sequence[float], limit: float, among: int = 1, *, step: float = 0.0
+) -> Answer:
+    """Whether the true mean of `samples` is at most `limit`; `no` at a risk shared by `among`.
+
+    Args:
+        step: between two values of a count. Equal counts have no spread to tell by: their mean must
+            lie a step away from the limit, for a few seeds may miss the other value.
+    """
     if len(samples) < 2:
+        return "open"
+    if step and len(set(samples)) == 1 and abs(samples[0] - limit) < step - _ROUNDING:
         return "open"
     if mean_bounds(samples)[1] <= limit + _ROUNDING:
         return "yes"
@@ -141,7 +155,7 @@ def of_each(
     opposite: dict[Answer, Answer] = {"yes": "no", "no": "yes", "open": "open"}
     findings = []
     for each in known:
-        answers = [answered(samples, each.limit, among) for samples in each.samples]
+        answers = [answered(samples, each.limit, among, step=each.step) for samples in each.samples]
         one = _all_of(answers)
         name = reference().paper_name(each.model)
         findings.append(Finding(name, each.text, opposite[one] if denied else one))
@@ -208,12 +222,17 @@ def _concluded(
     matrix = conditions.matrix
     names = {finding.model for finding in findings}
     needs = _needs(conditions, [e.model for e in statements if _name(e.model) not in names])
+    asked = conditions.lacks or _asks_something_else(matrix.run, conditions.of_total)
     others = unlike_the_paper(matrix.run, conditions.of_energy)
-    spoiled = _spoiled(conditions, [each.model for each in statements])
+    models = [each.model for each in statements]
+    spoiled = _spoiled(conditions, models)
+    broken = _broken(conditions, models)
     verdict: Verdict = "undecided"
     why = ""
-    if conditions.lacks or needs:
-        verdict, why = "not testable here", conditions.lacks or f"needs {needs}"
+    if asked or needs:
+        verdict, why = "not testable here", asked or f"needs {needs}"
+    elif broken:
+        why = broken
     elif spoiled and answer != "open":
         why = f"{spoiled} in some rounds"
     elif answer == "yes":
@@ -222,18 +241,30 @@ def _concluded(
         verdict = "contradicted"
     elif answer == "no":
         why = f"not seen here, under other conditions than the paper's ({listed(others)})"
+    elif few:
+        why = NO_INTERVAL
     else:
-        why = NO_INTERVAL if few else "the bounds leave both open"
+        at_limit = any(map(_at_the_limit, statements))
+        why = AT_THE_LIMIT if at_limit else "the bounds leave both open"
     return Claim(
         text,
         section,
         verdict,
-        scope(matrix),
+        scope(matrix, [len(samples) for each in statements for samples in each.samples]),
         tuple(findings),
         why,
         conditions.on_time,
         conditions.in_part,
     )
+
+
+def _at_the_limit(statement: Statement) -> bool:
+    """Whether it is open only because its count is the same for all seeds."""
+    for samples in statement.samples:
+        whole = answered(samples, statement.limit, step=statement.step)
+        if whole == "open" and answered(samples, statement.limit) != "open":
+            return True
+    return False
 
 
 def _needs(conditions: Conditions, models: Iterable[str]) -> str:
@@ -253,12 +284,43 @@ def _spoiled(conditions: Conditions, models: Iterable[str]) -> str:
     return next((why for place in places if (why := conditions.matrix.spoiled(*place))), "")
 
 
-def scope(matrix: Matrix) -> str:
-    """`MNIST, this CPU, 5 seeds`"""
+def _broken(conditions: Conditions, models: Iterable[str]) -> str:
+    """Which trainings broke off, of a method whose other seeds have figures: those that came to an
+    end would be chosen by what they came to. Empty where none did."""
+    places = [(model, method) for model in models for method in conditions.methods]
+    found = {place: conditions.matrix.broken(*place) for place in places}
+    return "; ".join(
+        f"{method} of {_name(model)} broke off with {'seed' if len(seeds) == 1 else 'seeds'}"
+        f" {listed([str(seed) for seed in seeds])}"
+        for (model, method), seeds in found.items()
+        if seeds
+    )
+
+
+def _asks_something_else(run: Run, of_total: bool) -> str:
+    """By which setting the run answers another question than the claim's; empty by none."""
+    drop, fixed = run.settings.get("max_drop"), run.settings.get("fixed_epochs")
+    if isinstance(drop, int | float) and abs(drop - reference().max_drop) > _ROUNDING:
+        return (
+            f"a compression may cost {100 * drop:g} points here, and"
+            f" {100 * reference().max_drop:g} in the paper"
+        )
+    if of_total and isinstance(fixed, int) and fixed:
+        return f"every training has {plural(fixed, 'epoch')} here, and no rule ended it"
+    return ""
+
+
+def scope(matrix: Matrix, numbers: Sequence[int] = ()) -> str:
+    """`MNIST, this CPU, 5 seeds`
+
+    Args:
+        numbers: of the seeds behind the figures that it is the scope of; else those of all cases.
+    """
     run = matrix.run
     on_gpu = str(run.settings.get("device", "")).startswith("cuda")
     device = (run.machine.gpus or ["this GPU"])[0] if on_gpu else "this CPU"
-    least, most = matrix.seeds
+    known = [each for each in numbers if each]
+    least, most = (min(known), max(known)) if known else matrix.seeds
     seeds = plural(most, "seed") if least == most else f"{least} to {plural(most, 'seed')}"
     return ", ".join(filter(None, (_data(run), device, seeds)))
 

@@ -65,6 +65,7 @@ def idle_bits(matrix: Matrix) -> Claim:
             [[-each for each in matrix.samples(model, "steganographic", bits).values()]],
             -least,
             f"{_range(matrix.over(model, 'steganographic', bits), '.3g')} bits (paper {paper})",
+            step=1,
         )
         for model, paper in published.items()
     ]
@@ -196,7 +197,9 @@ def _ratio_claim(
     about_time: bool = False,
 ) -> Claim:
     """A claim about steganographic energy (or time) relative to the baseline's."""
-    conditions, figure = _conditions(matrix, ("steganographic", BASELINE), models, about_time)
+    conditions, figure = _conditions(
+        matrix, ("steganographic", BASELINE), models, about_time=about_time, of_total=True
+    )
     matrix, method = conditions.matrix, "steganographic"
     statements = [
         Statement(
@@ -211,7 +214,7 @@ def _ratio_claim(
 
 
 def _no_saving(matrix: Matrix, name: str, method: str, section: str) -> Claim:
-    conditions, figure = _conditions(matrix, (method, BASELINE), _all_models(), False)
+    conditions, figure = _conditions(matrix, (method, BASELINE), _all_models(), of_total=True)
     matrix = conditions.matrix
     statements = [
         Statement(
@@ -250,7 +253,7 @@ def _per_epoch_claim(
     matrix: Matrix, text: str, models: tuple[str, ...], *, denied: bool = False
 ) -> Claim:
     """Steganographic energy per epoch relative to each of the paper's other ways."""
-    conditions, figure = _conditions(matrix, PAPER_METHODS, models, False)
+    conditions, figure = _conditions(matrix, PAPER_METHODS, models)
     matrix, method, each_epoch = conditions.matrix, "steganographic", per_epoch(figure)
     statements = []
     for model in models:
@@ -300,7 +303,12 @@ def _accuracy_claim(
 
 
 def _conditions(
-    matrix: Matrix, methods: tuple[str, ...], models: tuple[str, ...], about_time: bool
+    matrix: Matrix,
+    methods: tuple[str, ...],
+    models: tuple[str, ...],
+    *,
+    about_time: bool = False,
+    of_total: bool = False,
 ) -> tuple[Conditions, Figure]:
     """What a claim about energy or time is judged under, and on which figure."""
     on_time = not about_time and matrix.energy_kind == "estimated"
@@ -309,6 +317,7 @@ def _conditions(
         matrix,
         methods,
         of_energy=True,
+        of_total=of_total,
         on_time=on_time,
         in_part=not about_time and matrix.energy_kind == "partly estimated",
         lacks=_lacks(matrix, method, models),

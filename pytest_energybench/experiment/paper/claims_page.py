@@ -11,6 +11,7 @@ from pytest_energybench.experiment.paper.render import escape
 from pytest_energybench.gates.quantities import UNKNOWN
 from pytest_energybench.report.attachments import Table
 from pytest_energybench.report.provenance import scalar_rows
+from pytest_energybench.report.text import listed
 
 _TITLE = "Claims of the paper"
 _SIGNS = {"yes": "✓", "no": "✗", "open": "?"}
@@ -18,11 +19,13 @@ _SETTINGS = (
     "preset",
     "data",
     "weights",
+    "subset",
     "device",
-    "batch_size",
-    "steps_per_epoch",
+    "min_delta",
+    "fixed_epochs",
     "max_drop",
     "search",
+    "lowrank_layers",
     "rounds",
     "seed",
     "pue",
@@ -96,6 +99,7 @@ def _settings(matrix: Matrix) -> str:
     meters = ", ".join(f"{each.domain} {each.source} ({each.provenance})" for each in run.meters)
     parts.append(f"energy {matrix.energy_kind}: {meters or 'no meter'}")
     parts += [run.machine.cpu, *run.machine.gpus]
-    if run.commit is not None:
-        parts.append(f"commit {run.commit.id[:12]}{' with uncommitted changes' * run.commit.dirty}")
+    commits = [f"{each.id[:12]}{' with uncommitted changes' * each.dirty}" for each in run.commits]
+    if commits:
+        parts.append(f"{'commit' if len(commits) == 1 else 'commits'} {listed(commits)}")
     return "; ".join(parts) + "."

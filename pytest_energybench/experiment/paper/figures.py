@@ -118,9 +118,10 @@ def bits_and_accuracy(matrix: Matrix, width_mm: float) -> Drawing | None:
     for axes in grid[-columns:]:
         label(axes, "zeroed bits", title=axes.get_title())
     drawing.supylabel("validation accuracy (fraction)", fontsize=FONT)
-    return finished(
-        drawing, handles, matrix, "A level without a point was not probed: the search needed none."
-    )
+    notes = ["A level without a point was not probed: the search needed none."]
+    if matrix.seeds[1] > 1:
+        notes.append("Points and the capacity found are of one seed's search, the last one's.")
+    return finished(drawing, handles, matrix, *notes)
 
 
 def energy_and_accuracy(matrix: Matrix, width_mm: float) -> Drawing | None:

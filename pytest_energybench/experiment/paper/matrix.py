@@ -12,11 +12,19 @@ from functools import cached_property
 from statistics import fmean
 from typing import Literal
 
-from pytest_energybench.base.flags import spoils
+from pytest_energybench.base.flags import BROKEN_OFF, LAST_BROKE_OFF, spoils
 from pytest_energybench.experiment.paper.reference import reference
-from pytest_energybench.experiment.paper.trials import Figure, Trial, accuracy, metric, trials
+from pytest_energybench.experiment.paper.trials import (
+    Figure,
+    Trial,
+    accuracy,
+    energy_j,
+    metric,
+    trials,
+)
 from pytest_energybench.experiment.rules import BASELINE, CONTROLS, MATRIX_METHODS
 from pytest_energybench.experiment.views import pairs_by_seed
+from pytest_energybench.gates.results import broke_off
 from pytest_energybench.gates.statistics import mean_bounds
 from pytest_energybench.report import figures
 from pytest_energybench.results.model import Case, Run
@@ -157,12 +165,24 @@ class Matrix:
 
     def pays_after(self, model: str, method: str) -> float | None:
         """Trainings after which a method's searches have saved what they took; `inf` where training
-        saves nothing, None where that is not known."""
-        saved = self.change(model, method, lambda trial: trial.total_j)
+        saves nothing, None where the seeds don't show which, or a figure is not known."""
+        change, ratio = self.change(model, method, energy_j), self.relative(model, method, energy_j)
         search = self.value(model, method, lambda trial: trial.search_j)
-        if saved is None or search is None:
+        if change is None or ratio is None or search is None:
             return None
-        return search / -saved if saved < 0 else math.inf
+        is_open = ratio.bounds is not None and ratio.bounds[0] <= 1 <= ratio.bounds[1]
+        if search and is_open:
+            return None
+        return search / -change if change < 0 else math.inf
+
+    def broken(self, model: str, method: str) -> list[int]:
+        """Seeds whose training broke off, in a cell that has the figures of others: those with
+        which another method of the model was trained, and it was not."""
+        case = self.cases.get((model, method))
+        if case is None or not lost_a_round(case):
+            return []
+        same_model = [each for (of, _), each in self.cases.items() if of == model]
+        return sorted({seed for each in same_model for seed in each.seeds} - {*case.seeds})
 
     def spoiled(self, model: str, method: str) -> str | None:
         """Why rounds of a cell decide nothing about energy: `machine busy`, `too short` or None."""
@@ -185,6 +205,11 @@ class Matrix:
         """The fewest and the most seeds that a case has accuracies of."""
         numbers = [len(self.samples(*place, accuracy)) for place in self.cases] or [0]
         return min(numbers), max(numbers)
+
+
+def lost_a_round(case: Case) -> bool:
+    """Whether an attempt of it broke off: then its rounds are not all that were begun."""
+    return broke_off(case) or not {BROKEN_OFF, LAST_BROKE_OFF}.isdisjoint(case.flags)
 
 
 def spoiled(flags: Iterable[str]) -> str | None:

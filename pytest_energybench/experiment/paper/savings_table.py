@@ -46,7 +46,8 @@ def savings_table(matrix: Matrix) -> PaperTable:
         "Savings without and with their search",
         "Energy over that of the model's baseline: of one training, and of one training with the "
         "searches of its method. Lower and upper are one-sided 95 % bounds over seeds; one seed "
-        f"has none. A search is paid when trainings have saved what it took.{estimated}",
+        "has none. A search is paid when trainings have saved what it took; where the bounds leave "
+        f"open whether a training saves, so is that.{estimated}",
         _COLUMNS,
         tuple(rows),
     )

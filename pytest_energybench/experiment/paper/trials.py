@@ -20,7 +20,7 @@ class Trial:
 
     Attributes:
         seed: of its random numbers; None where it is not known.
-        total_j: IT energy of the training in joules; `facility_j`: that x PUE.
+        total_j: IT energy of the training in joules.
         search_j: IT energy of its searches in joules, 0 where the method has none.
         search_s: their seconds.
     """
@@ -28,7 +28,6 @@ class Trial:
     method: str
     seed: int | None
     total_j: float | None
-    facility_j: float | None
     duration_s: float | None
     metrics: Mapping[str, Scalar]
     search_j: float | None
@@ -41,20 +40,17 @@ Figure = Callable[[Trial], float | None]
 
 def trials(case: Case) -> tuple[Trial, ...]:
     """The trainings of a case, in the order they ran."""
-    total_j, facility_j = figures.joules(case), figures.finite(case.facility_j)
-    scale = facility_j / total_j if total_j and facility_j is not None else None
     method = str(case.params.get("method", ""))
     if len(case.rounds) < 2:
         seed = case.rounds[0].seed if case.rounds else None
         spent = _searched(case, None)
         duration = case.duration_s or None
-        return (Trial(method, seed, total_j, facility_j, duration, case.metrics, *spent),)
+        return (Trial(method, seed, figures.joules(case), duration, case.metrics, *spent),)
     return tuple(
         Trial(
             method,
             each.seed,
-            joules := figures.finite(each.total_j),
-            None if joules is None or scale is None else scale * joules,
+            figures.finite(each.total_j),
             each.duration_s or None,
             each.metrics,
             *_searched(case, number),
@@ -101,11 +97,6 @@ epochs: Figure = metric("epochs")
 def energy_j(trial: Trial) -> float | None:
     """IT energy of the training in joules."""
     return trial.total_j
-
-
-def facility_j(trial: Trial) -> float | None:
-    """Energy of the training at the data centre in joules, PUE x IT energy (Section 2.3)."""
-    return trial.facility_j
 
 
 def duration_s(trial: Trial) -> float | None:

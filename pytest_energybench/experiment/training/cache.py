@@ -21,8 +21,6 @@ from platformdirs import user_cache_path
 from torch import Tensor
 
 MAGIC = b"energybench-weights-2 "
-MAGIC_WITHOUT_NAME = b"energybench-weights-1 "
-"""Files of the first form are read, too: making their weights again takes hours."""
 
 Key = Mapping[str, str | int | float | bool]
 """Everything that the cached weights depend on."""
@@ -62,8 +60,7 @@ def read(file: Path) -> dict[str, Tensor]:
     Raises ValueError when its content is not what was written, OSError when it cannot be read.
     """
     header, _, payload = file.read_bytes().partition(b"\n")
-    plain = hashlib.sha256(payload).hexdigest().encode()
-    if header not in (MAGIC + _digest(file, payload), MAGIC_WITHOUT_NAME + plain):
+    if header != MAGIC + _digest(file, payload):
         raise ValueError(f"checksum does not match: {file}")
     try:
         state = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)

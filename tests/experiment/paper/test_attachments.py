@@ -65,3 +65,11 @@ def test_collecting_costs_no_matplotlib():
         "sys.exit('matplotlib' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_reading_a_run_of_the_paper_loads_neither_pytest_nor_torch():
+    script = (
+        "import sys, pytest_energybench.experiment.paper.publish\n"
+        "sys.exit(not {'pytest', '_pytest', 'torch'}.isdisjoint(sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

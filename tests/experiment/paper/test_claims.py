@@ -7,9 +7,10 @@ from collections import Counter
 import pytest
 from msgspec.structs import replace
 
-from pytest_energybench.base.flags import BACKGROUND_LOAD
+from pytest_energybench.base.flags import BACKGROUND_LOAD, BROKEN_OFF, LAST_BROKE_OFF
 from pytest_energybench.experiment.paper import claims as of
 from pytest_energybench.experiment.paper.claim import (
+    AT_THE_LIMIT,
     Conditions,
     Statement,
     answered,
@@ -91,7 +92,53 @@ def test_rounds_on_a_busy_machine_decide_nothing_about_energy(like_paper):
     assert judged(of.steganographic_halves_energy, disturbed).words == (
         "undecided (ImageNet, this GPU, 3 seeds): machine busy in some rounds"
     )
-    assert judged(of.idle_bits, disturbed).verdict == "reproduced"
+    assert "busy" not in judged(of.idle_bits, disturbed).words
+
+
+def test_where_a_training_broke_off_the_others_do_not_decide(like_paper):
+    run = with_seeds(samples.relative(like_paper, "steganographic", 0.4))
+    place = {"model": "vgg16", "method": "steganographic"}
+    cases = [
+        replace(c, rounds=c.rounds[:2], flags=[LAST_BROKE_OFF], outcome="failed")
+        if c.params == place
+        else c
+        for c in run.cases
+    ]
+    for claim in (of.steganographic_halves_energy, of.idle_bits):
+        assert judged(claim, replace(run, cases=cases)).words.endswith(
+            ": steganographic of VGG16 broke off with seed 2"
+        )
+    rerun = [replace(c, flags=[BROKEN_OFF]) if c.params == place else c for c in run.cases]
+    found = judged(of.steganographic_halves_energy, replace(run, cases=rerun))
+    assert found.verdict == "reproduced"
+
+
+@pytest.mark.parametrize("claim", of.CLAIMS, ids=lambda claim: claim.__name__)
+def test_a_run_that_allows_another_drop_answers_another_question(like_paper, claim):
+    loose = replace(like_paper, settings={**like_paper.settings, "max_drop": 0.05})
+    found = judged(claim, with_seeds(loose))
+    assert found.verdict == "not testable here"
+    assert "a compression may cost 5 points here, and 1 in the paper" in found.words
+
+
+def test_trainings_of_a_fixed_length_tell_nothing_of_what_a_training_takes(like_paper):
+    run = samples.relative(like_paper, "steganographic", 0.4)
+    fixed = with_seeds(replace(run, settings={**run.settings, "fixed_epochs": 12}))
+    found = judged(of.steganographic_halves_energy, fixed)
+    assert found.verdict == "not testable here"
+    assert "every training has 12 epochs here" in found.words
+    assert judged(of.steganographic_least_per_epoch, fixed).verdict == "reproduced"
+
+
+def test_the_scope_has_the_seeds_of_the_models_that_the_claim_is_about(like_paper):
+    run = with_seeds(like_paper)
+    cases = [
+        c if c.params["model"] == "vgg16" else replace(c, rounds=c.rounds[:2]) for c in run.cases
+    ]
+    unlike = replace(run, cases=cases)
+    assert judged(of.pruning_drops, unlike).scope.endswith("3 seeds")
+    assert judged(of.lowrank_drops, unlike).scope.endswith("2 seeds")
+    assert judged(of.idle_bits, unlike).scope.endswith("2 to 3 seeds")
 
 
 def test_models_that_a_claim_is_not_about_do_not_matter(like_paper):
@@ -163,8 +210,11 @@ def test_steganographic_accuracy(like_paper):
 
 
 def test_idle_bits(like_paper):
-    assert judged(of.idle_bits, with_seeds(like_paper)).verdict == "reproduced"
-    assert judged(of.idle_bits, like_paper).verdict == "undecided"
+    enough = samples.recorded(like_paper, "resnet101", "steganographic", zeroed_bits=19)
+    enough = samples.recorded(enough, "densenet121", "steganographic", zeroed_bits=19)
+    assert judged(of.idle_bits, with_seeds(enough)).verdict == "reproduced"
+    assert judged(of.idle_bits, enough).verdict == "undecided"
+    assert judged(of.idle_bits, with_seeds(like_paper)).words.endswith(AT_THE_LIMIT)
     few = samples.recorded(like_paper, "vgg16", "steganographic", zeroed_bits=17)
     assert judged(of.idle_bits, with_seeds(few)).verdict == "contradicted"
 
@@ -280,5 +330,15 @@ def test_a_claim_about_each_of_several_models_is_seldom_wrong():
 
 def test_one_figure_is_open_and_equal_ones_are_what_they_are():
     assert answered([-1.0], 0.0) == "open"
-    assert answered([18.0, 18.0], 18.0) == "yes"
-    assert answered([19.0, 19.0], 18.0) == "no"
+    assert answered([1.8, 1.8], 1.8) == "yes"
+    assert answered([1.9, 1.9], 1.8) == "no"
+
+
+def test_equal_counts_tell_nothing_at_the_limit_itself():
+    """Of counts that are 17 once in five, three are 18 every other time."""
+    chance = random.Random(5)
+    drawn = [[-chance.choice((17, 18, 18, 18, 18)) for _ in range(3)] for _ in range(TRIALS)]
+    found = Counter(answered(each, -18.0, step=1) for each in drawn)
+    assert found["yes"] <= RARE, found
+    assert answered([-19.0, -19.0], -18.0, step=1) == "yes"
+    assert answered([-17.0, -17.0], -18.0, step=1) == "no"

@@ -150,6 +150,16 @@ def test_a_search_pays_after_what_it_took_over_what_a_training_saves(run):
     assert dear.pays_after("vgg16", "lowest") is None
 
 
+def test_whether_a_search_pays_is_not_known_where_the_seeds_do_not_show_a_saving(run):
+    ratio = {0: 0.9, 1: 1.1, 2: 0.99}
+    about = samples.relative(run, "pruning", 1.0)
+    wide = samples.seeded(about, 3, energy=lambda _, m, s: ratio[s] if m == "pruning" else 1.0)
+    assert Matrix.of(wide).pays_after("vgg16", "pruning") is None
+    less = samples.relative(run, "pruning", 0.5)
+    found = Matrix.of(samples.seeded(less, 3, energy=lambda _, __, s: 1 + s / 100))
+    assert 0 < found.pays_after("vgg16", "pruning") < float("inf")
+
+
 def test_energy_is_called_what_it_is(run):
     assert Matrix.of(run).energy_kind == "estimated"
     assert Matrix.of(samples.metered(run)).energy_kind == "measured"
