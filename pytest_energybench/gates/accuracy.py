@@ -158,34 +158,35 @@ def judge_accuracy(
             return replace(made, judged=judged)
     assert candidate is not None
     assert reference is not None
-    lower = upper = change = candidate.accuracy - reference.accuracy
+    ours, theirs = candidate.accuracy, reference.accuracy
+    lower = upper = change = ours - theirs
     n, method, bounds = 1, "threshold", difference_bounds(candidate, reference)
-    differences = paired_by_seed(
-        candidate.seeds, candidate.rounds, reference.seeds, reference.rounds
-    )
-    if len(differences) > 1:
+    pairs = paired_by_seed(candidate.seeds, candidate.rounds, reference.seeds, reference.rounds)
+    if len(pairs) > 1:
+        ours, theirs = map(fmean, zip(*pairs, strict=True))
+        differences = [a - b for a, b in pairs]
         change = fmean(differences)
         lower, upper = bounds = mean_bounds(differences)
-        n, method = len(differences), "paired"
+        n, method = len(pairs), "paired"
     finding, rule, reason = "undecided", "is not shown to keep within {} of", TOO_NOISY
-    if make_no_pairs(differences, candidate.rounds, reference.rounds):
+    if make_no_pairs(pairs, candidate.rounds, reference.rounds):
         lower, upper, reason = -math.inf, math.inf, NOT_COMPARABLE
-        n, method = len(differences), "paired"
+        n, method = len(pairs), "paired"
     if upper < -max_drop - _ROUNDING:
         finding, rule, reason = "lost", "drops by more than {} from", ACCURACY_LOST
     elif lower >= -max_drop - _ROUNDING:
         is_better = bounds is not None and bounds[0] > 0
         finding, rule, reason = "better" if is_better else "kept", "keeps within {} of", ""
     text = (
-        f"accuracy {candidate.accuracy:.4f} {rule.format(drop(max_drop))} {owner}"
-        f" {reference.accuracy:.4f}: {in_points(change)}"
+        f"accuracy {ours:.4f} {rule.format(drop(max_drop))} {owner}"
+        f" {theirs:.4f}: {in_points(change)}"
     )
     if reason == NOT_COMPARABLE:
         text += NO_PAIRS
     return replace(
         made,
         finding=finding,
-        limit=reference.accuracy - max_drop,
+        limit=theirs - max_drop,
         estimate=change,
         interval=bounds,
         method=method,

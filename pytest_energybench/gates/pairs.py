@@ -14,18 +14,16 @@ def paired_by_seed(
     ours: Sequence[float],
     their_seeds: Sequence[int | None],
     theirs: Sequence[float],
-) -> list[float]:
-    """Ours less theirs of each pair of rounds: by their seeds where they have some, else in their
+) -> list[tuple[float, float]]:
+    """Ours and theirs of each pair of rounds: by their seeds where they have some, else in their
     order where there are as many of each. Empty where rounds are no pairs.
 
     Rounds of one seed beside those of another are one sample, their mean, as energies are.
     """
     first, second = _by_seed(our_seeds, ours), _by_seed(their_seeds, theirs)
     if first and second and len({*first, *second}) > 1:
-        return [first[seed] - second[seed] for seed in first if seed in second]
-    if len(ours) != len(theirs):
-        return []
-    return [a - b for a, b in zip(ours, theirs, strict=True)]
+        return [(first[seed], second[seed]) for seed in first if seed in second]
+    return list(zip(ours, theirs, strict=True)) if len(ours) == len(theirs) else []
 
 
 def _by_seed(seeds: Sequence[int | None], values: Sequence[float]) -> dict[int | None, float]:
@@ -39,8 +37,8 @@ def _by_seed(seeds: Sequence[int | None], values: Sequence[float]) -> dict[int |
 
 
 def make_no_pairs(
-    differences: Sequence[float], ours: Sequence[float], theirs: Sequence[float]
+    pairs: Sequence[tuple[float, float]], ours: Sequence[float], theirs: Sequence[float]
 ) -> bool:
     """Whether both have several rounds and fewer than two pairs: then a rule for one round would
     judge what nobody has compared."""
-    return len(differences) < 2 <= min(len(ours), len(theirs))
+    return len(pairs) < 2 <= min(len(ours), len(theirs))

@@ -47,18 +47,21 @@ def judge_group_perplexity(case: Case, reference: Case, max_rise: float) -> Comp
     for logs, whose in ((ours, "the case's"), (theirs, f"{name}'s")):
         if not logs or not all(map(math.isfinite, logs)):
             return replace(made, judged=conclude(NOT_MEASURED, f"{whose} perplexity is not known"))
-    ratios = paired_by_seed(_seeds(case), ours, _seeds(reference), theirs)
-    lower = upper = change = fmean(ours) - fmean(theirs)
+    pairs = paired_by_seed(_seeds(case), ours, _seeds(reference), theirs)
+    our_mean, their_mean = fmean(ours), fmean(theirs)
+    lower = upper = change = our_mean - their_mean
     n, method, bounds = 1, "threshold", _block_bounds(case, reference)
     finding: Finding = "undecided"
     rule, reason = "is not shown to keep within {} of", TOO_NOISY
-    if len(ratios) > 1:
+    if len(pairs) > 1:
+        our_mean, their_mean = map(fmean, zip(*pairs, strict=True))
+        ratios = [a - b for a, b in pairs]
         change = fmean(ratios)
         lower, upper = bounds = mean_bounds(ratios)
-        n, method = len(ratios), "paired"
-    elif make_no_pairs(ratios, ours, theirs):
+        n, method = len(pairs), "paired"
+    elif make_no_pairs(pairs, ours, theirs):
         lower, upper, bounds, reason = -math.inf, math.inf, None, NOT_COMPARABLE
-        n, method = len(ratios), "paired"
+        n, method = len(pairs), "paired"
     limit = math.log1p(max_rise)
     if lower > limit + _ROUNDING:
         finding, rule, reason = "lost", "rises by more than {} above", MORE_THAN + name
@@ -66,16 +69,16 @@ def judge_group_perplexity(case: Case, reference: Case, max_rise: float) -> Comp
         finding, rule, reason = "kept", "keeps within {} of", ""
     ratio = math.expm1(change)
     text = (
-        f"perplexity {number(math.exp(fmean(ours)), 4)}"
+        f"perplexity {number(math.exp(our_mean), 4)}"
         f" {rule.format(percent(max_rise, signed=False))} {name}'s"
-        f" {number(math.exp(fmean(theirs)), 4)}: {percent(ratio)}"
+        f" {number(math.exp(their_mean), 4)}: {percent(ratio)}"
     )
     if reason == NOT_COMPARABLE:
         text += NO_PAIRS
     return replace(
         made,
         finding=finding,
-        limit=math.exp(fmean(theirs)) * (1 + max_rise),
+        limit=math.exp(their_mean) * (1 + max_rise),
         estimate=ratio,
         interval=None if bounds is None else (math.expm1(bounds[0]), math.expm1(bounds[1])),
         method=method,

@@ -133,6 +133,20 @@ def base_of(*seeds):
     return Score(0.9, rounds=(0.9,) * len(seeds), seeds=seeds)
 
 
+def test_of_rounds_that_are_pairs_in_part_the_pairs_are_shown_that_were_compared():
+    """A third round of the case, at .50, has no partner."""
+    base = Score(0.9, rounds=(0.88, 0.92), seeds=(0, 1))
+    ours = Score(0.76, rounds=(0.88, 0.91, 0.50), seeds=(0, 1, 2))
+    found = against(ours, base, 0.05)
+    assert found.judged.text == (
+        "accuracy 0.8950 keeps within 5 points of plain's 0.9000: \N{MINUS SIGN}0.50 points"
+    )
+    assert found.limit == pytest.approx(0.9 - 0.05)
+    other = against(base, ours, 0.05)
+    assert "accuracy 0.9000 keeps within 5 points of plain's 0.8950" in other.judged.text
+    assert other.limit == pytest.approx(0.895 - 0.05)
+
+
 def of_answers(right):
     done = Round(
         started="",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 from msgspec.structs import replace
@@ -72,6 +73,16 @@ def test_several_rounds_that_are_no_pairs_decide_nothing() -> None:
     assert made.judged is not None
     assert (made.finding, made.judged.reason) == ("undecided", "not comparable")
     assert "no two pairs of rounds" in made.judged.text
+
+
+def test_of_rounds_that_are_pairs_in_part_the_pairs_are_shown_that_were_compared() -> None:
+    """A third round of the case has no partner."""
+    made = judge_group_perplexity(case("ours", 4.0, 4.0, 40.0), case("dense", 4.0, 4.0), 0.01)
+    assert made.judged is not None
+    said = r"perplexity 4(\.0+)? keeps within 1\.0 % of dense's 4(\.0+)?: 0\.0 %"
+    assert re.fullmatch(said, made.judged.text)
+    other = judge_group_perplexity(case("ours", 4.0, 4.0), case("dense", 4.0, 4.0, 40.0), 0.01)
+    assert other.limit == pytest.approx(4.04)
 
 
 def test_one_round_is_told_with_bounds_over_blocks_and_not_over_tokens() -> None:
