@@ -180,7 +180,9 @@ def bounds(found: tuple[float, float] | None) -> str:
     `[−40.1, −36.2]`."""
     if found is None:
         return ""
-    low, high = (percent(each).removesuffix(" %") for each in found)
+    low, high = map(percent, found)
+    if high.endswith("%"):  # the change that stands before them has the same unit
+        low, high = low.removesuffix(" %"), high.removesuffix(" %")
     return f"[{low}, {high}]"
 
 

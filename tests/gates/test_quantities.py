@@ -312,7 +312,8 @@ def test_a_change_in_a_sentence_is_never_a_percentage_of_thousands(ratio, text):
 
 def test_bounds_are_as_fine_as_the_change_before_them():
     assert quantities.bounds((-0.4012, 0.3621)) == f"[{MINUS}40.1, +36.2]"
-    assert quantities.bounds((0.2, 11.0)) == "[+20.0, 12 times]"
+    assert quantities.bounds((0.2, 11.0)) == "[+20.0 %, 12 times]"
+    assert quantities.bounds((9.5, 11.0)) == "[10 times, 12 times]"
     assert quantities.interval((0.2, 11.0)) == "+20 % to 12 times"
     assert quantities.bounds(None) == ""
 
