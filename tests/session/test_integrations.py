@@ -9,6 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from msgspec.structs import replace
 
 from pytest_energybench.results.model import Case, Result
 from pytest_energybench.session.integrations.github import Place, github_annotations
@@ -272,6 +273,7 @@ class TestGitHub:
             case("a.py::skipped", "unknown", "not judged"),
             case("a.py::plain", "pass", "not judged"),
             case("a.py::fine", "pass"),
+            replace(case("a.py::broken", "fail", "not judged"), outcome="failed"),
         ]
         lines = github_annotations(
             cases,
@@ -290,6 +292,7 @@ class TestGitHub:
             f"::error file=services/api/a.py,line=7,title=energy%3A more than main{said}",
             f"::error file=a.py,title=energy%3A over budget{said}",
             f"::warning file=a.py,title=energy%3A more than main{said}",
+            f"::error file=a.py,title=energy%3A test failed{said}",
             "::error title=energy gate::b.py::gone: no longer a test",
             "::error title=energy gate::a.py::fine: missing from main",
             "::error title=energy gate::a.py::skipped: its budget was not judged",

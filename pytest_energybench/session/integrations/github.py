@@ -62,6 +62,7 @@ def github_annotations(
     """
     if environ.get("GITHUB_ACTIONS") != "true":
         return []
+    from pytest_energybench.report.answers import ended_otherwise
     from pytest_energybench.results.model import NOT_JUDGED, NOT_MEASURED
 
     workspace = Path(os.path.realpath(environ.get("GITHUB_WORKSPACE") or "."))
@@ -73,6 +74,7 @@ def github_annotations(
             continue
         if result.kind != "fail" and result.reason == NOT_JUDGED:
             continue
+        reason = f"test {case.outcome}" if ended_otherwise(case) else result.reason
         level = "error" if result.kind == "fail" else "warning"
         if level == "error":  # it says what the session's own line says
             of_cases |= {line for line in failures if line.startswith(f"{case.nodeid}: ")}
@@ -80,7 +82,7 @@ def github_annotations(
         properties = {
             "file": _from(workspace, place.file),
             **({} if place.line is None else {"line": str(place.line)}),
-            "title": f"energy: {result.reason}",
+            "title": f"energy: {reason}",
         }
         shown = ",".join(
             f"{name}={_escaped(text, in_property=True)}" for name, text in properties.items()
