@@ -144,6 +144,7 @@ def compare_stored(
         differences=list(summary.differences),
         stale=list(summary.stale),
         not_run=list(summary.not_run),
+        noise=noise,
     )
     compared = msgspec.structs.replace(_with(run, judged), compared_with=compared_with)
     return compared, replace(summary, noise=noise, allowed=allow_mismatch)

@@ -39,6 +39,13 @@ def ended_otherwise(case: Case) -> bool:
     )
 
 
+def kind_of_reference(comparison: Comparison) -> str:
+    """`stored`, `group`, `budget`; `pair` where it is the other function of one test, which is in
+    no group."""
+    is_pair = comparison.reference == "group" and comparison.nodeid is None and comparison.name
+    return "pair" if is_pair else comparison.reference
+
+
 def sides(case: Case, comparison: Comparison) -> tuple[str, str] | None:
     """The reference's figure or limit, and the case's, told apart, estimates marked; None where
     either is unknown."""
@@ -47,11 +54,11 @@ def sides(case: Case, comparison: Comparison) -> tuple[str, str] | None:
         return None
     if comparison.quantity == "accuracy":
         ours = figures.accuracy_of(case.metrics)
-        return (
-            None
-            if ours is None
-            else (quantities.accuracy(ours - change), quantities.accuracy(ours))
-        )
+        if ours is None:
+            return None
+        if limit is not None:  # the case's own mean is of rounds without a pair, too
+            ours = limit + (comparison.margin or 0.0) + change
+        return quantities.accuracy(ours - change), quantities.accuracy(ours)
     base = limit if comparison.reference == "budget" else _middle(comparison)
     if not base:
         return None
@@ -140,4 +147,5 @@ def telling(comparison: Comparison) -> str:
     found = rounds_to_tell(comparison.n, change, bounds, comparison.margin or 0.0)
     if found is None:
         return ""
-    return f"about {plural(found, 'round')} would tell"
+    both = " of both runs" if comparison.reference == "stored" else ""
+    return f"about {plural(found, 'round')}{both} would tell"

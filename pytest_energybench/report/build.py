@@ -16,7 +16,7 @@ from pytest_energybench.report.provenance import (
     scalar_rows,
 )
 from pytest_energybench.report.sections import sections
-from pytest_energybench.report.summary import carbon, cost, counts, estimate_note
+from pytest_energybench.report.summary import carbon, cost, counts, estimate_note, how_estimated
 from pytest_energybench.report.text import labels, shorten
 from pytest_energybench.report.view import (
     GLYPHS,
@@ -32,7 +32,12 @@ from pytest_energybench.report.view import (
 from pytest_energybench.results.compatibility import heads
 from pytest_energybench.results.model import NOT_JUDGED, Case, Comparison, Run
 
-_REFERENCES = {"budget": "the budget", "group": "the group's", "stored": "the stored run"}
+_REFERENCES = {
+    "budget": "the budget",
+    "group": "the group's",
+    "stored": "the stored run",
+    "pair": "",  # the name says it all
+}
 
 
 def run_view(run: Run) -> RunView:
@@ -51,6 +56,7 @@ def run_view(run: Run) -> RunView:
         without=sanitize(str(run.settings.get("without", ""))),
         pue=pue,
         carbon=carbon(run),
+        estimated=how_estimated(cases),
         estimate_note=estimate_note(cases),
         has_accuracy=any(case.accuracy.value is not None for case in cases),
         has_facility=pue != 1.0,
@@ -120,6 +126,7 @@ def _case_view(
 ) -> CaseView:
     estimated = bool(figures.estimated_domains(case))
     accuracy = figures.accuracy_of(case.metrics)
+    of_group = [e for e in case.comparisons if answers.kind_of_reference(e) == "group"]
     return CaseView(
         source=case,
         key=key,
@@ -138,16 +145,13 @@ def _case_view(
         uncertainty=uncertainty,
         co2e_g=figures.co2e_g(figures.finite(case.facility_j), intensity),
         per_unit=figures.per_unit(case),
-        changes=_changes(case, by_nodeid, estimated),
+        changes=_changes(case, by_nodeid),
         duration=Cell(quantities.seconds(case.duration_s or None), case.duration_s or None),
         accuracy=Cell(quantities.accuracy(accuracy), accuracy),
-        accuracy_finding=_accuracy_finding(case),
+        accuracy_finding=_accuracy_finding(case.comparisons),
+        group_accuracy_finding=_accuracy_finding(of_group),
         accuracy_change=next(
-            (
-                figures.finite(each.estimate)
-                for each in case.comparisons
-                if (each.reference, each.quantity) == ("group", "accuracy")
-            ),
+            (figures.finite(each.estimate) for each in of_group if each.quantity == "accuracy"),
             None,
         ),
         provenance=_provenance(case),
@@ -157,23 +161,22 @@ def _case_view(
     )
 
 
-def _accuracy_finding(case: Case) -> str:
+def _accuracy_finding(comparisons: Sequence[Comparison]) -> str:
     """Of several rules that of the first that does not hold."""
-    found = [each for each in case.comparisons if each.quantity == "accuracy" and each.judged]
+    found = [each for each in comparisons if each.quantity == "accuracy" and each.judged]
     found.sort(key=passes)
     return sanitize(found[0].finding) if found else ""
 
 
-def _changes(case: Case, by_nodeid: Mapping[str, Case], estimated: bool) -> dict[str, Change]:
-    found = {}
-    for each in case.comparisons:
-        value = figures.finite(each.estimate)
-        if each.quantity != "energy" or each.reference == "budget" or value is None:
+def _changes(case: Case, by_nodeid: Mapping[str, Case]) -> dict[str, Change]:
+    """Of several rules on one kind of reference the change that decides: failed, then judged."""
+    found: dict[str, Change] = {}
+    for each in sorted(case.comparisons, key=lambda e: (e.judged is None, passes(e))):
+        value, kind = figures.finite(each.estimate), answers.kind_of_reference(each)
+        if each.quantity != "energy" or kind == "budget" or kind in found or value is None:
             continue
-        mark = quantities.ESTIMATE_MARK if estimated else ""
-        found[each.reference] = Change(
+        found[kind] = Change(
             value=value,
-            text=mark + quantities.percent(value, uncertainty=_half(each)),
             finding=sanitize(each.finding),
             interval=each.interval,
             time_ratio=_is_time_ratio(case, each, by_nodeid),
@@ -193,12 +196,14 @@ def _is_time_ratio(case: Case, comparison: Comparison, by_nodeid: Mapping[str, C
 
 
 def versus(run: Run) -> dict[str, str]:
-    """Reference -> head of its column of changes; the stored run, which a gate asks for, first."""
-    names: dict[str, dict[str, None]] = {"stored": {}, "group": {}}
+    """Kind of reference -> head of its column of changes; the stored run, which a gate asks for,
+    first."""
+    names: dict[str, dict[str, None]] = {"stored": {}, "group": {}, "pair": {}}
     for case in run.cases:
         for each in case.comparisons:
-            if each.quantity == "energy" and each.estimate is not None and each.reference in names:
-                names[each.reference][each.name] = None
+            kind = answers.kind_of_reference(each)
+            if each.quantity == "energy" and each.estimate is not None and kind in names:
+                names[kind][each.name] = None
     return {
         reference: f"vs {shorten(sanitize(next(iter(found))), 20)}"
         if len(found) == 1
@@ -249,9 +254,8 @@ def _comparison_view(
     case: Case, comparison: Comparison, by_nodeid: Mapping[str, Case]
 ) -> ComparisonView:
     estimate, is_accuracy = figures.finite(comparison.estimate), comparison.quantity == "accuracy"
-    against = _REFERENCES.get(comparison.reference, comparison.reference)
-    if comparison.reference == "group" and comparison.nodeid is None and comparison.name:
-        against = ""  # another callable of the same test, which no group has
+    kind = answers.kind_of_reference(comparison)
+    against = _REFERENCES.get(kind, kind)
     return ComparisonView(
         against=sanitize(f"{against} {comparison.name}".strip() + _of_window(comparison)),
         quantity=comparison.quantity,

@@ -254,6 +254,7 @@ _DEFINITIONS = (
     _Definition(_time, {"duration_s": lambda case: case.source.duration_s}),
     _changes("stored"),
     _changes("group"),
+    _changes("pair"),
     _Definition(
         _accuracy,
         {

@@ -10,15 +10,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pytest_energybench.base.flags import BUSY, SHORT, spoils
+from pytest_energybench.base.flags import BUSY, SHORT
 from pytest_energybench.base.text import sanitize
 from pytest_energybench.gates import quantities
 from pytest_energybench.gates.results import broke_off
-from pytest_energybench.report import answers, figures
+from pytest_energybench.report import answers, conditions, figures
 from pytest_energybench.report.entries import Entry, entries, named
 from pytest_energybench.report.provenance import stored_name
 from pytest_energybench.report.text import listed, plural
-from pytest_energybench.report.view import CaseView, Change, Kind, RunView
+from pytest_energybench.report.view import EST, CaseView, Change, Kind, RunView
 from pytest_energybench.results.model import (
     ACCURACY_LOST,
     MORE_THAN,
@@ -28,8 +28,6 @@ from pytest_energybench.results.model import (
     OVER_BUDGET,
     TOO_NOISY,
     Comparison,
-    Run,
-    StoredRun,
 )
 
 _PHRASES: Mapping[str, tuple[str, str]] = {
@@ -45,11 +43,11 @@ _PHRASES: Mapping[str, tuple[str, str]] = {
 }
 """Reason -> a phrase about one case, and about several."""
 
-_REFERENCES: Mapping[str, str] = {"group": "each group's reference", "budget": "stated budgets"}
-
 _ORDER = ("within limits", "unchanged", "less", "lower", "higher", "more", "unclear", "new")
 _NOUNS = {"reference": ("reference",), "metered": ("case metered", "cases metered")}
 _NAMED = ("less", "new", "more")
+_BESIDE = ("fail", "unknown", "xfail")
+"""Kinds of cases that may be worse than the worst of those that pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +97,10 @@ class Digest:
         entries: what failed, then what nothing decides, worst first.
         commit: of this run, with branch; `against` names what it was held against, and `stored` the
             stored run with its commit and date.
+        held: any figure was set against the stored run's.
         conditions: machine, margin, rounds.
-        meters: what was read, and what was flagged.
+        meters: what was read, and `quiet`: what was flagged.
+        noise: that margins are below what the machine can tell apart.
         likes: all other cases.
         nearest: the case nearest to its limit, in a sentence; `worst` in a few words that of those
             held against the reference that decides.
@@ -113,8 +113,11 @@ class Digest:
     commit: str
     against: str
     stored: str
+    held: bool
     conditions: tuple[str, ...]
     meters: tuple[str, ...]
+    quiet: str
+    noise: str
     likes: tuple[Like, ...]
     nearest: str
     worst: str
@@ -123,30 +126,35 @@ class Digest:
     def head(self) -> str:
         """`FAILED against main (a1b2c3d, 2026-11-25; margin 3 %; 5 rounds)`; where it holds, all
         in one line: `PASSED against main (a1b2c3d, 2026-11-25): 19 unchanged, worst +1.2 %`."""
-        against = f" against {self.stored}" if self.stored else ""
         counts = ", ".join(self.counts)
         if self.kind == "unjudged" and self.stored:
             return f"Nothing to compare with {self.stored}: {counts or 'no case was metered'}"
         if self.kind == "unjudged":
             return f"{counts}; no limit or stored run to judge them by"
+        against = self.word
+        if self.stored and self.held:
+            against += f" against {self.stored}"
+        elif self.stored:
+            against += f"{' by other rules' * (self.kind == 'pass')}; {self._nothing}"
         if not self.entries:
-            return f"{self.word}{against}: {counts}"
-        if not self.stored:
-            return self.word
-        inside = "; ".join(self.conditions)
+            return f"{against}: {counts}"
+        inside = "; ".join(self.conditions) if self.stored else ""
         date = against.removesuffix(")")
-        return (
-            f"{self.word}{date}; {inside})"
-            if date != against
-            else f"{self.word}{against} ({inside})"
-        )
+        if not inside:
+            return against
+        return f"{date}; {inside})" if date != against else f"{against} ({inside})"
 
     @property
     def scope(self) -> str:
         """`feature-x 9f8e7d6 against main (a1b2c3d, 2026-11-25) · same machine · margin 3 %`"""
         against = f"against {self.against}" if self.against else ""
         commits = " ".join(filter(None, [self.commit, against]))
-        return " \u00b7 ".join(filter(None, [commits, *self.conditions]))
+        nothing = self._nothing if self.stored and not self.held else ""
+        return " \u00b7 ".join(filter(None, [commits, nothing, *self.conditions, self.noise]))
+
+    @property
+    def _nothing(self) -> str:
+        return f"nothing compared with {self.stored}"
 
     @property
     def counts(self) -> list[str]:
@@ -155,18 +163,21 @@ class Digest:
 
     @property
     def changed(self) -> list[Entry]:
-        """What needs less than in the stored run, then what that doesn't have, as entries."""
+        """What needs more than in the stored run and is let pass, what needs less, then what that
+        doesn't have, as entries."""
         if not self.stored:
             return []
         found = {each.what: each.cases for each in self.likes}
-        less = [
-            Entry("less", "", (case,), figures=answers.in_line(case.source, each))
-            for case, _ in found.get("less", ())
+        changed = [
+            Entry(what, reason, (case,), figures=answers.in_line(case.source, each))
+            for what in ("more", "higher", "less")
+            for case, _ in found.get(what, ())
             for each in case.source.comparisons
             if each.reference == "stored"
+            if (reason := sanitize(each.judged.reason) if each.judged else "") or what != "higher"
         ]
         new = found.get("new", ())
-        return [*less, *(Entry("new", "", (case,), figures=text) for case, text in new)]
+        return [*changed, *(Entry("new", "", (case,), figures=text) for case, text in new)]
 
 
 @lru_cache(maxsize=1)  # terminal, page and summary tell the same one
@@ -178,22 +189,27 @@ def digest(view: RunView) -> Digest:
     kind, word = _result(found, kinds)
     stored = run.compared_with
     name = stored_name(stored) if stored is not None else ""
-    judged = _judged(run)
+    held = "stored" in view.versus
+    quiet = conditions.quiet(run)
+    among = " of those that pass" * any(each.kind in _BESIDE for each in view.cases)
     return Digest(
         kind=kind,
         word=word,
         sentence=_failed(view, found) if kind == "fail" else _held(view, found, kinds),
         entries=tuple(found),
-        commit=_commit(run),
-        against=name or _references(run),
+        commit=conditions.commit(run),
+        against=(name if held else "") or conditions.references(run),
         stored=name,
-        conditions=tuple(filter(None, [_machine(stored), _margins(judged), _rounds(run, judged)])),
-        meters=tuple(_meters(run)),
+        held=held,
+        conditions=conditions.conditions(run, held=held),
+        meters=tuple(filter(None, [*conditions.meters(run), quiet])),
+        quiet=quiet,
+        noise=sanitize(stored.noise) if stored is not None else "",
         likes=tuple(_likes(view)),
         nearest=""
         if kind == "fail"
-        else _nearest_sentence(_nearest(view, ("stored", *_REFERENCES))),
-        worst=_worst(_nearest(view, list(view.versus)[:1])),
+        else _nearest_sentence(_nearest(view, ("stored", *conditions.REFERENCES)), among),
+        worst=_worst(_nearest(view, list(view.versus)[:1]), among),
     )
 
 
@@ -267,18 +283,6 @@ def _is_let_pass(case: CaseView) -> bool:
     return case.kind == "pass" and any(each and each.reason for each in judged)
 
 
-def _judged(run: Run) -> list[Comparison]:
-    """Judged comparisons of energy; where there is a stored run those with it alone."""
-    has_stored = run.compared_with is not None
-    return [
-        each
-        for case in run.cases
-        for each in case.comparisons
-        if each.quantity == "energy" and each.judged is not None
-        if each.reference == "stored" or not has_stored
-    ]
-
-
 def _nearest(view: RunView, references: Collection[str]) -> _Held | None:
     """The case that comes nearest to what it may use, or is farthest above it where that is let
     pass, among those that pass."""
@@ -287,7 +291,7 @@ def _nearest(view: RunView, references: Collection[str]) -> _Held | None:
         for case in view.cases
         if case.kind == "pass"
         for each in case.source.comparisons
-        if (each.quantity == "energy" and each.reference in references)
+        if (each.quantity == "energy" and answers.kind_of_reference(each) in references)
         and each.judged is not None
         and (not each.judged.reason or each.judged.reason.startswith(MORE_THAN))
         and (estimate := figures.finite(each.estimate)) is not None
@@ -295,86 +299,23 @@ def _nearest(view: RunView, references: Collection[str]) -> _Held | None:
     return max(held, key=lambda e: (1 + e.change) / (1 + (e.rule.margin or 0.0)), default=None)
 
 
-def _nearest_sentence(held: _Held | None) -> str:
+def _nearest_sentence(held: _Held | None, among: str) -> str:
     if held is None:
         return ""
     rule = held.rule
     bounds = f" ({quantities.interval(rule.interval)})" if rule.interval else ""
     against = "its budget" if rule.reference == "budget" else sanitize(rule.name)
     allowed = f", {quantities.share(rule.margin)} allowed" if rule.margin else ""
-    change = f"{quantities.percent(held.change)}{bounds} against {against}"
-    return f"Nearest to its limit: {held.case.label}, {change}{allowed}."
+    change = f"{quantities.percent(held.change)}{EST * held.case.estimated}{bounds}"
+    return f"Nearest to its limit{among}: {held.case.label}, {change} against {against}{allowed}."
 
 
-def _worst(held: _Held | None) -> str:
+def _worst(held: _Held | None, among: str) -> str:
     if held is None:
         return ""
     words = [quantities.percent(held.change), quantities.bounds(held.rule.interval)]
     allowed = f" of {quantities.share(held.rule.margin)} allowed" if held.rule.margin else ""
-    return f"worst {' '.join(filter(None, words))}{allowed}"
-
-
-def _commit(run: Run) -> str:
-    if run.commit is None:
-        return ""
-    if len(run.commits) > 1:  # no figure of such a run is of one code alone
-        ids = [f"{each.id[:7]}{' with changes' if each.dirty else ''}" for each in run.commits]
-        more = [f"{len(ids) - 5} more"] if len(ids) > 5 else []
-        return sanitize(
-            f"stitched of cases made at {len(ids)} commits: {', '.join(ids[:5] + more)}"
-        )
-    branch = f"{run.commit.branch} " if run.commit.branch else ""
-    dirty = " with uncommitted changes" if run.commit.dirty else ""
-    return sanitize(f"{branch}{run.commit.id[:7]}{dirty}")
-
-
-def _references(run: Run) -> str:
-    judged = [each for case in run.cases for each in case.comparisons if each.judged]
-    names = dict.fromkeys(sanitize(each.name) for each in judged if each.reference == "stored")
-    asked = {each.reference for each in judged}
-    words = (text for reference, text in _REFERENCES.items() if reference in asked)
-    return listed([*names, *words])
-
-
-def _machine(stored: StoredRun | None) -> str:
-    if stored is None:
-        return ""
-    return sanitize("; ".join(stored.differences)) if stored.differences else "same machine"
-
-
-def _margins(judged: Sequence[Comparison]) -> str:
-    margins = sorted({each.margin for each in judged if each.margin is not None})
-    if not margins:
-        return ""
-    least = f"s {quantities.share(margins[0])} to" if len(margins) > 1 else ""
-    return f"margin{least} {quantities.share(margins[-1])}"
-
-
-def _rounds(run: Run, judged: Sequence[Comparison]) -> str:
-    numbers = sorted({len(case.rounds) for case in run.cases if case.rounds})
-    if not numbers:
-        return ""
-    if numbers == [1]:
-        return "1 round" + ", so no bounds" * all(each.interval is None for each in judged)
-    least = f"{numbers[0]:,} to " if len(numbers) > 1 else ""
-    return f"{least}{plural(numbers[-1], 'round')}"
-
-
-def _meters(run: Run) -> Iterator[str]:
-    words: defaultdict[str, list[str]] = defaultdict(list)
-    for meter in run.meters:
-        words[meter.provenance].append(f"{meter.domain} by {meter.source}")
-    for provenance, read in words.items():
-        yield sanitize(f"{provenance}: {', '.join(read)}")
-    rounds = [each for case in run.cases for each in case.rounds]
-    busy = sum(any(spoils(flag) == BUSY for flag in each.flags) for each in rounds)
-    flagged = sum(bool(figures.flags(case)) for case in run.cases)
-    if busy:
-        yield f"machine busy in {busy:,} of {plural(len(rounds), 'round')}"
-    elif flagged:
-        yield f"{plural(flagged, 'case')} flagged"
-    elif rounds:
-        yield "no round was flagged"
+    return f"worst{among} {' '.join(filter(None, words))}{allowed}"
 
 
 def _likes(view: RunView) -> Iterator[Like]:
@@ -403,7 +344,9 @@ def _likes(view: RunView) -> Iterator[Like]:
 
 def _change(case: CaseView, *, has_stored: bool) -> Change | None:
     """The change that the run is about: against the stored run, where there is one."""
-    return case.changes.get("stored") if has_stored else case.changes.get("group")
+    if has_stored:
+        return case.changes.get("stored")
+    return case.changes.get("group") or case.changes.get("pair")
 
 
 def _like(case: CaseView, *, has_stored: bool) -> tuple[str, str]:

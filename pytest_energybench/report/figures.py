@@ -118,13 +118,19 @@ def estimated_domains(case: Case) -> list[str]:
 
 
 def wholly_estimated(case: Case) -> bool:
-    """Whether no domain at all was read from hardware: then a ratio of energies follows time."""
+    """Whether no domain at all was read from hardware."""
     return bool(case.provenance) and len(estimated_domains(case)) == len(case.provenance)
+
+
+def follows_time(case: Case) -> bool:
+    """Whether all joules are estimates of processors by CPU time and of memory by its size and
+    time; what a model of another part goes by is not known."""
+    return wholly_estimated(case) and set(map(kind_of, case.provenance)) <= {"cpu", "ram"}
 
 
 def is_time_ratio(case: Case, reference: Case | None) -> bool:
     """Whether an energy ratio says no more than a ratio of (CPU) times would."""
-    return wholly_estimated(case) and (reference is None or wholly_estimated(reference))
+    return follows_time(case) and (reference is None or follows_time(reference))
 
 
 def idle_share_j(case: Case, domain: str, meters: Sequence[MeterInfo]) -> float | None:

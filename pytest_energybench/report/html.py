@@ -102,17 +102,21 @@ def write_html(
 
 
 def _asides(view: RunView, found: Digest) -> list[tuple[str, Like]]:
-    """What is less, new or missing, with a heading each."""
-    reference = next(iter(view.versus.values()), "vs reference").removeprefix("vs ")
+    """What is more and fails nothing, less, new or missing, with a heading each."""
+    heads = list(view.versus.values())[: 1 if "stored" in view.versus else None]
+    reference = heads[0].removeprefix("vs ") if len(heads) == 1 else "reference"
     stored = view.source.compared_with.name if view.source.compared_with is not None else ""
     headings = {
+        "more": f"More than {reference}, which does not fail this run",
+        "higher": f"Higher than {reference}, 1 round",
         "less": f"Less than {reference}",
         "lower": f"Lower than {reference}, 1 round",
         "new": f"New, not in {stored}",
         "no longer a test": f"In {stored}, no longer a test",
         "not run": f"In {stored}, not run",
     }
-    return [(headings[each.what], each) for each in found.likes if each.what in headings]
+    likes = {each.what: each for each in found.likes}
+    return [(heading, likes[what]) for what, heading in headings.items() if what in likes]
 
 
 @cache

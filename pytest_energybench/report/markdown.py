@@ -46,7 +46,9 @@ def render_markdown(view: RunView, *, most: int = LONGEST_COMMENT) -> str:
     """The run in at most `most` bytes; a line says what that leaves out."""
     found = digest(view)
     head = _line(found.head, _LONGEST_HEAD)
-    head = f"**{head}** {_line(view.cost)}" if view.cases else head
+    if view.cases:
+        told = [found.quiet, found.noise, view.cost]
+        head = f"**{head}** {_line(' · '.join(filter(None, told)))}"
     shown, left_out = shown_of_each([*found.entries, *found.changed], _MOST_ENTRIES)
     hidden = [f"and {n:,} more: {each.word} {each.reason}".rstrip() for each, n in left_out]
     hidden = [f"{_line(line)}  " for line in hidden[:_MOST_HIDDEN]]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from pytest_energybench.base.text import sanitize
 from pytest_energybench.gates import quantities
+from pytest_energybench.report import answers
 from pytest_energybench.report.view import HostView, MeterView
 from pytest_energybench.results.model import (
     Commit,
@@ -82,9 +83,15 @@ def _commit(commit: Commit | None) -> str:
 
 
 def _compared_with(run: Run) -> list[str]:
-    references = {each.reference for case in run.cases for each in case.comparisons}
+    references = {
+        answers.kind_of_reference(each)
+        for case in run.cases
+        for each in case.comparisons
+        if each.reference != "stored" or each.estimate is not None
+    }
     names = {
         "group": "each group's reference of this run",
+        "pair": "the other function of a test",
         "stored": f"the stored run {stored_name(run.compared_with)}"
         if run.compared_with
         else "a stored run",

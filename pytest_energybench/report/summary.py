@@ -17,7 +17,7 @@ ESTIMATE_NOTE = (
     "not a saving read from a meter."
 )
 PARTLY_ESTIMATED_NOTE = (
-    "Some energies are estimated from CPU time (marked ~): between two of those, "
+    "Some energies are estimated throughout, from CPU time: between two of those, "
     "an energy ratio is a time ratio, not a saving read from a meter."
 )
 
@@ -86,10 +86,18 @@ def _origin(run: Run) -> str:
     return sanitize(str(source)) if source else "as given for this run"
 
 
+def how_estimated(cases: Sequence[CaseView]) -> str:
+    """How much of the energies that are marked as estimates is one; empty where none is marked."""
+    wholly = {figures.wholly_estimated(case.source) for case in cases if case.estimated}
+    if len(wholly) > 1:
+        return "estimated, some in part"
+    return "".join("estimated" if whole else "estimated in part" for whole in wholly)
+
+
 def estimate_note(cases: Sequence[CaseView]) -> str:
     """What ratios mean where energy comes from CPU time; empty where none does."""
     known = [case.source for case in cases if case.source.provenance]
-    estimated = [case for case in known if figures.wholly_estimated(case)]
+    estimated = [case for case in known if figures.follows_time(case)]
     if not estimated:
         return ""
     note = ESTIMATE_NOTE if len(estimated) == len(known) else PARTLY_ESTIMATED_NOTE

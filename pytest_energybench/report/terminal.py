@@ -194,22 +194,26 @@ class _Table:
         yield line if color else shorten(line, self.width)
 
     def footnotes(self, view: RunView, width: int) -> Iterator[str]:
+        changes = [change for case in view.cases for change in case.changes.values()]
         if self.estimated:
             meters = ", ".join(
                 f"{meter.domain} {meter.error}"
                 for meter in view.meters
                 if meter.provenance == "estimated"
             )
-            how = f"* estimated, not read from a counter{f' ({meters})' if meters else ''}"
+            how = f"* {view.estimated}"
+            how += ", not read from a counter" if view.estimated == "estimated" else ""
+            how += f" ({meters})" if meters else ""
             share = memory_share(view.source.cases)
             how += (
                 ""
                 if share is None
                 else f"; ram is {quantities.share(round(share, 2))} of the energy"
             )
-            ratio = "; a ratio of two estimates is a ratio of times" if view.versus else ""
-            yield from _wrapped(how + ratio, width)
-        if any(change.interval is None for case in view.cases for change in case.changes.values()):
+            if any(change.time_ratio for change in changes):
+                how += "; a ratio of two estimates is a ratio of times"
+            yield from _wrapped(how, width)
+        if any(change.interval is None for change in changes):
             yield from _wrapped("1 round has no interval: a change may be noise", width)
 
 

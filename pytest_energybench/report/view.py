@@ -44,6 +44,9 @@ GLYPHS: dict[str, str] = {
 }
 """A shape beside the word and the colour, so that no answer hangs on colour."""
 
+EST = " est."
+"""Behind a change of an estimate; a tilde before it would read as a second sign."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -96,7 +99,6 @@ class Change:
     that follows from it; `unit` is the functional unit that both energies are per one of."""
 
     value: float
-    text: str
     finding: str
     interval: tuple[float, float] | None
     time_ratio: bool
@@ -116,8 +118,9 @@ class CaseView:
         uncertainty: of the energy, in joules.
         co2e_g: grams of CO2e of the facility energy, an estimate; None where no intensity is known.
         per_unit: functional unit, and joules per one of it; None where none was counted.
-        changes: of energy, by the reference: `stored`, `group`.
-        accuracy_finding: what the rule about it found, empty where there is none.
+        changes: of energy, by the kind of reference: `stored`, `group`, `pair`.
+        accuracy_finding: what the rule about it found, empty where there is none;
+            `group_accuracy_finding` that of the rule about its group's reference.
         accuracy_change: against the group's reference.
         provenance: `measured`, `integrated`, `estimated` or a mixture in words.
     """
@@ -139,6 +142,7 @@ class CaseView:
     duration: Cell
     accuracy: Cell
     accuracy_finding: str
+    group_accuracy_finding: str
     accuracy_change: float | None
     provenance: str
     estimated: bool
@@ -197,8 +201,9 @@ class RunView:
         without: domains that could not be read and were allowed to be missing; empty if none.
         pue: facility energy / IT energy.
         carbon: the intensity behind estimated emissions, and its source; empty if none is known.
+        estimated: how much of the marked energies is an estimate; empty where none is.
         estimate_note: what an energy ratio means in this run where energy is estimated.
-        versus: reference -> head of its column of changes, that of the gate first.
+        versus: kind of reference -> head of its column of changes, that of the gate first.
         has_accuracy, has_facility, has_rounds: which columns say anything.
     """
 
@@ -213,6 +218,7 @@ class RunView:
     without: str
     pue: float
     carbon: str
+    estimated: str
     estimate_note: str
     has_accuracy: bool
     has_facility: bool

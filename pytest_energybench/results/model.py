@@ -376,6 +376,8 @@ class StoredRun(Struct, frozen=True, kw_only=True, gc=False):
         differences: in what machine, meters or settings differ; empty where they are alike.
         stale: its cases that are no longer tests.
         not_run: its cases that still are tests and were not run.
+        noise: that margins are below what this machine can tell apart; empty where none is known
+            to be.
     """
 
     name: str
@@ -384,6 +386,7 @@ class StoredRun(Struct, frozen=True, kw_only=True, gc=False):
     differences: list[str] = field(default_factory=list)
     stale: list[str] = field(default_factory=list)
     not_run: list[str] = field(default_factory=list)
+    noise: str = ""
 
 
 class Run(Struct, frozen=True, kw_only=True, gc=False):

@@ -315,7 +315,8 @@ def test_a_margin_below_the_machines_noise_is_told_once():
         )
         for nodeid, floor in ((A, 0.0746), (B, 0.05), ("c", 0.04))
     ]
-    _, summary = compare_stored(run, run, name="main", margin=0.03, floors=floors)
+    compared, summary = compare_stored(run, run, name="main", margin=0.03, floors=floors)
+    assert compared.compared_with.noise == summary.noise
     assert summary.noise == (
         "margin 3 % is below this machine's noise floor of 7.5 % (energybench null) for"
         f" {A} and 2 more: take more rounds or a larger margin"

@@ -1,7 +1,11 @@
 """What a comparison says: the figures that were compared, and what follows from them."""
 
-import pytest
+import re
 
+import pytest
+from msgspec.structs import replace
+
+from pytest_energybench.gates.accuracy import Score, judge_accuracy
 from pytest_energybench.gates.comparisons import judge_change
 from pytest_energybench.gates.figures import Figures
 from pytest_energybench.report import answers
@@ -42,8 +46,19 @@ def test_a_factor_is_told_where_the_bounds_show_it_and_only_there():
 def test_rounds_that_would_tell_are_told_where_noise_left_it_open():
     open_ = made((104.0, 109.0, 115.0, 106.0), (99.0, 104.0, 97.0, 101.0))
     assert open_.finding == "unclear"
-    assert answers.telling(open_).startswith("about ")
+    assert re.fullmatch(r"about \d+ rounds of both runs would tell", answers.telling(open_))
+    in_the_same_run = replace(open_, reference="group")
+    assert re.fullmatch(r"about \d+ rounds would tell", answers.telling(in_the_same_run))
     assert answers.telling(made((60.0, 60.1), (102.0, 101.9))) == ""
+
+
+def test_accuracies_are_shown_of_the_rounds_that_were_compared():
+    """A third round of the case, at .50, has no partner."""
+    base = Score(0.9, rounds=(0.88, 0.92), seeds=(0, 1))
+    ours = Score(0.76, rounds=(0.88, 0.91, 0.50), seeds=(0, 1, 2))
+    comparison = judge_accuracy(ours, base, 0.05, name="plain")
+    case = replace(CASE, metrics={"accuracy": 0.76})
+    assert answers.compared(case, comparison) == "0.900 → 0.895"
 
 
 def test_a_budget_is_shown_as_figure_of_limit():

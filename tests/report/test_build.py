@@ -79,9 +79,25 @@ def test_each_reference_has_a_column_of_its_own_the_stored_run_first():
     assert list(view.versus.items()) == [("stored", "vs main"), ("group", "vs plain")]
     assert view.cases[0].changes == {}
     found = view.cases[1].changes
-    assert (found["group"].text, found["group"].finding) == ("~−40.0 %", "lower")
+    assert (found["group"].value, found["group"].finding) == (-0.4, "lower")
     assert (found["stored"].value, found["stored"].finding) == (0.254, "more")
     assert found["group"].time_ratio
+
+
+@pytest.mark.parametrize("kinds", [("fail", "pass"), ("pass", "fail"), ("fail", None)])
+def test_of_two_rules_on_one_reference_the_one_that_decides_takes_the_column(kinds):
+    """An assertion that fails, one with a larger margin, and what nobody asked for."""
+    rules = [
+        replace(
+            changed(0.2, "group", "plain", "more" if kind == "fail" else "same"),
+            judged=Result(kind=kind, reason="more than plain" * (kind == "fail")) if kind else None,
+        )
+        for kind in kinds
+    ]
+    case = judged(Case(nodeid="b", name="b", total_j=60.0, comparisons=rules))
+    (shown,) = run_view(run_of(case)).cases
+    assert shown.word == "fail: more than plain"
+    assert shown.changes["group"].finding == "more"
 
 
 def test_references_of_several_names_share_a_column():

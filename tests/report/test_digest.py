@@ -7,17 +7,19 @@ from msgspec.structs import replace
 from pytest_energybench.gates.accuracy import Score, judge_accuracy
 from pytest_energybench.gates.comparisons import judge_budget, judge_duration
 from pytest_energybench.gates.results import judged
+from pytest_energybench.measurement.abtest import ABTest
 from pytest_energybench.report.build import run_view
 from pytest_energybench.report.digest import digest
+from pytest_energybench.report.html import render_html
 from pytest_energybench.results.model import (
     Case,
-    Commit,
     Comparison,
     Result,
+    Round,
     Run,
     StoredRun,
 )
-from tests.report.samples import MACHINE, STORED, ci_run, passing_run
+from tests.report.samples import MACHINE, passing_run
 
 
 def found(*cases, **run):
@@ -84,6 +86,60 @@ def test_a_stored_run_without_a_case_in_common_decides_nothing():
     assert "1 no longer a test: f.py::old" in told.head
 
 
+MAIN = StoredRun(name="main", created="2026-11-25", stale=["f.py::old"])
+ONE_ROUND = [Round(started="", duration_s=1.0, energy_j={}, total_j=1.0)]
+WITHIN = case(total_j=1.0, rounds=ONE_ROUND, comparisons=[judge_budget(1.0, 2.0)])
+ABOVE = case(
+    "u", outcome="failed", total_j=3.0, rounds=ONE_ROUND, comparisons=[judge_budget(3.0, 2.0)]
+)
+REFUSED = case(
+    "v",
+    total_j=1.0,
+    rounds=ONE_ROUND,
+    comparisons=[
+        Comparison(
+            reference="stored",
+            name="history:10",
+            finding="unclear",
+            n=0,
+            judged=Result(kind="fail", reason="not comparable", text="no earlier run of it"),
+        )
+    ],
+)
+
+
+@pytest.mark.parametrize(
+    ("cases", "head"),
+    [
+        ([WITHIN], "PASSED by other rules; nothing compared with main (2026-11-25): "),
+        ([WITHIN, ABOVE], "FAILED; nothing compared with main (2026-11-25; 1 round, so no bounds)"),
+        ([REFUSED], "FAILED; nothing compared with main (2026-11-25; 1 round, so no bounds)"),
+    ],
+    ids=["renamed tests, each within its budget", "one is above", "no run of this machine"],
+)
+def test_nothing_is_called_held_against_a_stored_run_that_no_figure_was_set_against(cases, head):
+    told = found(*cases, compared_with=MAIN)
+    assert told.head.startswith(head)
+    assert "nothing compared with main (2026-11-25)" in told.scope
+    page = render_html(run_view(Run(machine=MACHINE, cases=cases, compared_with=MAIN)))
+    for said in (told.head, told.scope, page):
+        assert "same machine" not in said
+        assert "against main" not in said
+        assert "against history" not in said
+        assert "the stored run main" not in said
+
+
+def test_two_functions_of_one_test_are_in_no_group():
+    sides = (80.0, 81.0), (100.0, 101.0)
+    made = ABTest(*sides, {"cpu:0": "measured"}, ((), ()), None).judge()
+    told = found(case(total_j=80.0, comparisons=[made]))
+    assert told.scope.startswith("against the other function of a test")
+    assert told.head == "PASSED: 1 less: t −19.9 %, worst −19.9 % [−20.5, −19.3]"
+    page = render_html(run_view(Run(machine=MACHINE, cases=[case(comparisons=[made])])))
+    assert "<dt>Compared with</dt><dd>the other function of a test</dd>" in page
+    assert "the group&#39;s" not in page
+
+
 def test_against_a_stored_run_no_case_is_told_by_its_change_against_its_group(ci):
     """Half of its group's reference, and as much as in the stored run: unchanged, not less."""
     same, less = (
@@ -119,7 +175,10 @@ def test_a_view_is_digested_once_for_all_that_lay_it_out(ci):
 
 
 def test_the_worst_is_not_that_of_a_case_that_failed(ci):
-    assert digest(run_view(ci)).worst == "worst +1.0 % [−0.8, +2.8] of 5 % allowed"
+    assert digest(run_view(ci)).worst == (
+        "worst of those that pass +1.0 % [−0.8, +2.8] of 5 % allowed"
+    )
+    assert digest(run_view(passing_run())).worst == "worst +1.0 % [−0.8, +2.8] of 5 % allowed"
     none = msgspec.structs.replace(ci, cases=ci.cases[:1])
     assert digest(run_view(none)).worst == ""
 
@@ -166,32 +225,6 @@ def test_a_fault_beside_the_cases_fails_and_is_told():
     found = of([PASS], failures=["the run was cut short: 1 of its 2 metered tests have no figures"])
     assert found.word == "FAILED"
     assert found.entries[0].note.startswith("the run was cut short")
-
-
-def test_another_machine_is_told_where_it_is_compared_all_the_same():
-    stored = replace(STORED, differences=["cores is 2 here and 8 there"])
-    found = digest(run_view(replace(passing_run(), compared_with=stored)))
-    assert "cores is 2 here and 8 there" in found.conditions
-    assert "same machine" not in found.conditions
-
-
-def test_a_busy_machine_is_told_with_its_rounds():
-    run = ci_run()
-    busy = "background load: other processes kept 1.6 of 2 cores busy"
-    case = run.cases[0]
-    rounds = [replace(each, flags=[busy]) for each in case.rounds[:2]]
-    cases = [replace(case, rounds=[*rounds, *case.rounds[2:]]), *run.cases[1:]]
-    assert "machine busy in 2 of 40 rounds" in digest(run_view(replace(run, cases=cases))).meters
-    assert digest(run_view(passing_run())).meters[-1] == "no round was flagged"
-
-
-def test_a_run_of_several_commits_says_so_on_the_first_screen():
-    commits = [Commit(id=letter * 40, dirty=letter == "b") for letter in "abcdefg"]
-    found = digest(run_view(replace(passing_run(), commits=commits[:2]))).scope
-    assert found.startswith("stitched of cases made at 2 commits: aaaaaaa, bbbbbbb with changes")
-    found = digest(run_view(replace(passing_run(), commits=commits))).scope
-    assert "at 7 commits: aaaaaaa, " in found
-    assert "eeeeeee, 2 more" in found
 
 
 def test_the_worst_is_one_that_was_let_pass_although_it_is_more(ci):

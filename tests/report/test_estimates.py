@@ -13,6 +13,7 @@ from pytest_energybench.gates.results import judged
 from pytest_energybench.gates.stored import compare_stored
 from pytest_energybench.report.build import run_view
 from pytest_energybench.report.export import FORMATS
+from pytest_energybench.report.html import render_html
 from pytest_energybench.report.markdown import render_markdown
 from pytest_energybench.report.side_by_side import compared_csv, compared_rows
 from pytest_energybench.report.table_csv import render_csv
@@ -129,6 +130,36 @@ def test_what_other_tools_read_names_the_provenance_of_every_energy(form):
     else:
         energies = [each for each in json.loads(text) if each["unit"] == "J"]
         assert all("ram estimated" in each["extra"] for each in energies)
+
+
+def test_what_is_estimated_in_part_is_not_called_an_estimate_nor_its_ratio_one_of_times():
+    run, _ = run_of("estimated")
+    shown = terminal_report(run_view(run), width=200, verbosity=1)
+    page = render_html(run_view(run))
+    assert "* estimated in part (ram not stated); ram is 25 % of the energy\n" in shown
+    assert "Energy (estimated in part)</th>" in page
+    for said in (shown, page.partition('id="reading"')[0]):
+        assert "ratio of times" not in said
+        assert "time ratio" not in said
+        assert "not read from a counter" not in said
+    whole = replace(run.cases[0], provenance={"cpu": "estimated"})
+    both = replace(run, cases=[whole, *run.cases[1:]])
+    shown = terminal_report(run_view(both), width=200, verbosity=1)
+    assert "* estimated, some in part (ram not stated)" in shown
+
+
+def test_of_an_estimate_that_does_not_go_by_time_nothing_is_said_of_times():
+    """A GPU whose power a model tells, and not a counter."""
+    gpu = {"provenance": {"gpu:0": "estimated"}}
+    plain = case("plain", 81.0, group="g", baseline=True, **gpu)
+    pruned = case("pruned", 97.0, group="g", **gpu)
+    against = judge_group(pruned, plain, margin=0.5, interleaved=False)
+    run = Run(machine=MACHINE, cases=[plain, judged(replace(pruned, comparisons=[against]))])
+    shown = terminal_report(run_view(run), width=200)
+    assert "* estimated, not read from a counter\n" in shown
+    for said in (shown, render_markdown(run_view(run))):
+        assert "ratio" not in said
+        assert "CPU time" not in said
 
 
 def test_in_detail_a_domain_is_marked_where_it_is_estimated_itself():

@@ -70,12 +70,14 @@ def test_windows_beside_the_case_count_where_no_search_is_reported():
     ("one", "other", "expected"),
     [
         ({"cpu": "estimated"}, {"cpu": "estimated", "ram": "estimated"}, True),
+        ({"host 1/cpu": "estimated"}, {"cpu": "estimated"}, True),
+        ({"gpu:0": "estimated"}, {"gpu:0": "estimated"}, False),
         ({"cpu": "estimated"}, {"cpu:0": "measured"}, False),
         ({"cpu:0": "measured", "ram": "estimated"}, {"ram": "estimated"}, False),
         ({}, {}, False),
     ],
 )
-def test_only_two_estimates_make_a_time_ratio(one, other, expected):
+def test_only_two_estimates_by_time_make_a_time_ratio(one, other, expected):
     assert figures.is_time_ratio(case(provenance=one), case(provenance=other)) is expected
 
 

@@ -3,13 +3,15 @@
 import re
 
 import msgspec
+import pytest
 
 from pytest_energybench.gates.comparisons import judge_budget
 from pytest_energybench.gates.results import judged
 from pytest_energybench.report.attachments import Headline, Table
 from pytest_energybench.report.build import run_view
 from pytest_energybench.report.html import render_html
-from pytest_energybench.results.model import Case, Round, Run, Window
+from pytest_energybench.report.markdown import render_markdown
+from pytest_energybench.results.model import Case, Result, Round, Run, Window
 from tests.report import samples
 from tests.report.outline import Outline, outline
 from tests.report.samples import MACHINE
@@ -43,7 +45,8 @@ def test_a_failing_page_answers_what_how_much_against_what_and_how_sure(ci):
         "fail: more than main 40.8 J → 45.7 J +12.0 %",
         "+10.2 to +13.8 %; 5 rounds; +5 % allowed; 1.12 times as much as main",
         "gpu:0 was lost at 12:03:11",
-        "about 77 rounds would tell",
+        "Lines: change and its bounds, logarithmic",
+        "about 77 rounds of both runs would tell",
         "⚑ another process used gpu:0",
         "Less than main: test_thumbnail −31.0 %, test_encode[webp] −22.0 %",
         "New, not in main: test_query 4.2 mJ",
@@ -58,6 +61,45 @@ def test_a_passing_page_names_the_case_nearest_to_its_limit():
     assert (
         "Nearest to its limit: test_encode[png], +1.0 % (−0.8 to +2.8 %) against main, 5 % allowed"
     ) in said
+
+
+@pytest.mark.parametrize(
+    ("finding", "heading"),
+    [
+        ("more", "More than main, which does not fail this run:"),
+        ("higher", "Higher than main, 1 round:"),
+    ],
+)
+def test_an_increase_that_was_let_pass_stands_where_the_reader_looks_first(ci, finding, heading):
+    case = next(each for each in ci.cases if each.name == "test_thumbnail")
+    (made,) = case.comparisons
+    rule = msgspec.structs.replace(
+        made,
+        finding=finding,
+        estimate=0.6,
+        interval=(0.5, 0.7) if finding == "more" else None,
+        judged=Result(kind="pass", reason="more than main"),
+    )
+    let_pass = judged(msgspec.structs.replace(case, comparisons=[rule]))
+    view = run_view(msgspec.structs.replace(ci, cases=[let_pass]))
+    assert f"{heading} test_thumbnail +60.0 %" in first_screen(render_html(view))
+    rows = render_markdown(view).partition("<details>")[0]
+    assert f"▲ {finding}".replace("▲ higher", "△ higher") + " | more than main | `test_thum" in rows
+
+
+@pytest.mark.parametrize("rounds", [1, 5])
+def test_a_budget_is_told_without_the_rounds_that_a_comparison_needs(rounds):
+    budget = judge_budget(50.0, 100.0, n=rounds)
+    made = [Round(started="", duration_s=1.0, energy_j={}, total_j=50.0)] * rounds
+    case = judged(Case(nodeid="f.py::t", name="t", rounds=made, comparisons=[budget]))
+    page = render_html(run_view(Run(machine=MACHINE, cases=[case])))
+    assert "rest on 1 round" not in page
+    charts = page.partition('id="baseline"')[2].partition("</details>")[0]
+    assert "95 % bounds" not in charts
+    assert "lower and higher: the median against the limit, without bounds" in charts
+    assert re.findall(r'class="v (\w+)"', charts.partition("<table>")[0]) == [
+        *("lower", "same", "higher", "unclear")
+    ]
 
 
 def test_what_fails_beside_the_cases_fails_the_page():
@@ -93,7 +135,11 @@ def test_an_expected_failure_is_grey_says_why_and_counts_with_what_passes(paper)
     page = render_html(run_view(msgspec.structs.replace(paper, cases=cases)))
     assert "expected: more than baseline, paper, Section 3.3" in page
     assert '<span class="v xfail">' in page
-    assert "27 of 36 cases, 8 of them expected failures" in first_screen(page)
+    said = first_screen(page)
+    assert "27 of 36 cases, 8 of them expected failures" in said
+    assert re.search(
+        r"Nearest to its limit of those that pass: \S+, −3\.2 % est\. against base", said
+    )
     assert "xfail</span>" not in page
 
 
@@ -115,6 +161,7 @@ def test_each_rule_that_failed_is_drawn_at_its_own_change():
     looks = page.partition('<ul class="looks">')[2].partition("</ul>")[0]
     drawn = [re.findall(r"<title>(.*?):", entry) for entry in looks.split("<li>")[1:]]
     assert drawn == [[], ["+100.0 %"], ["+25.0 %"]]
+    assert "Lines: change, logarithmic" in page
 
 
 def lost_case():

@@ -141,6 +141,7 @@ def evil_run():
             differences=[evil("difference")],
             stale=[evil("stale")],
             not_run=[evil("notrun")],
+            noise=evil("noise"),
         ),
     )
 
@@ -159,7 +160,7 @@ FIELDS = {
         "stale",
         "notrun",
         "expected",
-        *("storedname",),
+        *("storedname", "noise"),
         "title",
         "head",
         "cell",

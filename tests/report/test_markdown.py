@@ -6,10 +6,14 @@ import msgspec
 import pytest
 
 from pytest_energybench.gates.results import judged
+from pytest_energybench.gates.stored import compare_stored
 from pytest_energybench.report.build import run_view
+from pytest_energybench.report.html import render_html
 from pytest_energybench.report.markdown import LONGEST_COMMENT, render_markdown
 from pytest_energybench.results.model import Case, Run
+from pytest_energybench.results.noise import Floor
 from tests.report.samples import MACHINE, empty_run
+from tests.results.samples import make_case, make_run
 
 
 def test_paper(paper, golden):
@@ -18,6 +22,26 @@ def test_paper(paper, golden):
 
 def test_ci(ci, golden):
     golden("ci.md", render_markdown(run_view(ci)))
+
+
+def test_the_head_says_whether_the_machine_was_quiet_and_can_tell_the_margin_apart():
+    case = make_case("test_a", 10.0)
+    floor = Floor(
+        machine=make_run().machine.fingerprint,
+        meters="cpu cpu-time, ram ram-size",
+        nodeid=case.nodeid,
+        floor=0.075,
+        pairs=5,
+    )
+    stored = make_run(case)
+    run, _ = compare_stored(stored, stored, name="main", margin=0.03, floors=[floor])
+    head = render_markdown(run_view(run)).splitlines()[0]
+    page = render_html(run_view(run)).partition('<details class="part"')[0]
+    for said in (head, page):
+        assert "no round was flagged" in said
+        assert "below this machine" in said
+        assert "noise floor of 7.5 %" in said
+    assert "noise floor" not in render_markdown(run_view(stored))
 
 
 def test_nothing_metered():

@@ -162,7 +162,7 @@ def test_what_is_copied_says_which_figures_are_estimated(reader, ci, tmp_path):
     model = replace(ci.cases[0], provenance={"cpu:0": "estimated", "gpu:0": "measured"})
     for cases, head, first in (
         ([model, *ci.cases[1:]], "Case,Energy,Energy estimated,Emissions", ",yes,"),
-        ([model, ci.cases[-1]], "Case,Energy (estimated),Emissions", ","),
+        ([model, ci.cases[-1]], "Case,Energy (estimated in part),Emissions", ","),
     ):
         write_html(run_view(replace(ci, cases=cases)), tmp_path / "page.html")
         reader.open((tmp_path / "page.html").as_uri())

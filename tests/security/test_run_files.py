@@ -79,6 +79,7 @@ def evil_everywhere() -> bytes:
             "differences": [EVIL],
             "stale": [EVIL],
             "not_run": [EVIL],
+            "noise": EVIL,
         },
         "failures": [EVIL],
         "errors": [EVIL],

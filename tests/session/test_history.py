@@ -103,7 +103,13 @@ def test_a_case_without_a_like_run_is_not_comparable_and_a_new_one_is_missing(
     commit(suite, 1.1)
     more = suite.runpytest(COMPARE, "--energy-rounds=2")
     assert more.ret == 1
-    more.stdout.fnmatch_lines(["*not comparable*test_a*", "*no earlier run of the case (1) has*"])
+    more.stdout.fnmatch_lines(
+        [
+            "FAILED; nothing compared with history:10 (*; 2 rounds)",
+            "*not comparable*test_a*",
+            "*no earlier run of the case (1) has*",
+        ]
+    )
     suite.makepyfile(test_b=SUITE.replace("test_a", "test_b"))
     assert suite.runpytest(COMPARE, "test_b.py").ret == 0
     assert suite.runpytest(COMPARE, "test_b.py", "--energy-fail-on=missing").ret == 1

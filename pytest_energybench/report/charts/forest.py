@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from pytest_energybench.base.text import sanitize
 from pytest_energybench.gates import quantities
-from pytest_energybench.report import figures
+from pytest_energybench.report import answers, figures
 from pytest_energybench.report.charts.scale import Scale, Tick
 from pytest_energybench.report.text import LONGEST_NAME, listed, plural, shorten
-from pytest_energybench.report.view import CaseView, ComparisonView
-from pytest_energybench.results.model import Comparison, Reference
+from pytest_energybench.report.view import EST, CaseView, ComparisonView
+from pytest_energybench.results.model import Comparison
 
 MOST_ROWS = 60
 _SAME = 0.002
@@ -21,10 +21,14 @@ _WIDEST = (-0.95, 4.0)
 _FALLS = (-0.9, -0.75, -0.5, -0.4, -0.3, -0.2, -0.1, -0.05)
 _RISES = (0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 3.0)
 _MARKS = (*_FALLS, 0.0, *_RISES)
-_HEADINGS: dict[Reference, tuple[str, str]] = {
-    "stored": ("Against the stored run", "the stored run"),
-    "group": ("Against the group's reference", "the group's reference"),
-    "budget": ("Against the budget", "the budget"),
+_HEADINGS = {
+    kind: (f"Against {reference}", reference)
+    for kind, reference in (
+        ("stored", "the stored run"),
+        ("group", "the group's reference"),
+        ("pair", "the other function of the test"),
+        ("budget", "the budget"),
+    )
 }
 _FINDINGS = ("more", "higher", "unclear", "same", "lower", "less")
 
@@ -63,15 +67,15 @@ class Forest:
     """A forest plot against one kind of reference.
 
     Attributes:
-        against: `stored`, `group` or `budget`.
+        against: `stored`, `group`, `pair` or `budget`.
         zero: place of the reference itself, in percent.
         finding: what the plot shows, in a sentence.
         left_out: judged cases not drawn, all of them better than the ones drawn.
-        time_ratio: some of the ratios are ratios of times.
+        time_ratio: all ratios drawn are ratios of times; else each of an estimate is marked.
     """
 
     key: str
-    against: Reference
+    against: str
     heading: str
     reference: str
     rows: tuple[ForestRow, ...]
@@ -87,12 +91,12 @@ def forests(cases: Sequence[CaseView]) -> tuple[Forest, ...]:
     return tuple(plot for each in _HEADINGS if (plot := _forest(cases, each)) is not None)
 
 
-def _forest(cases: Sequence[CaseView], against: Reference) -> Forest | None:
+def _forest(cases: Sequence[CaseView], against: str) -> Forest | None:
     judged = [
         (case, comparison, delta)
         for case in cases
         for comparison in case.source.comparisons
-        if comparison.reference == against
+        if answers.kind_of_reference(comparison) == against
         and (comparison.quantity, comparison.window) == ("energy", "")
         and (delta := figures.finite(comparison.estimate)) is not None
     ]
@@ -104,23 +108,21 @@ def _forest(cases: Sequence[CaseView], against: Reference) -> Forest | None:
         shown = shown[:MOST_ROWS]
     scale = _scale(shown)
     heading, reference = _HEADINGS[against]
+    time_ratio = all(_in_words(case, comparison).time_ratio for case, comparison, _ in judged)
     return Forest(
         key=f"forest-{against}",
         against=against,
         heading=heading,
         reference=reference,
         rows=tuple(
-            _row(*entry, scale, opens=_opens(shown, index)) for index, entry in enumerate(shown)
+            _row(*entry, scale, opens=_opens(shown, index), mark="" if time_ratio else EST)
+            for index, entry in enumerate(shown)
         ),
         ticks=_ticks(scale),
         zero=scale.at(1.0),
-        finding=_finding(judged, reference, len(cases)),
+        finding=_finding(judged, reference, len(cases), "" if time_ratio else EST),
         left_out=len(judged) - len(shown),
-        time_ratio=any(
-            change.time_ratio
-            for case, _, _ in judged
-            if (change := case.changes.get(against)) is not None
-        ),
+        time_ratio=time_ratio,
     )
 
 
@@ -172,8 +174,13 @@ def _opens(judged: Sequence[Judged], index: int) -> str:
     return "" if index and judged[index - 1][0].heading == heading else heading
 
 
+def _in_words(case: CaseView, comparison: Comparison) -> ComparisonView:
+    rules = zip(case.source.comparisons, case.comparisons, strict=True)
+    return next(shown for made, shown in rules if made is comparison)
+
+
 def _row(
-    case: CaseView, comparison: Comparison, delta: float, scale: Scale, *, opens: str
+    case: CaseView, comparison: Comparison, delta: float, scale: Scale, *, opens: str, mark: str
 ) -> ForestRow:
     bounds = _bounds(comparison)
     allowed = _allowed(comparison)
@@ -181,11 +188,9 @@ def _row(
     beyond = ""
     if not scale.low <= 1 + delta <= scale.high:
         beyond = "left" if 1 + delta < scale.low else "right"
-    mark = quantities.ESTIMATE_MARK if case.estimated else ""
-    rules = zip(case.source.comparisons, case.comparisons, strict=True)
     return ForestRow(
         case=case,
-        shown=next(shown for made, shown in rules if made is comparison),
+        shown=_in_words(case, comparison),
         finding=comparison.finding if comparison.finding in _FINDINGS else "unclear",
         x=scale.at(1 + delta),
         low=None if bounds is None else scale.at(1 + bounds[0]),
@@ -193,12 +198,12 @@ def _row(
         limit=None if allowed is None or abs(allowed) < _SAME else scale.at(1 + allowed),
         beyond=beyond,
         opens=opens,
-        delta=mark + quantities.percent(delta, uncertainty=half),
+        delta=quantities.percent(delta, uncertainty=half) + mark * case.estimated,
         interval=quantities.interval(bounds),
     )
 
 
-def _finding(judged: Sequence[Judged], reference: str, number: int) -> str:
+def _finding(judged: Sequence[Judged], reference: str, number: int, mark: str) -> str:
     found = Counter(comparison.finding for _, comparison, _ in judged)
     words = listed([f"{count:,} {sanitize(word)}" for word, count in found.most_common()])
     cases = len({case.key for case, _, _ in judged})
@@ -210,10 +215,13 @@ def _finding(judged: Sequence[Judged], reference: str, number: int) -> str:
     ordered = sorted(judged, key=lambda entry: entry[2])
     text = f"{what} compared with {reference}{others}: {words}"
     if len(judged) == 1:
-        return f"{text}, {_named(judged[0])}."
-    return f"{text}; lowest is {_named(ordered[0])}, highest {_named(ordered[-1])}."
+        text += f", {_named(judged[0], mark)}"
+    else:
+        text += f"; lowest is {_named(ordered[0], mark)}, highest {_named(ordered[-1], mark)}"
+    return f"{text.removesuffix('.')}."
 
 
-def _named(entry: Judged) -> str:
+def _named(entry: Judged, mark: str) -> str:
     case, _, delta = entry
-    return f"{shorten(case.label, LONGEST_NAME)} at {quantities.percent(delta)}"
+    change = quantities.percent(delta) + mark * case.estimated
+    return f"{shorten(case.label, LONGEST_NAME)} at {change}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 from pytest_energybench.base.text import sanitize
@@ -12,7 +13,7 @@ from pytest_energybench.gates import quantities
 from pytest_energybench.report import figures
 from pytest_energybench.report.charts.scale import Scale, Tick, around, magnitudes
 from pytest_energybench.report.text import LONGEST_NAME, listed, plural, shorten
-from pytest_energybench.report.view import CaseView
+from pytest_energybench.report.view import EST, CaseView
 
 HEIGHT = 300
 MOST_POINTS = 400
@@ -150,9 +151,12 @@ def _relative(entries: Sequence[Entry], number: int, shape_of: Mapping[str, int]
     shown, left_out = entries[:MOST_POINTS], max(0, len(entries) - MOST_POINTS)
     x = around([1.0, *(e[1] for e in shown)])
     y = around([0.0, *(e[2] for e in shown)])
-    points, _ = _points(shown, x, y, shape_of, _change_text, {})
     energy = _counted(case.changes["group"].finding for case, _, _ in entries)
-    accuracy = _counted(case.accuracy_finding or "not judged" for case, _, _ in entries)
+    accuracy = _counted(case.group_accuracy_finding or "not judged" for case, _, _ in entries)
+    time_ratio = all(case.changes["group"].time_ratio for case, _, _ in entries)
+    points, _ = _points(
+        shown, x, y, shape_of, partial(_change_text, mark="" if time_ratio else EST), {}
+    )
     return Plane(
         key="plane-change",
         heading="Change against each group's reference",
@@ -168,7 +172,7 @@ def _relative(entries: Sequence[Entry], number: int, shape_of: Mapping[str, int]
         finding=f"{len(entries):,} of {plural(number, 'case')} have both changes. "
         f"Energy: {energy}. Accuracy: {accuracy}.",
         left_out=left_out,
-        time_ratio=any(case.changes["group"].time_ratio for case, _, _ in entries),
+        time_ratio=time_ratio,
     )
 
 
@@ -180,9 +184,9 @@ def _figures_text(case: CaseView) -> str:
     return f"{case.energy.text}, accuracy {case.accuracy.text}"
 
 
-def _change_text(case: CaseView) -> str:
-    points = quantities.points(case.accuracy_change)
-    return f"energy {case.changes['group'].text}, accuracy {points} points"
+def _change_text(case: CaseView, *, mark: str) -> str:
+    energy = quantities.percent(case.changes["group"].value) + mark * case.estimated
+    return f"energy {energy}, accuracy {quantities.points(case.accuracy_change)} points"
 
 
 def _most(entries: Sequence[Entry]) -> tuple[Sequence[Entry], int]:

@@ -109,3 +109,42 @@ def test_many_cases_show_the_worst(big):
 def test_time_ratios_are_called_so(paper, ci):
     assert plots(paper)[0].time_ratio
     assert not plots(ci)[0].time_ratio
+
+
+@pytest.mark.parametrize(
+    ("provenance", "delta"),
+    [
+        ({"cpu": "estimated", "ram": "estimated"}, "−32.8 %"),  # the head says it for all
+        ({"cpu:0": "measured", "ram": "estimated"}, "−32.8 % est."),
+        ({"gpu:0": "estimated"}, "−32.8 % est."),
+        ({"cpu:0": "measured"}, "−32.8 %"),
+    ],
+)
+def test_a_change_of_an_estimate_is_marked_once_and_not_by_a_second_sign(provenance, delta):
+    case = msgspec.structs.replace(judged(-0.328), provenance=provenance)
+    (plot,) = plots(Run(machine=MACHINE, cases=[case]))
+    assert [row.delta for row in plot.rows] == [delta]
+    assert plot.time_ratio == ("cpu" in provenance)
+    assert plot.finding.endswith(f" at {delta.removesuffix('.')}.")
+
+
+def test_beside_a_time_ratio_what_is_none_is_not_called_so():
+    cases = [
+        msgspec.structs.replace(judged(change), provenance=provenance)
+        for change, provenance in ((-0.5, {"cpu": "estimated"}), (-0.1, {"cpu:0": "measured"}))
+    ]
+    (plot,) = plots(Run(machine=MACHINE, cases=cases))
+    assert not plot.time_ratio
+    assert [row.delta for row in plot.rows] == ["−50.0 % est.", "−10.0 %"]
+
+
+def test_two_functions_of_one_test_have_a_plot_of_their_own():
+    both = [
+        judged(-0.5, reference="group", name="the baseline", finding="less"),
+        judged(-0.1, reference="group", name="plain", nodeid="a", finding="less"),
+    ]
+    group, pair = plots(Run(machine=MACHINE, cases=both))
+    assert (group.key, pair.key) == ("forest-group", "forest-pair")
+    assert pair.heading == "Against the other function of the test"
+    assert pair.finding.startswith("1 case compared with the other function of the test, 1 of")
+    assert len(group.rows) == len(pair.rows) == 1

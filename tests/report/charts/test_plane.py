@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_energybench.gates.accuracy import Score, judge_accuracy_floor
 from pytest_energybench.gates.judge import with_changes
 from pytest_energybench.report.build import run_view
 from pytest_energybench.report.charts.plane import MOST_POINTS, pareto, planes
@@ -71,7 +72,8 @@ def test_a_crowd_keeps_its_front():
     assert [point.case.label for point in plane.front] == [f"c{MOST_POINTS * 2}"]
 
 
-def test_changes_are_those_against_the_group_whatever_else_was_compared():
+def test_changes_and_findings_are_those_against_the_group_whatever_else_was_compared():
+    """A stored run, another function of the test, and the least accuracy of a budgets file."""
     figures = (("plain", 120.0, 0.2), ("quantised", 60.0, 0.004), ("pruned", 90.0, 0.1))
     cases = [
         Case(
@@ -82,7 +84,11 @@ def test_changes_are_those_against_the_group_whatever_else_was_compared():
             total_j=joules,
             provenance={"cpu:0": "measured"},
             metrics={"accuracy": 0.9},
-            comparisons=[Comparison(reference="stored", finding="more", estimate=change)],
+            comparisons=[
+                Comparison(reference="stored", finding="more", estimate=change),
+                Comparison(reference="group", name="the other", finding="more", estimate=change),
+                judge_accuracy_floor(Score(0.9), 0.8, source="energy-budgets.toml"),
+            ],
         )
         for name, joules, change in figures
     ]

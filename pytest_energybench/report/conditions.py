@@ -1,0 +1,112 @@
+"""What a run was made at, by and under, in words: commit, meters, machine, margin, rounds."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from pytest_energybench.base.flags import BUSY, spoils
+from pytest_energybench.base.text import sanitize
+from pytest_energybench.gates import quantities
+from pytest_energybench.report import answers, figures
+from pytest_energybench.report.text import listed, plural
+from pytest_energybench.results.model import Comparison, Run, StoredRun
+
+REFERENCES: Mapping[str, str] = {
+    "group": "each group's reference",
+    "pair": "the other function of a test",
+    "budget": "stated budgets",
+}
+
+
+def commit(run: Run) -> str:
+    """The commit that a run was made at, with its branch; of several their ids."""
+    if run.commit is None:
+        return ""
+    if len(run.commits) > 1:  # no figure of such a run is of one code alone
+        ids = [f"{each.id[:7]}{' with changes' if each.dirty else ''}" for each in run.commits]
+        more = [f"{len(ids) - 5} more"] if len(ids) > 5 else []
+        return sanitize(
+            f"stitched of cases made at {len(ids)} commits: {', '.join(ids[:5] + more)}"
+        )
+    branch = f"{run.commit.branch} " if run.commit.branch else ""
+    dirty = " with uncommitted changes" if run.commit.dirty else ""
+    return sanitize(f"{branch}{run.commit.id[:7]}{dirty}")
+
+
+def references(run: Run) -> str:
+    """What its cases were held against."""
+    judged = [each for case in run.cases for each in case.comparisons if each.judged]
+    stored = (each for each in judged if each.reference == "stored" and each.estimate is not None)
+    names = dict.fromkeys(sanitize(each.name) for each in stored)
+    asked = set(map(answers.kind_of_reference, judged))
+    words = (text for reference, text in REFERENCES.items() if reference in asked)
+    return listed([*names, *words])
+
+
+def conditions(run: Run, *, held: bool) -> tuple[str, ...]:
+    """Machine, margin and rounds.
+
+    Args:
+        held: any figure was set against a stored run's.
+    """
+    judged = _judged(run)
+    found = [_machine(run.compared_with, held), _margins(judged), _rounds(run, judged)]
+    return tuple(filter(None, found))
+
+
+def meters(run: Run) -> Iterator[str]:
+    """What was read, by provenance."""
+    words: defaultdict[str, list[str]] = defaultdict(list)
+    for meter in run.meters:
+        words[meter.provenance].append(f"{meter.domain} by {meter.source}")
+    for provenance, read in words.items():
+        yield sanitize(f"{provenance}: {', '.join(read)}")
+
+
+def quiet(run: Run) -> str:
+    """Whether the machine was, as far as that was looked at."""
+    rounds = [each for case in run.cases for each in case.rounds]
+    busy = sum(any(spoils(flag) == BUSY for flag in each.flags) for each in rounds)
+    flagged = sum(bool(figures.flags(case)) for case in run.cases)
+    if busy:
+        return f"machine busy in {busy:,} of {plural(len(rounds), 'round')}"
+    if flagged:
+        return f"{plural(flagged, 'case')} flagged"
+    return "no round was flagged" if rounds else ""
+
+
+def _judged(run: Run) -> list[Comparison]:
+    """Judged comparisons of energy; where there is a stored run those with it alone."""
+    has_stored = run.compared_with is not None
+    return [
+        each
+        for case in run.cases
+        for each in case.comparisons
+        if each.quantity == "energy" and each.judged is not None
+        if each.reference == "stored" or not has_stored
+    ]
+
+
+def _machine(stored: StoredRun | None, held: bool) -> str:
+    if stored is None:
+        return ""
+    return sanitize("; ".join(stored.differences)) or "same machine" * held
+
+
+def _margins(judged: Sequence[Comparison]) -> str:
+    margins = sorted({each.margin for each in judged if each.margin is not None})
+    if not margins:
+        return ""
+    least = f"s {quantities.share(margins[0])} to" if len(margins) > 1 else ""
+    return f"margin{least} {quantities.share(margins[-1])}"
+
+
+def _rounds(run: Run, judged: Sequence[Comparison]) -> str:
+    numbers = sorted({len(case.rounds) for case in run.cases if case.rounds})
+    if not numbers:
+        return ""
+    if numbers == [1]:
+        return "1 round" + ", so no bounds" * all(each.interval is None for each in judged)
+    least = f"{numbers[0]:,} to " if len(numbers) > 1 else ""
+    return f"{least}{plural(numbers[-1], 'round')}"

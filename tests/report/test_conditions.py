@@ -1,0 +1,34 @@
+"""What a run was made at, by and under."""
+
+from msgspec.structs import replace
+
+from pytest_energybench.report.build import run_view
+from pytest_energybench.report.digest import digest
+from pytest_energybench.results.model import Commit
+from tests.report.samples import STORED, ci_run, passing_run
+
+
+def test_another_machine_is_told_where_it_is_compared_all_the_same():
+    stored = replace(STORED, differences=["cores is 2 here and 8 there"])
+    found = digest(run_view(replace(passing_run(), compared_with=stored)))
+    assert "cores is 2 here and 8 there" in found.conditions
+    assert "same machine" not in found.conditions
+
+
+def test_a_busy_machine_is_told_with_its_rounds():
+    run = ci_run()
+    busy = "background load: other processes kept 1.6 of 2 cores busy"
+    case = run.cases[0]
+    rounds = [replace(each, flags=[busy]) for each in case.rounds[:2]]
+    cases = [replace(case, rounds=[*rounds, *case.rounds[2:]]), *run.cases[1:]]
+    assert "machine busy in 2 of 40 rounds" in digest(run_view(replace(run, cases=cases))).meters
+    assert digest(run_view(passing_run())).meters[-1] == "no round was flagged"
+
+
+def test_a_run_of_several_commits_says_so_on_the_first_screen():
+    commits = [Commit(id=letter * 40, dirty=letter == "b") for letter in "abcdefg"]
+    found = digest(run_view(replace(passing_run(), commits=commits[:2]))).scope
+    assert found.startswith("stitched of cases made at 2 commits: aaaaaaa, bbbbbbb with changes")
+    found = digest(run_view(replace(passing_run(), commits=commits))).scope
+    assert "at 7 commits: aaaaaaa, " in found
+    assert "eeeeeee, 2 more" in found
