@@ -168,6 +168,20 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     assert not broken
 
 
+def test_what_installs_the_plugin_says_from_where_before_its_release() -> None:
+    """The package index has nothing yet, and no tag names a version of the actions."""
+    fetched = re.compile(r"pip install [^#\n]*\bpytest-energybench\b(?!\[| @)|energybench\S*@v\d")
+    files = [*PAGES, *(ROOT / "docs" / "workflows").iterdir()]
+    fetching = {
+        path.name: text for path in files if fetched.search(text := path.read_text("utf-8"))
+    }
+    assert {"README.md", "tutorial.md", "energy.yml", "energy.gitlab-ci.yml"} <= fetching.keys()
+    del fetching["platforms.md"]  # which says it
+    assert not [
+        name for name, text in fetching.items() if not re.search("platforms.md|@main", text)
+    ]
+
+
 def anchors(page: Path) -> set[str]:
     """Headings as GitHub names them."""
     headings = re.findall(r"^#+ +(.*?)\s*$", page.read_text("utf-8"), re.MULTILINE)

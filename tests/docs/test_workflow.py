@@ -13,51 +13,15 @@ from typing import Any, ClassVar
 
 import pytest
 
+from tests.docs.checkout import MARKER, NAMED, WORKFLOWS, commit, git, merged
 from tests.docs.pages import ROOT
 from tests.docs.runner import Runner, yaml
 
-SUITE = """
-def test_work(energy):
-    with energy.measure():
-        for i in range({work}):
-            abs(i)
-"""
-WORKFLOWS = ROOT / "docs" / "workflows"
 GITHUB = [WORKFLOWS / "energy.yml", WORKFLOWS / "energy-comment.yml"]
 GITHUB += sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 COMMENT = ROOT / ".github" / "actions" / "comment"
 ACTIONS = [ROOT / "action.yml", COMMENT / "action.yml"]
 BOT = "github-actions[bot]"
-
-
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    """A repository with a commit on main."""
-    folder = tmp_path / "checkout"
-    (folder / "tests").mkdir(parents=True)
-    git(folder, "init", "-q", "-b", "main")
-    commit(folder, 1000)
-    return folder
-
-
-@pytest.fixture
-def runner(checkout: Path) -> Runner:
-    """The action of the gate."""
-    return Runner(checkout, ROOT)
-
-
-def git(folder: Path, *words: str) -> str:
-    identity = ("-c", "user.name=a", "-c", "user.email=a@example.org")
-    command = ["git", *identity, *words]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
-
-
-def commit(folder: Path, work: int) -> str:
-    (folder / "tests" / "test_work.py").write_text(SUITE.format(work=work))
-    git(folder, "add", "tests")
-    git(folder, "commit", "-q", "-m", f"work {work}")
-    return git(folder, "rev-parse", "HEAD")
 
 
 def push(sha: str) -> dict[str, Any]:
@@ -164,10 +128,86 @@ def test_a_label_lets_nothing_else_through(checkout: Path, runner: Runner, suite
     assert not runner.job(pull(base, "energy-accepted"))
 
 
-@pytest.mark.parametrize(
-    "tests",
-    ["tests/test_work.py::test_work", "-k work tests", "tests/test_w*.py tests/test_new.py"],
-)
+@pytest.mark.parametrize("is_the_checkout", [True, False])
+def test_the_base_is_what_the_checkout_was_merged_into(
+    checkout: Path, runner: Runner, is_the_checkout: bool
+) -> None:
+    """GitHub merges into the branch as it is now; the event names the branch as it was."""
+    before = git(checkout, "rev-parse", "HEAD")
+    cheaper = commit(checkout, 500)
+    git(checkout, "checkout", "-q", "-b", "change", before)
+    head = commit(checkout, 1001)
+    merge = merged(checkout, cheaper)
+    sha = merge if is_the_checkout else head  # a checkout of something else has its own base
+    assert runner.job({**pull(before), "sha": sha}) != is_the_checkout
+    assert ("more than main" in runner.output) == is_the_checkout
+
+
+def test_a_commit_that_merges_nothing_is_held_against_the_event_s_base(
+    checkout: Path, runner: Runner
+) -> None:
+    base = git(checkout, "rev-parse", "HEAD")
+    commit(checkout, 1500)
+    sha = commit(checkout, 1501)
+    assert not runner.job({**pull(base), "sha": sha})
+    assert "more than main" in runner.output
+
+
+def test_a_base_that_failed_stands_in_no_later_job_s_way(checkout: Path, runner: Runner) -> None:
+    base = git(checkout, "rev-parse", "HEAD")
+    commit(checkout, 1010)
+    assert not runner.job(pull(base), install='[ "$PWD" != "$RUNNER_TEMP/base" ]')
+    assert (runner.temp / "base").exists()
+    assert runner.job(pull(base))
+    assert not runner.job(pull(base), install='[ "$PWD" != "$RUNNER_TEMP/base" ]')
+    shutil.rmtree(runner.temp / "base")  # as the runner does; git still knows of it
+    assert runner.job(pull(base))
+
+
+def test_two_gates_in_one_job_share_no_figures(checkout: Path, runner: Runner) -> None:
+    """The first has measured its base; what the second one's base would be is not known."""
+    base = git(checkout, "rev-parse", "HEAD")
+    commit(checkout, 1010)
+    assert runner.job(pull(base))
+    assert not runner.job(pull(base), if_missing="fail", name="gpu", options="--no-such-option")
+    assert "there is no stored run of the base" in runner.output
+    assert "**No figures of this commit**" in runner.changes()[-1][2]
+
+
+def test_a_machine_whose_doctor_complains_is_still_of_a_kind(
+    checkout: Path, runner: Runner
+) -> None:
+    base = git(checkout, "rev-parse", "HEAD")
+    command = checkout.parent / "bin" / "energybench"
+    real = Path(sys.executable).with_name("energybench")
+    command.write_text(f'#!/bin/sh\n{real} "$@" && [ "$1" != doctor ]\n')
+    command.chmod(0o755)
+    assert runner.job(push(base))
+    (key,) = runner.cache
+    command.unlink()
+    shutil.rmtree(checkout / "cached")
+    assert runner.job(push(base))
+    assert list(runner.cache) == [key]
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=["gate", "comment"])
+def test_an_action_installs_its_own_source_unless_told_otherwise(
+    checkout: Path, action: Path
+) -> None:
+    runner = Runner(checkout, action.parent)
+    runner.answers |= {"head": "fork:x", "pulls": [{"number": 7, "sha": "a" * 40}]}
+    report = runner.temp / "energy-report" / "energy.json"
+    report.parent.mkdir()
+    report.write_text("{}")
+    of = {"head_repository": {"owner": {"login": "fork"}}, "head_branch": "x", "head_sha": "a" * 40}
+    event = {"event_name": "pull_request_target", "event": {"workflow_run": of}}
+    runner.job(event, install="true")  # which fails: what matters is what it had installed
+    assert (Path(runner.installed) / "pyproject.toml").samefile(ROOT / "pyproject.toml")
+    runner.job(event, install="true", package="pytest-energybench==1.0")
+    assert runner.installed == "pytest-energybench==1.0"
+
+
+@pytest.mark.parametrize("tests", NAMED)
 def test_the_base_is_measured_however_its_tests_are_named(
     checkout: Path, runner: Runner, tests: str
 ) -> None:
@@ -176,9 +216,6 @@ def test_the_base_is_measured_however_its_tests_are_named(
     commit(checkout, 1500)
     assert not runner.job(pull(base), tests=tests)
     assert "more than main" in runner.output
-    passed, (_, _, text) = gitlab(checkout, runner, base, [], TESTS=tests)
-    assert not passed
-    assert "FAILED against main" in text
 
 
 def test_the_first_pull_request_with_energy_tests_has_nothing_to_compare_with(
@@ -267,87 +304,18 @@ class TestOfAFork:
         assert not runner.job({"event": {"workflow_run": self.RUN}})
         assert not runner.changes()
 
+    def test_a_commit_without_figures_replaces_the_comment_on_an_earlier_one(
+        self, runner: Runner
+    ) -> None:
+        runner.answers["comments"] = [{"id": 3, "login": BOT, "body": f"{MARKER}\nold"}]
+        assert runner.job({"event": {"workflow_run": self.RUN}})
+        ((method, path, text),) = runner.changes()
+        assert (method, path) == ("PATCH", "repos/o/r/issues/comments/3")
+        assert text.startswith(f"{MARKER}\n\n**No figures of this commit**")
+
     def test_a_commit_that_no_open_request_is_at_gets_nothing(self, runner: Runner) -> None:
         assert runner.job({"event": {"workflow_run": self.RUN | {"head_sha": "c" * 40}}})
         assert runner.ran == ["find the pull request"]
-
-
-CURL = r"""#!{python}
-import json, sys
-words = sys.argv[1:]
-(url,) = (word for word in words if word.startswith("https:"))
-if "--request" not in words:
-    print(json.dumps({{"id": 9}} if url.endswith("/user") else json.load(open({notes!r}))))
-else:
-    body = next(word for word in words if word.startswith("body=<")).removeprefix("body=<")
-    with open({changes!r}, "w") as out:
-        out.write(json.dumps([words[words.index("--request") + 1], url, open(body).read()]))
-"""
-
-
-def gitlab(
-    checkout: Path, runner: Runner, base: str, listed: list[dict[str, Any]], **variables: str
-) -> tuple[bool, list[str]]:
-    """Whether the job passes; then method, address and text of the comment that it leaves."""
-    job = yaml.safe_load((WORKFLOWS / "energy.gitlab-ci.yml").read_text("utf-8"))["energy"]
-    notes, changes = checkout.parent / "notes.json", checkout.parent / "changes.json"
-    notes.write_text(json.dumps(listed))
-    curl = checkout.parent / "bin" / "curl"
-    curl.write_text(CURL.format(python=sys.executable, notes=str(notes), changes=str(changes)))
-    curl.chmod(0o755)
-    env = {
-        "CI_PROJECT_DIR": str(checkout),
-        "CI_MERGE_REQUEST_DIFF_BASE_SHA": base,
-        "CI_MERGE_REQUEST_IID": "3",
-        "CI_API_V4_URL": "https://gitlab.example/api/v4",
-        "CI_PROJECT_ID": "12",
-        "ENERGYBENCH_TOKEN": "t",
-        **{name: str(value) for name, value in job["variables"].items()},
-        **variables,
-    }
-    passed, _ = runner._run("\n".join(job["script"]), env)
-    assert runner._run("\n".join(job["after_script"]), env)[0]
-    if passed:
-        metrics = (checkout / job["artifacts"]["reports"]["metrics"]).read_text()
-        assert metrics.endswith("# EOF\n")
-    return passed, json.loads(changes.read_text())
-
-
-MARKER = "<!-- energybench: energy -->"
-THERE = "https://gitlab.example/api/v4/projects/12/merge_requests/3/notes"
-
-
-@pytest.mark.parametrize(("work", "good"), [(1010, True), (1500, False)])
-def test_gitlab_compares_a_merge_request_with_its_base_and_comments(
-    checkout: Path, runner: Runner, work: int, good: bool
-) -> None:
-    base = git(checkout, "rev-parse", "HEAD")
-    commit(checkout, work)
-    of = [(4, 1, MARKER), (5, 9, "hello"), *([(6, 9, f"{MARKER}\nold")] if good else [])]
-    listed = [{"id": i, "author": {"id": user}, "body": body} for i, user, body in of]
-    passed, (method, url, text) = gitlab(checkout, runner, base, listed)
-    assert passed == good
-    assert (method, url) == (("PUT", f"{THERE}/6") if good else ("POST", THERE))
-    assert text.startswith(f"{MARKER}\n\n**{'PASSED' if good else 'FAILED'} against main")
-
-
-@pytest.mark.parametrize("why", ["the base has no good figure", "pytest refuses to start"])
-def test_gitlab_shows_no_other_figures_where_the_job_has_none_of_its_commit(
-    checkout: Path, runner: Runner, why: str
-) -> None:
-    base = git(checkout, "rev-parse", "HEAD")
-    if "base" in why:
-        (checkout / "tests" / "test_work.py").write_text("def test_work(energy): assert False")
-        git(checkout, "commit", "-q", "-a", "-m", "base")
-        base = git(checkout, "rev-parse", "HEAD")
-        commit(checkout, 1000)
-    for folder, name in (("energy-report", "energy.json"), (".energy-ci", "main.json")):
-        (checkout / folder).mkdir()
-        (checkout / folder / name).write_text("left by an earlier job")
-    options = {} if "base" in why else {"OPTIONS": "--no-such-option"}
-    passed, (_, _, text) = gitlab(checkout, runner, base, [], **options)
-    assert not passed
-    assert text == f"{MARKER}\n\n**No figures of this commit**: the job wrote none.\n"
 
 
 @pytest.mark.parametrize(
@@ -365,18 +333,32 @@ def test_each_file_is_what_its_forge_reads(schema: str, files: list[Path]) -> No
     assert done.returncode == 0, done.stdout
 
 
+def test_a_label_and_a_merge_queue_start_the_gate() -> None:
+    """A job that is run again gets the event of its first run, whose labels are the old ones."""
+    workflow = yaml.safe_load(GITHUB[0].read_text("utf-8"))
+    events = workflow[True]  # `on`, to YAML 1.1
+    assert {"push", "pull_request", "merge_group"} <= events.keys()
+    of_labels, of_commits = {"labeled", "unlabeled"}, {"opened", "synchronize", "reopened"}
+    assert set(events["pull_request"]["types"]) == of_labels | of_commits
+
+
+def tool(name: str) -> str:
+    """Where it is, beside this Python or on the path."""
+    found = shutil.which(name, path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    return found or pytest.skip(f"no {name}")
+
+
 def test_nothing_in_them_lets_strangers_in() -> None:
     """By the rules of zizmor, but for versions that are pinned by name and not by hash."""
-    zizmor = shutil.which("zizmor", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    if zizmor is None:
-        pytest.skip("no zizmor")
-    files = [*GITHUB[:2], *ACTIONS]
-    command = [zizmor, "--offline", "--no-exit-codes", "--format=json", *files]
+    files = [*GITHUB, *ACTIONS]
+    command = [tool("zizmor"), "--offline", "--no-exit-codes", "--format=json", *files]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     findings = [each for each in json.loads(done.stdout) if not each["ignored"]]
     assert [each["ident"] for each in findings if each["ident"] != "unpinned-uses"] == []
 
 
-@pytest.mark.skipif(shutil.which("actionlint") is None, reason="no actionlint")
 def test_actionlint_finds_nothing() -> None:
-    subprocess.run(["actionlint", *GITHUB], check=True)
+    done = subprocess.run(
+        [tool("actionlint"), *GITHUB], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
