@@ -32,7 +32,9 @@ _FAILED = {"pass": 0.0, "xfail": 0.0, "fail": 1.0}
 """Kind of a result -> whether a rule does not hold; of any other kind that is not known."""
 
 _MOST_BENCHER = 1024
-"""Characters of a benchmark's name that Bencher takes."""
+"""Bytes of a benchmark's name that Bencher takes (`BenchmarkName`)."""
+_MOST_MEASURE = 64
+"""Bytes of a measure's name or slug that it takes (`ResourceName`, `Slug`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +111,13 @@ def bencher(run: Run) -> str:
     for case in run.cases:
         entry = {}
         for each in measures(case):
-            entry[each.name] = {"value": each.value}
+            figures = {"value": each.value}
             if each.bounds is not None:
                 low, high = each.bounds
-                entry[each.name] |= {"lower_value": low, "upper_value": high}
+                figures |= {"lower_value": low, "upper_value": high}
+            entry[_shortened(each.name, _MOST_MEASURE)] = figures
         if entry:
-            found[_shortened(case.nodeid)] = entry
+            found[_shortened(case.nodeid, _MOST_BENCHER)] = entry
     return _json(found)
 
 
@@ -238,11 +241,13 @@ def _escaped(value: str) -> str:
     return sanitize(value).replace("\\", "\\\\").replace('"', '\\"')
 
 
-def _shortened(name: str) -> str:
-    if len(name) <= _MOST_BENCHER:
+def _shortened(name: str, most: int) -> str:
+    """A name in at most so many bytes; one that is cut ends with a digest of the whole."""
+    written = name.encode("utf-8", "surrogatepass")
+    if len(written) <= most:
         return name
-    digest = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=5).hexdigest()
-    return f"{name[: _MOST_BENCHER - len(digest) - 1]}-{digest}"
+    end = f"-{blake2b(written, digest_size=5).hexdigest()}"
+    return written[: most - len(end)].decode("utf-8", "ignore") + end
 
 
 def _provenance(case: Case) -> str:

@@ -95,11 +95,8 @@ def _components(machine: Machine) -> Iterator[dict[str, object]]:
         "componentType": "cpu",
         "nbComponent": 1,
     }
-    yield {
-        "componentType": "ram",
-        "nbComponent": 1,
-        "memorySize": round(machine.memory_bytes / 1e9, 1),
-    }
+    size = round(machine.memory_bytes / 1e9)  # whole gigabytes, by hardware_schema.json
+    yield {"componentType": "ram", "nbComponent": 1, **({"memorySize": size} if size else {})}
     for name, number in Counter(machine.gpus).items():
         yield {"componentName": name, "componentType": "gpu", "nbComponent": number}
 

@@ -36,8 +36,13 @@ def the_run():
 NODEID = "tests/test_x.py::decode"
 
 
-def test_the_command_offers_every_format() -> None:
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "export-to-other-tools.md"
+
+
+def test_the_command_offers_every_format_and_the_page_has_it() -> None:
     assert list(FORMATS) == list(command.FORMATS)
+    rows = re.findall(r"^\| `([\w-]+)` \|", PAGE.read_text("utf-8"), re.M)
+    assert sorted(rows) == sorted(FORMATS)
 
 
 def test_github_benchmark_has_what_its_action_reads():
@@ -88,6 +93,28 @@ def test_bencher_metric_format_has_bounds():
     assert found[NODEID]["energy-per-token"]["value"] == 0.5
     assert found["tests/test_x.py::lost"].keys() == {"duration"}
     assert max(map(len, found)) == 1024
+
+
+def test_bencher_gets_no_name_that_it_refuses():
+    """It counts bytes: 1024 of a benchmark's name, 64 of a measure's, which has no white space
+    around it (`lib/bencher_valid`). What is cut stays one of its own."""
+    units = ["t" * 80, "t" * 80 + "s", "字" * 30]
+    case = make_case("a", 6.0)
+    counted = [
+        msgspec.structs.replace(each, units=dict.fromkeys(units, 2.0)) for each in case.rounds
+    ]
+    names = ["字" * 1000, "字" * 999 + "母", "x" * 1025]
+    cases = [
+        msgspec.structs.replace(case, nodeid=name, rounds=counted, units=dict.fromkeys(units, 2.0))
+        for name in names
+    ]
+    found = json.loads(FORMATS["bencher"](make_run(*cases)))
+    assert len(found) == len(names)
+    assert max(len(name.encode()) for name in found) <= 1024
+    for measures in found.values():
+        assert measures.keys() > {"energy", "duration"}
+        assert len(measures) == 2 + len(units)
+        assert max(len(name.encode()) for name in measures) <= 64
 
 
 def test_openmetrics_is_read_by_prometheus():
@@ -161,7 +188,10 @@ BOAMPS = {
                 "components": {
                     "items": {
                         "required": ["componentType", "nbComponent"],
-                        "properties": {"nbComponent": {"type": "integer"}},
+                        "properties": {
+                            "nbComponent": {"type": "integer"},
+                            "memorySize": {"type": "integer"},
+                        },
                     }
                 },
             },
@@ -183,6 +213,8 @@ def test_boamps_is_the_report_of_one_case_and_invents_nothing():
     assert measure["powerConsumption"] == pytest.approx(30.0 / 3.6e6)
     assert measure["cpuTrackingMode"] == "cpu-time (estimated)"
     assert (report["task"]["taskStage"], report["task"]["measuredAccuracy"]) == ("not stated", 0.9)
+    _, memory = report["infrastructure"]["components"]
+    assert memory == {"componentType": "ram", "nbComponent": 1, "memorySize": 9}  # 8 GiB
     settings = {"boamps_task_stage": "inference"}
     stated = msgspec.structs.replace(one_case(), settings=settings)
     assert json.loads(FORMATS["boamps"](stated))["task"]["taskStage"] == "inference"
