@@ -12,7 +12,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from pytest_energybench.metering.clock import SYSTEM_CLOCK
-from pytest_energybench.metering.discovery import EXPERIMENTAL, discover, source_module
+from pytest_energybench.metering.discovery import (
+    BUILT_IN,
+    EXPERIMENTAL,
+    discover,
+    source_module,
+)
 from pytest_energybench.metering.errors import Problem
 from pytest_energybench.metering.machine import MachineFacts, machine_facts
 from pytest_energybench.metering.meter import Meter
@@ -235,7 +240,16 @@ def _offers(read: Collection[str]) -> Iterator[Missing]:
     for name in EXPERIMENTAL:
         offer = None if name in read else source_module(name).offer()
         if offer is not None:
-            yield Missing(offer.what, "there, and not read: experimental", offer.enable)
+            enable = offer.enable
+            if offer.has == "gpu" and "nvml" in read:
+                enable = f"{_without_nvml(enable)}, in place of NVIDIA's"
+            yield Missing(offer.what, "there, and not read: experimental", enable)
+
+
+def _without_nvml(enable: str) -> str:
+    """The option without NVIDIA's GPUs: a second `gpu:0` beside theirs is refused."""
+    others = ",".join(name for name in BUILT_IN if name != "nvml")
+    return enable.replace("=auto,", f"={others},").replace("=nvml,", "=")
 
 
 def _uncovered(domains: Sequence[Domain], missing: Sequence[Missing]) -> Iterator[str]:

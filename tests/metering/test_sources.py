@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import struct
 from collections.abc import Callable
 from functools import cache
@@ -280,6 +281,39 @@ class TestSelection:
         assert (gap.what, gap.remedy) == ("AMD GPU", "--energy-meters=auto,amd")
         assert "experimental" in gap.why
         assert found.uncovered == ()  # the socket says what it covers
+
+    @pytest.mark.parametrize("beside_nvidia", [False, True])
+    @pytest.mark.parametrize(
+        ("name", "drivers"),
+        [
+            ("amd", ()),
+            ("hwmon", ("i915",)),
+            ("hwmon", ("xe", "amd_energy")),
+            ("hwmon", ("amd_energy",)),
+        ],
+    )
+    def test_a_gpu_is_offered_in_place_of_nvidia_s_where_both_would_be_gpu_0(
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        name: str,
+        drivers: tuple[str, ...],
+        beside_nvidia: bool,
+    ) -> None:
+        monkeypatch.setattr(diagnosis, "EXPERIMENTAL", (name,))
+        monkeypatch.setattr(amd, "DRIVER", tmp_path)
+        monkeypatch.setattr(hwmon, "ROOT", tmp_path)
+        for number, driver in enumerate(drivers):
+            label = "Esocket0" if driver == "amd_energy" else "card"
+            sensor(tmp_path, number, name=driver, energy1_input="1", energy1_label=label)
+        source = "nvml" if beside_nvidia else "custom"
+        wall = CounterSource(lambda: 1.0, "wall", covers=("cpu", "ram"), source=source)
+        (gap,) = diagnosis.diagnose(quick=True, meter=Meter([wall])).missing
+        asked = parse_selection(re.search(r"--energy-meters=([\w,]+)", gap.remedy)[1].rstrip(","))
+        assert {name, "estimate"} <= asked
+        instead = beside_nvidia and drivers != ("amd_energy",)
+        assert ("nvml" in asked) != instead
+        assert gap.remedy.endswith(", in place of NVIDIA's") == instead
 
 
 def test_the_rule_for_counters_comes_with_what_it_means(

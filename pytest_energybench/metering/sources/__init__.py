@@ -20,10 +20,12 @@ class Offer(NamedTuple):
     Attributes:
         what: the hardware.
         enable: the command or option that has it read.
+        has: `gpu` where its domains are named as those of NVIDIA's GPUs are.
     """
 
     what: str
     enable: str
+    has: str = ""
 
 
 def unreadable(domain: str, why: str, source: str, clock: Clock) -> CounterSource:

@@ -42,7 +42,7 @@ def offer() -> Offer | None:
     """AMD's driver is loaded."""
     if not DRIVER.exists():
         return None
-    return Offer("AMD GPU", f"{INSTALL}, and --energy-meters=auto,amd")
+    return Offer("AMD GPU", f"{INSTALL}, and --energy-meters=auto,amd", has="gpu")
 
 
 def find(clock: Clock, smi: Any = None) -> tuple[list[Source], list[Problem]]:

@@ -40,7 +40,9 @@ def offer() -> Offer | None:
     if not drivers:
         return None
     without_rapl = "nvml,hwmon,estimate" if "amd_energy" in drivers else "auto,hwmon"
-    return Offer(f"energy counters of {', '.join(drivers)}", f"--energy-meters={without_rapl}")
+    what = f"energy counters of {', '.join(drivers)}"
+    has = "gpu" if set(drivers) & set(GPUS) else ""
+    return Offer(what, f"--energy-meters={without_rapl}", has)
 
 
 def find(clock: Clock, root: Path = ROOT) -> tuple[list[Source], list[Problem]]:
