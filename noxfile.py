@@ -17,6 +17,15 @@ PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 PLUGINS = ("asyncio", "xdist", "html", "benchmark", "rerunfailures", "timeout")
 """Those that the plugin's own tests run beside."""
 ROOMS = [f"tests/{room}" for room in ("base", "session", "parallel", "cli", "results", "gates")]
+TRAINING = "*/experiment/training/*,*/experiment/compression/*"
+HALVES = {
+    "plugin": (
+        [*ROOMS, "tests/measurement", "tests/metering", "tests/report"],
+        ["--fail-under=90", f"--omit={TRAINING}"],
+    ),
+    "experiment": (["tests/experiment"], [f"--include={TRAINING}"]),
+}
+"""Half of the package -> the tests that run it, and what `coverage report` is asked."""
 WITHOUT = (
     "--ignore=tests/parallel/ray",
     "--ignore=tests/parallel/test_torchrun.py",
@@ -78,6 +87,19 @@ def slow(session: nox.Session) -> None:
 
 
 @nox.session
+@nox.parametrize("half", list(HALVES))
+def coverage(session: nox.Session, half: str) -> None:
+    """Which statements of a half of the package its quick tests run."""
+    session.install("-e", ".[dev]")
+    tests, asked = HALVES[half]
+    forbids = "--ignore=tests/metering/test_startup.py"  # what a tracer imports
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", forbids, *(session.posargs or tests))
+    session.run("coverage", "combine", "-q")
+    session.run("coverage", "report", *asked)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Every page does what it says."""
     session.install("-e", ".[dev]")
@@ -120,6 +142,12 @@ def package(session: nox.Session) -> None:
 
 @nox.session(venv_backend="conda")
 def recipe(session: nox.Session) -> None:
-    """conda-forge's linter on the recipe."""
+    """conda-forge's linter on the recipe, with its maintainers: names on GitHub."""
     session.conda_install("conda-smithy", channel="conda-forge")
-    session.run("conda-smithy", "recipe-lint", "--conda-forge", "packaging/conda")
+    names = ", ".join(session.posargs or ["octocat"])  # GitHub's own, until the release names them
+    text = Path("packaging/conda/recipe.yaml").read_text("utf-8")
+    copy = Path(session.create_tmp(), "recipe.yaml")
+    copy.write_text(
+        text.replace("recipe-maintainers: []", f"recipe-maintainers: [{names}]"), "utf-8"
+    )
+    session.run("conda-smithy", "recipe-lint", "--conda-forge", str(copy.parent))

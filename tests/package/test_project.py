@@ -6,6 +6,7 @@ import ast
 import re
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -59,3 +60,50 @@ def test_the_recipe_needs_what_the_package_needs() -> None:
     assert needs == [line.lower() for line in PROJECT["project"]["dependencies"]]
     host = [line.replace(" ", "") for line in recipe["requirements"]["host"][2:]]
     assert host == PROJECT["build-system"]["requires"]
+
+
+class Session(SimpleNamespace):
+    """As much of nox's as a session needs that only runs commands; `ran` has them."""
+
+    def __init__(self, folder: Path, *posargs: str) -> None:
+        super().__init__(posargs=list(posargs), ran=[], create_tmp=lambda: str(folder))
+        self.install = self.conda_install = lambda *_, **__: None
+        self.run = lambda *words, **_: self.ran.append(words)
+
+
+@pytest.mark.parametrize(("posargs", "maintainers"), [((), 1), (("ann", "bob"), 2)])
+def test_conda_forge_s_linter_sees_a_recipe_with_maintainers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, posargs: tuple[str, ...], maintainers: int
+) -> None:
+    """It refuses one without, and only the release knows them."""
+    pytest.importorskip("nox")
+    monkeypatch.chdir(ROOT)
+    yaml = pytest.importorskip("yaml")
+    import noxfile
+
+    session = Session(tmp_path, *posargs)
+    noxfile.recipe(session)
+    ((*_, linted),) = session.ran
+    recipe = yaml.safe_load((ROOT / linted / "recipe.yaml").read_text("utf-8"))
+    assert len(recipe["extra"]["recipe-maintainers"]) == maintainers
+    original = yaml.safe_load((ROOT / "packaging/conda/recipe.yaml").read_text("utf-8"))
+    assert original["extra"].pop("recipe-maintainers") == []
+    assert recipe["extra"].pop("recipe-maintainers")
+    assert recipe == original
+
+
+def test_coverage_is_reported_of_both_halves_of_the_package(tmp_path: Path) -> None:
+    """What one half leaves out is the other; nothing is left out of both."""
+    pytest.importorskip("nox")
+    import noxfile
+
+    reports = {}
+    for half, (tests, _) in noxfile.HALVES.items():
+        assert all((ROOT / folder).is_dir() for folder in tests)
+        session = Session(tmp_path)
+        noxfile.coverage(session, half)
+        assert set(tests) <= set(session.ran[1])
+        reports[half] = dict(word.split("=", 1) for word in session.ran[-1] if "=" in word)
+    assert reports["plugin"]["--omit"] == reports["experiment"]["--include"]
+    settings = PROJECT["tool"]["coverage"]
+    assert not {"omit", "include"} & {*settings["run"], *settings["report"]}
