@@ -76,7 +76,9 @@ From their code, at the versions above. A dash: not there. We have none of these
 
 ## What others have
 
-Beyond figures, from the tools' documentation.
+Beyond figures, from the tools' documentation; of TensorRT-LLM from its pull request 11397. Eco-CI
+and EnergiBridge are not in the table of figures because they can't read the made tree of counters:
+one estimates a CI job from the processor's load, the other reads on Linux its registers (MSR).
 
 | for | here | others | what they have, and this has not |
 | --- | --- | --- | --- |
@@ -85,7 +87,8 @@ hyperfine: time less that of the shell's own start, warnings of outliers, shell 
 perf stat: instructions, cache misses and other events beside energy. Eco-CI: a CI job's steps \
 without a wrapper around each. None of them has a gate that knows when it can't decide. |
 | a steady machine | [flags and rests](how-to/steady-the-machine.md) | Zeus, perf stat | \
-Zeus: sets GPU clocks and power limits, and searches for those that cost least; this only looks. \
+Zeus: sets GPU clocks and power limits, searches for those that cost least, and finds out how long \
+to measure and to rest; this only looks. \
 perf stat: `-r N` with a spread, and no rest between runs. |
 | pull requests | [an action and a comment](how-to/comment-on-pull-requests.md) | CodSpeed, \
 Bencher, github-action-benchmark, Eco-CI | CodSpeed: an increase is acknowledged by itself, where \
@@ -94,6 +97,15 @@ histories and serves the badge. github-action-benchmark: charts on GitHub Pages.
 | emissions | [by region, or now](how-to/estimate-emissions.md) | codecarbon, Eco-CI | codecarbon: \
 finds the region by itself, and has a dashboard. Both: the intensity now for a token, without a \
 hook. |
+| functional units | [joules per token, image, request](how-to/energy-per-token.md) | Zeus, \
+TensorRT-LLM | Zeus: a window waits for JAX's work on a GPU, too; its joules are divided by hand. \
+TensorRT-LLM: `trtllm-bench` counts the tokens itself, and has the GPU's joules, watts, and output \
+tokens per second and watt. |
+| other tools | [seven formats, and a hook](how-to/export-to-other-tools.md) | codecarbon | \
+codecarbon: sends to Prometheus, Logfire, an address of the web or its own service without a hook. |
+| a history | [a file, trends, a search](how-to/watch-energy-over-time.md) | asv, Bencher | asv: \
+runs a range of commits in environments that it makes, and publishes charts of them as a site. \
+Bencher: a service that keeps histories by branch and testbed, draws them, and tells alerts. |
 """
 
 TRIAL = """

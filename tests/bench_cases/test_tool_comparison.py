@@ -96,6 +96,20 @@ class TestThePage:
         fixed = page(table()).partition("## How to read it")[2]
         assert written.endswith(fixed)
 
+    def test_it_says_of_each_thing_that_others_have_where_it_is_here(self) -> None:
+        _, _, last = page(table()).partition("## What others have")
+        here = [row.split("|")[2] for row in last.splitlines() if row.startswith("| ")]
+        linked = re.findall(r"\(how-to/([\w-]+)\.md\)", " ".join(here))
+        assert sorted(linked) == [
+            "comment-on-pull-requests",
+            "energy-per-token",
+            "estimate-emissions",
+            "export-to-other-tools",
+            "meter-any-command",
+            "steady-the-machine",
+            "watch-energy-over-time",
+        ]
+
 
 def test_the_extra_names_the_peers_of_the_table() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
