@@ -1,5 +1,7 @@
 """Write the figures of docs/paper-results.md from the published runs; the words around them stay.
 
+The paper's tables, figures and claims are written beside the run file.
+
 python docs/make_results.py                     # of reports/reproduction and reports/threshold
 python docs/make_results.py --check             # exit status 1 if the page says otherwise
 """
@@ -15,6 +17,7 @@ import threshold_sweep
 from figures_page import renew
 from paper_tables import tables
 
+from pytest_energybench.experiment.paper.publish import publish
 from pytest_energybench.results.run_file import read_run
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,8 +37,11 @@ def main() -> int:
 
 
 def lines(*, draw: bool) -> Iterator[str]:
-    """All figures of the page; with `draw`, the sweep's drawing is written beside it."""
-    yield from tables(read_run(RUN))
+    """All figures of the page; with `draw`, what lies beside it and the run is written, too."""
+    run = read_run(RUN)
+    if draw:
+        publish(run, RUN.parent)
+    yield from tables(run)
     sweep = threshold_sweep.by_drop(SWEEP)
     if not sweep:
         return

@@ -74,7 +74,6 @@ FACTS = {
 
 RATIOS: dict[str, Figure] = {
     "Joules per epoch": per_epoch(energy_j),
-    "Epochs": epochs,
     "Energy of training": energy_j,
     "Energy of training with the method's own search": WITH_SEARCH,
     "Energy up to the first crossing of the baseline's accuracy less a point": metric(
@@ -131,18 +130,19 @@ def _facts(matrix: Matrix) -> Iterator[list[str]]:
 
 
 def _shown(matrix: Matrix) -> Iterator[list[str]]:
-    cells = [(model, method) for model in matrix.models for method in _others(matrix)]
     for title, figure in RATIOS.items():
-        calm = [of for of in cells if not _disturbed(matrix, *of, figure)]
+        cells = [(model, of) for model in matrix.models for of in _methods(matrix, figure)]
+        calm = [of for of in cells if not disturbed(matrix, *of, figure)]
         found = {of: matrix.relative(*of, figure) for of in calm}
-        yield [title, *sorted_out(cells, found)]
+        less, more, rest = sorted_out(cells, found)
+        yield [title, less, more, f"{rest.count(',') + 1 if rest != 'none' else 0} of {len(cells)}"]
 
 
 def _tables(matrix: Matrix) -> Iterator[Table]:
     others = _others(matrix)
-    searching = [method for method in others if _searched(matrix, method)]
+    searching = _methods(matrix, WITH_SEARCH)
     for title, figure in RATIOS.items():
-        methods = searching if figure is WITH_SEARCH else others
+        methods = _methods(matrix, figure)
         yield _ratios(matrix, f"{title}, over the baseline's", methods, figure)
     yield Table("Trainings until the search is paid", searching, _paid(matrix))
     yield Table("Evaluations of the search", searching, _evaluations(matrix))
@@ -155,10 +155,10 @@ def _tables(matrix: Matrix) -> Iterator[Table]:
 def _ratios(matrix: Matrix, title: str, methods: Sequence[str], figure: Figure) -> Table:
     def cell(model: str, method: str) -> str:
         found = matrix.relative(model, method, figure)
-        return with_reason(found, _disturbed(matrix, model, method, figure))
+        return with_reason(found, disturbed(matrix, model, method, figure))
 
     def calm(method: str) -> list[str]:
-        return [m for m in matrix.models if not _disturbed(matrix, m, method, figure)]
+        return [m for m in matrix.models if not disturbed(matrix, m, method, figure)]
 
     def pooled(method: str) -> str:
         logs = (matrix.logs(model, method, figure) for model in calm(method))
@@ -248,8 +248,10 @@ def _evaluations(matrix: Matrix) -> Callable[[str, str], str]:
     return cell
 
 
-def _disturbed(matrix: Matrix, model: str, method: str, figure: Figure) -> str | None:
-    return None if figure is epochs else disturbed(matrix, model, method, figure)
+def _methods(matrix: Matrix, figure: Figure) -> list[str]:
+    """Those that the figure is one of: with a search, those that have one."""
+    others = _others(matrix)
+    return [m for m in others if _searched(matrix, m)] if figure is WITH_SEARCH else others
 
 
 def _searched(matrix: Matrix, method: str) -> bool:

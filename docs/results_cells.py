@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import isclose
 
 from msgspec.structs import replace
 
@@ -88,9 +89,7 @@ def with_reason(found: Range | None, why: str | None) -> str:
     """A ratio with its bounds, and why it decides nothing where it doesn't."""
     if found is None:
         return UNKNOWN
-    text = f"{found.value:.2f}"
-    if found.bounds is not None:
-        text += f" ({found.bounds[0]:.2f} to {found.bounds[1]:.2f})"
+    text = f"{found.value:.2f}{_between(found, '.2f')}"
     return f"{text}, {why}" if why else text
 
 
@@ -98,10 +97,18 @@ def signed(found: Range | None) -> str:
     """A change with its bounds."""
     if found is None:
         return UNKNOWN
-    text = f"{found.value:+.2f}"
-    if found.bounds is not None:
-        text += f" ({found.bounds[0]:+.2f} to {found.bounds[1]:+.2f})"
-    return text.replace("-", MINUS)
+    return f"{found.value:+.2f}{_between(found, '+.2f')}".replace("-", MINUS)
+
+
+def _between(found: Range, spec: str) -> str:
+    """The bounds behind a figure. Seeds that agree to the last digit show no spread, be it that a
+    few of them can't: then that is said instead."""
+    if found.bounds is None:
+        return ""
+    low, high = found.bounds
+    if isclose(low, high, rel_tol=1e-9):
+        return f" (all {found.n} the same)"
+    return f" ({low:{spec}} to {high:{spec}})"
 
 
 def judged(case: Case, reference: Case, rule: Rule) -> list[str]:

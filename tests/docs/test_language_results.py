@@ -241,7 +241,7 @@ def test_a_disturbed_search_decides_nothing_of_the_training_with_it(generator: M
     case = trained("lowrank", (0.5,) * 3, search_j=25.0)
     windows = [replace(each, flags=[BUSY] * (each.place == "beside")) for each in case.windows]
     page = page_of(generator, BASELINE, replace(case, windows=windows))
-    assert row(page, "Training", "lowrank")[0] == "0.50 (0.50 to 0.50)"
+    assert row(page, "Training", "lowrank")[0] == "0.50 (all 3 the same)"
     assert row(page, "The method's search", "lowrank")[1].endswith(", machine busy in 3 of 9")
     assert row(page, "What the intervals show", "energy of training")[0] == "llama lowrank"
     assert row(page, "What the intervals show", "training with search")[0] == "none"
@@ -266,7 +266,7 @@ def test_a_search_stands_apart_and_is_paid_by_what_trainings_save(generator: Mod
     )
     assert row(page, "The method's search", "amp") == []
     spent = row(page, "The method's search", "steganographic")
-    assert spent == ["0.25", "0.75 (0.75 to 0.75)", "0.5"]
+    assert spent == ["0.25", "0.75 (all 3 the same)", "0.5"]
     assert row(page, "The method's search", "pruning")[2] == "never"
 
 

@@ -28,6 +28,7 @@ def generator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
     monkeypatch.setattr(made, "RUN", tmp_path / "energy.json")
     monkeypatch.setattr(made, "SWEEP", tmp_path / "threshold")
     monkeypatch.setattr(made, "TARGET", tmp_path / "page.md")
+    monkeypatch.setattr(made, "publish", lambda *_: None)  # has tests of its own, and takes long
     (tmp_path / "page.md").write_text(
         "words before\n<!-- figures: begin -->\n<!-- figures: end -->\nwords after\n"
     )
@@ -70,7 +71,7 @@ def test_a_ratio_has_its_bounds_and_the_models_are_pooled(
 ) -> None:
     page = page_of(generator, seeded)
     assert row(page, TRAINING, "VGG16")[1] == "0.49 (0.35 to 0.69)"
-    assert row(page, TRAINING, "all models")[1] == "0.49 (0.49 to 0.49)"
+    assert row(page, TRAINING, "all models")[1] == "0.49 (all 2 the same)"
     assert row(page, TRAINING, "shown less and more in")[1] == "2 and 0 of 2"
     assert (
         "resnet18 steganographic" in row(page, "What the intervals show", "Energy of training")[0]
@@ -88,8 +89,9 @@ def test_a_disturbed_cell_decides_nothing(generator: ModuleType, seeded: Run) ->
     assert row(page, TRAINING, "VGG16")[1] == "0.49 (0.35 to 0.69), machine busy in 1 of 6"
     assert row(page, TRAINING, "shown less and more in")[1] == "1 and 0 of 1"
     assert row(page, TRAINING, "all models")[1] == "0.49"
-    assert "vgg16 steganographic" in row(page, "What the intervals show", "Energy of training")[2]
-    assert row(page, "Epochs, over the baseline's", "VGG16")[1].count("busy") == 0
+    shown = row(page, "What the intervals show", "Energy of training")
+    assert "resnet18 steganographic" in shown[0]
+    assert "vgg16 steganographic" not in shown[0]
 
 
 def test_the_accuracy_rule_is_judged_over_the_seeds(generator: ModuleType, seeded: Run) -> None:

@@ -76,7 +76,7 @@ def _exact(value: Value, column: Column) -> str:
         return ""
     if isinstance(value, str):
         return value
-    text = f"{value:.{column.decimals}f}"
+    text = f"{value:.{_decimals(value, column)}f}"
     return text if text.strip("-0.") else text.lstrip("-")
 
 
@@ -85,6 +85,12 @@ def _shown(value: Value, column: Column) -> str:
         return UNKNOWN
     if isinstance(value, str):
         return sanitize(value)
-    text = f"{value:+,.{column.decimals}f}" if column.signed else f"{value:,.{column.decimals}f}"
+    decimals = _decimals(value, column)
+    text = f"{value:+,.{decimals}f}" if column.signed else f"{value:,.{decimals}f}"
     zero = not text.strip("+-0.,")
     return text.lstrip("+-") if zero else text.replace("-", MINUS)
+
+
+def _decimals(value: float, column: Column) -> int:
+    """A digit more for the mean of counts over seeds that lies between two of them."""
+    return column.decimals or int(round(value, 1) != round(value))

@@ -96,8 +96,8 @@ def test_the_page_has_each_figure_and_table_once(few, published, folder):
         assert title in text
 
 
-def test_the_page_of_the_sample_stays_small():
-    assert (ROOT / "reports" / "sample-matrix" / "energy.html").stat().st_size <= MOST_PAGE_BYTES
+def test_the_page_of_the_published_run_stays_small():
+    assert (ROOT / "reports" / "reproduction" / "energy.html").stat().st_size <= MOST_PAGE_BYTES
 
 
 def test_the_same_run_gives_the_same_bytes(few, published):

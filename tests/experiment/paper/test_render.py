@@ -43,5 +43,13 @@ def test_numbers_as_they_are_read():
     assert "| x\\|y | – |" in markdown_text(table)
 
 
+def test_a_mean_of_counts_keeps_the_digit_that_its_difference_is_made_of():
+    table = PaperTable(
+        "t", "T", "", (Column("a", "a"), Column("d", "d", signed=True)), ((18.5, -0.5), (18.0, 0.0))
+    )
+    assert page_table(table).rows == [["18.5", "−0.5"], ["18", "0"]]
+    assert csv_text(table).splitlines()[1:] == ["18.5,-0.5", "18,0"]
+
+
 def test_markup_means_nothing():
     assert escape("<b>*a*_c_") == "\\<b\\>\\*a\\*\\_c\\_"
