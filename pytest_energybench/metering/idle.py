@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from pytest_energybench.base.flags import BUSY, spoils
 from pytest_energybench.metering.clock import SYSTEM_CLOCK
 from pytest_energybench.metering.meter import Meter
 
@@ -19,12 +20,13 @@ class IdlePower:
     """What an idle machine draws.
 
     Attributes:
-        watts: domain -> watts; without those that were lost meanwhile, and without any if
-            no time passed on the meter's clock.
+        watts: domain -> watts; without those that were lost meanwhile, or whose counter also
+            counted what kept the machine busy, and without any if no time passed on the meter's
+            clock.
         duration_s: how long it was measured, in seconds.
         started: wall-clock time of the start, UTC in ISO 8601.
-        flags: what spoiled it, e.g. that the machine wasn't idle.
-        errors: domains that were lost.
+        flags: what there is to say of it, e.g. that the machine wasn't idle.
+        errors: why domains have none, each beginning with its name.
     """
 
     watts: Mapping[str, float]
@@ -79,12 +81,14 @@ def measure_idle(
     known = {domain.name: domain.idle_w for domain in meter.domains if domain.idle_w is not None}
     joules = window.energy_j if window.duration_s else {}
     seen = {name: used / window.duration_s for name, used in joules.items()}
+    busy = next((flag for flag in window.flags if spoils(flag) == BUSY), None)
+    void = [] if busy is None else [name for name in seen if name not in known]
     return IdlePower(
-        watts={name: known.get(name, watts) for name, watts in seen.items()},
+        watts={name: known.get(name, watts) for name, watts in seen.items() if name not in void},
         duration_s=window.duration_s,
         started=window.started,
         flags=tuple(window.flags),
-        errors=tuple(window.errors),
+        errors=(*window.errors, *(f"{name}: spoiled: {busy}" for name in void)),
     )
 
 
@@ -101,7 +105,9 @@ def subtract_idle(energy_j: Mapping[str, float], duration_s: float, idle: IdlePo
     errors: list[str] = []
     for name, joules in energy_j.items():
         if name not in idle.watts:
-            errors.append(f"{name}: its idle power is not known, so it can't be subtracted")
+            own = f"{name}: "
+            why = "".join(f" ({e.removeprefix(own)})" for e in idle.errors if e.startswith(own))
+            errors.append(f"{own}its idle power is not known, so it can't be subtracted{why}")
             continue
         idle_j[name] = idle.watts[name] * duration_s
         if joules < idle_j[name] * (1 - ROUNDING):

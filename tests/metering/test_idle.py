@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_energybench.metering.fake import FakeMeter
+from pytest_energybench.metering.fake import FakeClock, FakeMeter, FakeSource
 from pytest_energybench.metering.idle import IdlePower, measure_idle, subtract_idle
+from pytest_energybench.metering.meter import Meter
+from pytest_energybench.metering.source import Reading
 
 
 def test_idle_power_is_watts_over_a_stated_time() -> None:
@@ -35,6 +37,37 @@ def test_where_no_time_passed_no_idle_power_is_known() -> None:
 def test_what_spoiled_it_is_kept() -> None:
     meter = FakeMeter(period_s=1.0)
     assert "too short" in measure_idle(meter, 4.0, sleep=meter.clock.advance).flags[0]
+
+
+class Busy:
+    """A source without a domain that sees other processes' work in every window."""
+
+    domains = ()
+
+    def open(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def read(self) -> Reading:
+        return Reading({}, {})
+
+    def judge(self, begin: float, end: float) -> list[str]:  # noqa: ARG002
+        return ["background load: other processes used 1.5 cores"]
+
+
+def test_a_busy_machine_shows_no_idle_power_but_an_estimates_own() -> None:
+    clock = FakeClock()
+    counters = FakeSource({"cpu:0": 30.0}, clock)
+    model = FakeSource({"cpu": 9.0}, clock, provenance="estimated")
+    model.domains = (model.domains[0]._replace(idle_w=2.0),)
+    idle = measure_idle(Meter([counters, model, Busy()], clock=clock), 4.0, sleep=clock.advance)
+    assert idle.watts == {"cpu": 2.0}
+    net = subtract_idle({"cpu:0": 70.0, "cpu": 9.0}, 1.0, idle)
+    assert net.net_j == {"cpu": 7.0}
+    assert math.isnan(net.net_total_j)
+    (error,) = net.errors
+    assert error.startswith("cpu:0: its idle power is not known")
+    assert error.endswith("(spoiled: background load: other processes used 1.5 cores)")
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, math.nan])
