@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_energybench.measurement.command import Conduct
     from pytest_energybench.measurement.command_cases import CommandCase, Limits
     from pytest_energybench.metering.meter import Meter
-    from pytest_energybench.results.model import Case, Run
+    from pytest_energybench.results.model import Case, Run, Scalar
 
 T = TypeVar("T")
 
@@ -139,6 +139,7 @@ def _run(
 
     limits = _limits(options)
     cases = _cases(options, silent=to_stdout)
+    settings = _settings(options)
     if len(cases) > 1 and any(form == "boamps" for form, _ in files):
         raise EnergyBenchError(f"--export boamps: a report is of one task, not of {len(cases)}")
     meter = discover(
@@ -156,7 +157,7 @@ def _run(
         iterations=options.iterations,
         tell=_say if sys.stderr.isatty() else lambda _: None,
     )
-    run = _as_run(options, meter, judge(made, limits) if failed is None else made)
+    run = _as_run(settings, meter, judge(made, limits) if failed is None else made)
     if any(case.rounds for case in run.cases):
         _show(run, to_stdout)
     if failed is not None:
@@ -294,17 +295,45 @@ def _filled(text: str, values: Mapping[str, str]) -> str:
     return re.sub(rf"\{{({names})\}}", lambda found: values[found[1]], text) if values else text
 
 
-def _as_run(options: argparse.Namespace, meter: Meter, cases: Sequence[Case]) -> Run:
+def _settings(options: argparse.Namespace) -> dict[str, Scalar]:
+    """What the figures depend on beside the commands: their input by its content, and how they are
+    run where that is not the default."""
+    from pytest_energybench.measurement.conditions import conditions
+    from pytest_energybench.results.redaction import private_text
+
+    of_its_own: dict[str, Scalar] = {
+        "warmup": options.warmup,
+        "prepare": options.prepare and private_text(options.prepare),
+        "shell": options.shell,
+        "ignore_failure": options.ignore_failure,
+        "input": options.input not in (None, os.devnull) and _digest(options.input),
+        "allow_missing": options.allow_missing,
+    }
+    return {
+        "meters": options.meters or "auto",
+        "rounds": options.rounds,
+        **conditions(),
+        **{name: value for name, value in of_its_own.items() if value},
+    }
+
+
+def _digest(file: str) -> str:
+    import hashlib
+
+    try:
+        with open(file, "rb") as content:
+            return f"blake2b {hashlib.file_digest(content, 'blake2b').hexdigest()[:12]}"
+    except OSError as error:
+        raise EnergyBenchError(f"--input: {file}: {error.strerror}") from None
+
+
+def _as_run(settings: dict[str, Scalar], meter: Meter, cases: Sequence[Case]) -> Run:
     from msgspec.structs import replace
 
-    from pytest_energybench.measurement.conditions import conditions
     from pytest_energybench.measurement.run_head import run_head
 
-    settings = {"meters": options.meters or "auto", "rounds": options.rounds, **conditions()}
     if meter.cooldown_s:
-        settings["cooldown_s"] = meter.cooldown_s
-    if options.allow_missing:
-        settings["allow_missing"] = options.allow_missing
+        settings = {**settings, "cooldown_s": meter.cooldown_s}
     return replace(run_head(meter, settings, folder=Path()), cases=list(cases))
 
 

@@ -225,6 +225,36 @@ def test_output_and_input_are_those_of_one_run_only(capfd: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize(
+    ("args", "setting"),
+    [
+        (["--input=more"], "input"),
+        (["--warmup=2"], "warmup"),
+        (["--prepare=true"], "prepare"),
+        (["-i"], "ignore_failure"),
+    ],
+)
+def test_runs_of_one_command_that_is_run_otherwise_are_not_comparable(
+    capsys: pytest.CaptureFixture[str], args: list[str], setting: str
+) -> None:
+    Path("few").write_text("1")
+    Path("more").write_text("2")
+    named = ["-n", "it", "--input=few"]
+    for file, conduct in (("a", []), ("b", args), ("again", [])):
+        Path("few").touch()
+        assert run(f"--export=json={file}.json", *named, *conduct, *uses(5)) == 0
+    gate = ["compare", "--fail-on=not-comparable,more", "a.json"]
+    assert main([*gate, "again.json"]) == 0
+    assert main([*gate, "b.json"]) == 1
+    assert f"not comparable: {setting} is" in capsys.readouterr().out
+
+
+def test_what_a_shell_reads_is_not_compared_with_what_is_run_as_it_stands() -> None:
+    for file, args in (("a", ["--shell"]), ("b", [])):
+        assert run(f"--export=json={file}.json", "-n", "it", *args, "--", "true") == 0
+    assert main(["compare", "--fail-on=not-comparable", "a.json", "b.json"]) == 1
+
+
+@pytest.mark.parametrize(
     ("args", "says"),
     [
         ([], "there is no command"),
