@@ -169,6 +169,8 @@ class EnergyReporter:
         if stopped and self._session().tell_cut_short() and not session.exitstatus:
             session.exitstatus = pytest.ExitCode.INTERRUPTED  # `pytest.exit(returncode=0)`
         self._conclude()
+        if stopped and not session.exitstatus and self._fails():
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
         usage_error = session.exitstatus == pytest.ExitCode.USAGE_ERROR
         if self._run is None or not self._has_run() or usage_error:
             self.writer().release()
@@ -181,6 +183,11 @@ class EnergyReporter:
         told = self._tell_trackers(self._run)
         if not (written and told) and not session.exitstatus:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+    def _fails(self) -> bool:
+        """Whether the session or one of its cases fails."""
+        results = [case.result for case in self._run.cases] if self._run is not None else []
+        return bool(self._failures) or any(each and each.kind == "fail" for each in results)
 
     def _tell_trackers(self, run: Run) -> bool:
         """Call the project's `pytest_energy_case`; False where one raised, which is said."""
