@@ -30,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """0, or 1 if something was found that `--fail-on` names; a run without a case to compare is
-    `not-measured`."""
+    """0, or 1 if something was found that `--fail-on` names; a run without a case to compare, or
+    one that was cut short, is `not-measured`."""
     import sys
 
     from tabulate import tabulate
@@ -57,7 +57,10 @@ def run(options: argparse.Namespace) -> int:
     storage = Storage(options.storage)
     reference, *others = [storage.load(name) for name in options.runs]
     floors = read_floors(options.storage)
-    judged, notes, failed = [reference], [], []
+    judged = [reference]
+    failed: list[str] = []
+    notes = [f"{options.runs[0]}: {line}" for line in reference.gaps]
+    unmeasured = failed if key_of(NOT_MEASURED) in kinds else notes
     for label, other in zip(options.runs[1:], others, strict=True):
         compared, summary = compare_stored(
             other,
@@ -72,9 +75,8 @@ def run(options: argparse.Namespace) -> int:
         failed += failures(compared, summary, kinds)
         notes += [f"{label}: {line}" for line in warnings(compared)]
         notes += [f"{label}: {summary.noise}"] if summary.noise else []
-        if not summary.compared:
-            nothing = f"{label}: no case was held against {options.runs[0]}"
-            (failed if key_of(NOT_MEASURED) in kinds else notes).append(nothing)
+        nothing = [] if summary.compared else [f"no case was held against {options.runs[0]}"]
+        unmeasured += [f"{label}: {line}" for line in [*nothing, *other.gaps]]
         if summary.differences:
             word = "compared although they differ" if summary.allowed else "not comparable"
             notes.append(f"{label}: {word}: {'; '.join(summary.differences)}")

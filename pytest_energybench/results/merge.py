@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -15,7 +15,7 @@ from pytest_energybench.results.compatibility import (
     with_hosts,
 )
 from pytest_energybench.results.errors import MergeError, one_line
-from pytest_energybench.results.model import Case, Host, Run, Scalar, Shard
+from pytest_energybench.results.model import Case, Host, Run, Scalar, Shard, StoredRun
 
 Join = Callable[[Sequence[Case]], Case]
 """Makes one case of several that hold other rounds of the same test."""
@@ -54,7 +54,8 @@ def merge(parts: Sequence[Part], *, join: Join, allow_mismatch: bool = False) ->
 
     Machine, meters, settings (all of them, PUE too) and commit must agree. The merged run is the
     first part's in all but cases, errors, shard and time, which is the earliest. Where parts are of
-    unlike machines, or of several hosts, each case keeps its own in `hosts`.
+    unlike machines, or of several hosts, each case keeps its own in `hosts`. Parts that were
+    compared with one stored run are so as a whole.
 
     Parts that say the seed of every round may hold the same cases with other seeds: their rounds
     are put together, in the order of the seeds.
@@ -80,6 +81,8 @@ def merge(parts: Sequence[Part], *, join: Join, allow_mismatch: bool = False) ->
         raise MergeError(one_line(_some(duplicates)))
     missing = tuple(_missing(parts))
     errors = dict.fromkeys(error for part in parts for error in part.run.errors)
+    stored = [each for part in parts if (each := part.run.compared_with) is not None]
+    apart = _references_apart(parts)
     hosts: list[Host] = []
     cases = [case for part in parts for case in part.run.cases]
     if many_hosts:
@@ -95,11 +98,45 @@ def merge(parts: Sequence[Part], *, join: Join, allow_mismatch: bool = False) ->
         created=min(part.run.created for part in parts),
         commits=list(dict.fromkeys(each for part in parts for each in part.run.commits)),
         shard=None,
+        compared_with=None if apart or not stored else _reference(stored, by_test),
         cases=cases,
         failures=[*dict.fromkeys(each for part in parts for each in part.run.failures), *missing],
-        errors=[*errors, *missing, *differing],
+        errors=[*errors, *missing, *differing, *apart],
     )
     return Merged(run, missing, differing, joined)
+
+
+def _references_apart(parts: Sequence[Part]) -> list[str]:
+    """That the parts were not compared with one stored run, as a line; none where they were."""
+    names: dict[object, str] = {}
+    for part in parts:
+        stored = part.run.compared_with
+        name = "none" if stored is None else stored.name
+        which = stored and (name, stored.created, stored.commit)
+        names.setdefault(which, f"{name} ({part.label})")
+    if len(names) < 2:
+        return []
+    return [f"the runs were not compared with one stored run: {', '.join(names.values())}"]
+
+
+def _reference(found: Sequence[StoredRun], cases: Collection[str]) -> StoredRun:
+    """The stored run as the whole was compared with it.
+
+    Args:
+        found: as each part was.
+        cases: node ids of the whole.
+    """
+
+    def in_all(first: Sequence[str], *others: Sequence[str]) -> list[str]:
+        shared = set(first).intersection(*others).difference(cases)
+        return [nodeid for nodeid in first if nodeid in shared]
+
+    return msgspec.structs.replace(
+        found[0],
+        differences=list(dict.fromkeys(line for each in found for line in each.differences)),
+        stale=in_all(*(each.stale for each in found)),
+        not_run=in_all(*(each.not_run for each in found)),
+    )
 
 
 def _differing(parts: Sequence[Part]) -> Iterable[str]:

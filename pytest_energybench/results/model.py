@@ -422,3 +422,8 @@ class Run(Struct, frozen=True, kw_only=True, gc=False):
     def commit(self) -> Commit | None:
         """The last commit that cases were made at."""
         return self.commits[-1] if self.commits else None
+    @property
+    def gaps(self) -> list[str]:
+        """Which of its failures say that a part of it is missing: those that are errors, too."""
+        return [line for line in self.failures if line in self.errors]
+

@@ -102,6 +102,21 @@ class TestCommands:
         assert main(["compare", "base.json", "more.json", "--fail-on=not-measured"]) == 0
         assert "no case was held" not in capsys.readouterr().out
 
+    def test_compare_tells_that_a_run_is_of_a_part_only_and_fails_where_asked(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        cut = "the run was cut short: 3 of its 4 metered tests have no figures"
+        run = json.loads(Path("base.json").read_text())
+        run |= {"failures": [cut, "test_gone: missing from main"], "errors": [cut]}
+        Path("part.json").write_text(json.dumps(run | {"cases": run["cases"][:1]}))
+        for runs, status in ((["base.json", "part.json"], 1), (["part.json", "base.json"], 0)):
+            assert main(["compare", *runs, "--fail-on=more,not-measured"]) == status
+            assert f"part.json: {cut}" in capsys.readouterr().out
+            assert main(["compare", *runs, "--fail-on=more"]) == 0
+            told = capsys.readouterr().out
+            assert f"part.json: {cut}" in told
+            assert "missing from main" not in told
+
     def test_compare_speaks_csv_and_markdown(self, capsys: pytest.CaptureFixture[str]) -> None:
         main(["compare", "base.json", "more.json", "--format=csv"])
         header, first, *_ = capsys.readouterr().out.splitlines()

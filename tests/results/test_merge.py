@@ -15,7 +15,14 @@ from pytest_energybench.measurement.aggregate import join_parts
 from pytest_energybench.results.errors import MergeError
 from pytest_energybench.results.merge import Part
 from pytest_energybench.results.merge import merge as merge_with
-from pytest_energybench.results.model import Commit, Comparison, MeterInfo, Result, Shard
+from pytest_energybench.results.model import (
+    Commit,
+    Comparison,
+    MeterInfo,
+    Result,
+    Shard,
+    StoredRun,
+)
 from tests.results.samples import MACHINE, make_case, make_run
 
 A, B, C = (make_case(f"test_{letter}", 1.0) for letter in "abc")
@@ -105,6 +112,44 @@ def test_a_shard_that_comes_twice_is_refused():
     shard = Shard(index=1, count=2)
     with pytest.raises(MergeError, match=r"shard 1 is in 1\.json and in 2\.json"):
         merge(parts(make_run(A, shard=shard), make_run(B, shard=shard)))
+
+
+MAIN = StoredRun(name="main", created="2026-01-01T00:00:00Z")
+
+
+def test_the_whole_was_compared_with_the_stored_run_of_its_parts():
+    """Of what one part did not run, the others ran some."""
+    first, second = (
+        msgspec.structs.replace(MAIN, differences=[*lines, "both"], stale=stale, not_run=not_run)
+        for lines, stale, not_run in (
+            (["os"], ["gone", "moved"], [B.nodeid, C.nodeid, "left"]),
+            (["cores"], ["gone"], [A.nodeid, C.nodeid, "left", "other"]),
+        )
+    )
+    runs = make_run(A, compared_with=first), make_run(B, compared_with=second)
+    assert merge(parts(*runs)).run.compared_with == msgspec.structs.replace(
+        MAIN, differences=["os", "both", "cores"], stale=["gone"], not_run=[C.nodeid, "left"]
+    )
+    assert merge(parts(runs[0])).run.compared_with == msgspec.structs.replace(
+        first, not_run=[B.nodeid, C.nodeid, "left"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        (None, "none"),
+        (StoredRun(name="release"), "release"),
+        (msgspec.structs.replace(MAIN, created="2026-01-02T00:00:00Z"), "main"),
+        (msgspec.structs.replace(MAIN, commit=Commit(id="2" * 40)), "main"),
+    ],
+)
+def test_parts_that_were_compared_with_unlike_runs_are_compared_with_none(other, named):
+    merged = merge(parts(make_run(A, compared_with=MAIN), make_run(B, compared_with=other)))
+    assert merged.run.compared_with is None
+    assert merged.run.errors == [
+        f"the runs were not compared with one stored run: main (1.json), {named} (2.json)"
+    ]
 
 
 def test_nothing_to_merge_is_refused():
