@@ -122,7 +122,10 @@ def parse_asked(text: str) -> Asked | None:
 
 
 def entries_of(run: Run) -> list[Entry]:
-    """A line for each good case of a run."""
+    """A line for each good case of a run; none of a case that xfailed, which may have ended at any
+    place, and none of a run of several commits, which says of no case of which it is."""
+    if len(codes(run)) > 1:
+        return []
     by_host = heads(run)
     return [
         Entry(
@@ -139,8 +142,13 @@ def entries_of(run: Run) -> list[Entry]:
             ),
         )
         for case in run.cases
-        if is_good(case) and case.rounds
+        if is_good(case) and case.outcome != "xfailed" and case.rounds
     ]
+
+
+def codes(run: Run) -> set[tuple[str, bool]]:
+    """Commits that cases of a run were made at, each with whether files differed from it."""
+    return {(each.id, each.dirty) for each in run.commits}
 
 
 def likeness_of(case: Case, head: Run) -> str:

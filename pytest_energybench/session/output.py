@@ -8,9 +8,11 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from pytest_energybench.report.text import plural
 from pytest_energybench.results.errors import ResultsError
-from pytest_energybench.results.history import FILE, append_history, entries_of
+from pytest_energybench.results.history import FILE, append_history, codes, entries_of
 from pytest_energybench.results.journal import HeldError, Journal, has_begun, read_journal
 from pytest_energybench.results.model import Case, Host, Run
 from pytest_energybench.results.run_file import write_run
@@ -19,6 +21,7 @@ from pytest_energybench.session.integrations.github import github_summary
 
 if TYPE_CHECKING:
     from pytest_energybench.gates.stored import StoredSummary
+    from pytest_energybench.report.attachments import Attachment
     from pytest_energybench.report.view import RunView
     from pytest_energybench.session.state import EnergySession
 
@@ -213,8 +216,26 @@ class RunWriter:
 
         folder = self._session.options.report_dir
         write_run(run, folder / f"{self._stem}.json")
-        attached = self._session.attachments(run, folder)
-        write_html(view, folder / f"{self._stem}.html", attached)
+        write_html(view, folder / f"{self._stem}.html", self._attachments(run, folder))
+
+    def _attachments(self, run: Run, folder: Path) -> list[Attachment]:
+        """Figures and tables that the project's hooks add to the report."""
+        from pytest_energybench.report.attachments import Headline, Table
+
+        config = self._session.config
+        offers = config.hook.pytest_energy_attachments(config=config, run=run, folder=folder)
+        offered = [
+            each
+            for offer in offers
+            for each in (offer if isinstance(offer, list | tuple) else [offer])
+        ]
+        for each in offered:
+            if not isinstance(each, Path | Table | Headline):
+                raise pytest.UsageError(
+                    f"pytest_energy_attachments returned {each!r}: a list of paths, Tables and a"
+                    " Headline"
+                )
+        return offered
 
     def _save(self, run: Run, name: str) -> bool:
         options = self._session.options
@@ -236,6 +257,9 @@ class RunWriter:
 
     def _add_to_history(self, run: Run) -> bool:
         storage, entries = self._session.options.storage, entries_of(run)
+        if len(codes(run)) > 1:
+            self.messages.append("energy history: nothing added, for the run is of several commits")
+            return True
         return self._try(
             f"energy history, {len(entries)} more",
             storage / FILE,

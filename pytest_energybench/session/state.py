@@ -47,7 +47,6 @@ from pytest_energybench.session.session_gates import SessionGates
 if TYPE_CHECKING:
     from pytest_energybench.metering.idle import IdlePower
     from pytest_energybench.metering.meter import Meter
-    from pytest_energybench.report.attachments import Attachment
 
 __tracebackhide__ = True  # a user's mistake is shown at the user's line
 
@@ -410,26 +409,6 @@ class EnergySession:
                 errors=aggregate.unique([*self.head.errors, *self.errors]),
             )
         )
-
-    def attachments(self, run: Run, folder: Path) -> list[Attachment]:
-        """Figures and tables that the project's hooks add to the report."""
-        from pytest_energybench.report.attachments import Headline, Table
-
-        offers = self.config.hook.pytest_energy_attachments(
-            config=self.config, run=run, folder=folder
-        )
-        offered = [
-            each
-            for offer in offers
-            for each in (offer if isinstance(offer, list | tuple) else [offer])
-        ]
-        for each in offered:
-            if not isinstance(each, Path | Table | Headline):
-                raise pytest.UsageError(
-                    f"pytest_energy_attachments returned {each!r}: a list of paths, Tables and a"
-                    " Headline"
-                )
-        return offered
 
     def _in_order(self) -> list[Case]:
         """The cases as they were collected, in whatever order and process they ran."""

@@ -84,6 +84,20 @@ def test_only_good_cases_are_kept_with_why_their_rounds_decide_nothing():
     assert [each.nodeid[-1] for each in of_branch(found)] == ["a"]
 
 
+def test_an_expected_failure_may_have_ended_anywhere_and_is_no_reference():
+    expected = make_case("test_b", 1.0, outcome="xfailed")
+    found = entries_of(make_run(make_case("test_a", 1.0), expected))
+    assert [each.nodeid[-1] for each in found] == ["a"]
+
+
+def test_of_a_run_of_several_commits_no_case_is_known_to_be_of_one():
+    commits = [Commit(id=digit * 40, branch="main") for digit in "12"]
+    run = make_run(make_case("test_a", 1.0), commits=commits)
+    assert entries_of(run) == []
+    for same in (commits[:1], [commits[0], Commit(id="1" * 40)]):  # a host knows no branch
+        assert len(entries_of(msgspec.structs.replace(run, commits=same))) == 1
+
+
 def history(*runs):
     return [entry for run in runs for entry in entries_of(run)]
 
