@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 from zlib import crc32
 
@@ -21,7 +21,7 @@ from pytest_energybench.metering.clock import SYSTEM_CLOCK
 from pytest_energybench.session.collection import Selection, is_metered, once_each, selection_key
 from pytest_energybench.session.markers import group_of
 from pytest_energybench.session.reporter import EnergyReporter
-from pytest_energybench.session.role import Role
+from pytest_energybench.session.role import Finished, Role
 
 if TYPE_CHECKING:
     from pytest_energybench.session.state import EnergySession
@@ -44,9 +44,9 @@ class Worker(Role):
         """The controller does."""
         return False
 
-    def finished(self, read: Callable[[], Collection[str]]) -> Collection[str]:  # noqa: ARG002
+    def finished(self, read: Callable[[], Finished]) -> Finished:  # noqa: ARG002
         """As the controller told all workers, however late this one started."""
-        return cast(Collection[str], self._input["energy_finished"])
+        return cast(Finished, self._input["energy_finished"])
 
     def shared_journal(self) -> str | None:
         """The controller's, for a baseline that another worker has run."""
@@ -177,7 +177,7 @@ class Controller(Role):
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         node.workerinput["energy_journal"] = str(self._session().journal)
-        node.workerinput["energy_finished"] = list(self._finished())
+        node.workerinput["energy_finished"] = self._finished()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -201,9 +201,9 @@ class Controller(Role):
 
         return EnergySession.of(self._config)
 
-    def _finished(self) -> Collection[str]:
-        """Tests that no worker is to run again, the same for all, however late one starts."""
-        return self._session().finished_before if self._session().options.resume else ()
+    def _finished(self) -> Finished:
+        """What no worker is to run again, the same for all, however late one starts."""
+        return self._session().judged_before() if self._session().options.resume else {}
 
 
 class GroupsTogether:

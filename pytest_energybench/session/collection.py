@@ -8,14 +8,21 @@ and counts cases.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pytest
 from _pytest.runner import runtestprotocol
 
 from pytest_energybench.session.config import EnergyConfig, check_meters
-from pytest_energybench.session.markers import budget_of, group_of, has_budget, is_baseline
+from pytest_energybench.session.markers import (
+    Limit,
+    budget_of,
+    group_of,
+    has_budget,
+    is_baseline,
+    states_no_more,
+)
 from pytest_energybench.session.role import role_of
 
 FIXTURE = "energy"
@@ -105,15 +112,15 @@ def select(
     items: list[pytest.Item],
     collected: Sequence[pytest.Item],
     *,
-    finished: Callable[[], Collection[str]],
+    finished: Callable[[], Mapping[str, Collection[Limit]]],
 ) -> Selection:
     """Arrange `items` in place.
 
     Args:
         items: what pytest and other plugins left to run.
         collected: what there was before they deselected any.
-        finished: node ids that a run which was cut short had finished; asked for where it is to
-            be resumed.
+        finished: node ids that a run which was cut short had finished, with the limits that they
+            were held against; asked for where it is to be resumed.
 
     Raises:
         pytest.UsageError: markers or options that can't be followed.
@@ -132,7 +139,14 @@ def select(
     if options.shard is not None:
         _keep(config, items, _shard(items, options.shard))
     asked = once_each(nodeid_of(item) for item in items if is_metered(item))
-    done = set(asked).intersection(finished()) if options.resume else set()
+    there = finished() if options.resume else {}
+    done = {
+        nodeid
+        for item in items
+        if (nodeid := nodeid_of(item)) in there
+        and is_metered(item)
+        and states_no_more(item, there[nodeid])
+    }
     if not role_of(config).meters_here():
         done = _whole_groups(done, items)
     _keep(config, items, {nodeid_of(item) for item in items} - done)

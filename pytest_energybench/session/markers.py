@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -92,6 +93,10 @@ def is_baseline(item: pytest.Item) -> bool:
     return _mark(item, BASELINE_MARK) is not None
 
 
+Limit = tuple[str, str, str, float]
+"""Reference, quantity and unit of a limit, and the limit itself: joules, or what is tolerated."""
+
+
 class MarkedBudget(NamedTuple):
     """What `@pytest.mark.energy_budget(...)` demands of its test.
 
@@ -104,6 +109,15 @@ class MarkedBudget(NamedTuple):
     max: EnergyLimit | None = None
     max_accuracy_drop: float | None = None
     margin: float | None = None
+
+    def limits(self) -> Iterator[Limit]:
+        """Each of them."""
+        if self.max is not None:
+            yield "budget", "energy", self.max.unit, self.max.joules
+        if self.max_accuracy_drop is not None:
+            yield "group", "accuracy", "", self.max_accuracy_drop
+        if self.margin is not None:
+            yield "group", "energy", "", self.margin
 
 
 def budget_of(item: pytest.Item) -> MarkedBudget | None:
@@ -140,6 +154,32 @@ def budget_of(item: pytest.Item) -> MarkedBudget | None:
             except QuantityError as error:
                 raise pytest.UsageError(f"{place} {name}: {error}") from None
     return MarkedBudget(**values)
+
+
+def judged_limits(case: Case) -> list[Limit]:
+    """The limits that a case was held against, as far as a marker can state them."""
+    found: list[Limit] = []
+    for each in case.comparisons:
+        limit = each.limit if each.reference == "budget" else each.margin
+        if each.judged is not None and limit is not None and not each.window:
+            unit = each.unit if each.reference == "budget" else ""
+            found.append((each.reference, each.quantity, unit, limit))
+    return found
+
+
+def states_no_more(item: pytest.Item, judged: Iterable[Limit]) -> bool:
+    """Whether the item's `energy_budget` states nothing that is tighter than these limits."""
+    marked = budget_of(item)
+    if marked is None:
+        return True
+    least: dict[tuple[str, ...], float] = {}
+    for *kind, limit in judged:
+        least[tuple(kind)] = min(limit, least.get(tuple(kind), limit))
+    stated = {tuple(kind): limit for *kind, limit in marked.limits()}
+    return all(
+        least.get(kind, inf) <= limit or (kind[0] == "group" and is_baseline(item))
+        for kind, limit in stated.items()
+    )
 
 
 def why_no_baseline(group: str | None, baseline: Case | None) -> str | None:

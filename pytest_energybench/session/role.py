@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import pytest
 
 if TYPE_CHECKING:
     from pytest_energybench.metering.meter import Meter
     from pytest_energybench.results.model import Run
+    from pytest_energybench.session.markers import Limit
+
+Finished: TypeAlias = "Mapping[str, Collection[Limit]]"
+"""Node ids of finished cases -> the limits that they were held against."""
 
 T = TypeVar("T")
 
@@ -145,8 +149,8 @@ class Role:
         """
         return counts
 
-    def finished(self, read: Callable[[], Collection[str]]) -> Collection[str]:
-        """Node ids of what an earlier run had finished; `read` looks into its journal."""
+    def finished(self, read: Callable[[], Finished]) -> Finished:
+        """What an earlier run had finished; `read` looks into its journal."""
         return read()
 
     def shares_journal(self) -> bool:

@@ -37,10 +37,16 @@ from pytest_energybench.results.storage import is_good
 from pytest_energybench.session.collection import Selection, last_key, nodeid_of, number_key
 from pytest_energybench.session.config import EnergyConfig, runs_tests
 from pytest_energybench.session.fixture import Energy
-from pytest_energybench.session.markers import MarkedBudget, group_of, has_budget, is_baseline
+from pytest_energybench.session.markers import (
+    MarkedBudget,
+    group_of,
+    has_budget,
+    is_baseline,
+    judged_limits,
+)
 from pytest_energybench.session.real_files import real_files
 from pytest_energybench.session.resumption import earlier_run
-from pytest_energybench.session.role import Role, role_of
+from pytest_energybench.session.role import Finished, Role, role_of
 from pytest_energybench.session.screen import aside, progress_of
 from pytest_energybench.session.session_gates import SessionGates
 
@@ -157,9 +163,13 @@ class EnergySession:
         found = [with_budgets(case, self.gates.budgets) for case in good]
         return {e.nodeid: e for e in found if e.outcome == "xfailed" or not missed(e)}
 
-    def not_to_run(self) -> Collection[str]:
-        """Node ids of what an earlier run had finished, the same in all processes."""
-        return self.role.finished(lambda: self.finished_before)
+    def not_to_run(self) -> Finished:
+        """What an earlier run had finished, the same in all processes."""
+        return self.role.finished(self.judged_before)
+
+    def judged_before(self) -> Finished:
+        """Node id -> the limits that a case of `finished_before` was held against."""
+        return {each.nodeid: judged_limits(each) for each in self.finished_before.values()}
 
     @cached_property
     def _earlier(self) -> Run:

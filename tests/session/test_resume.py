@@ -125,6 +125,25 @@ class TestResume:
         limits = [[each["limit"] for each in case["comparisons"]] for case in cases]
         assert [1000.0 in each for each in limits] == [True, False] * 3
 
+    @BOTH
+    @pytest.mark.parametrize(("limit", "runs"), [("1 kJ", 3), ("2 kJ", 3), ("130 J", 6)])
+    def test_a_case_whose_marker_is_tighter_now_runs_again(
+        self, groups: pytest.Pytester, workers: list[str], limit: str, runs: int
+    ) -> None:
+        test = Path("test_it.py")
+        marked = test.read_text().replace(
+            "def test_it", '@pytest.mark.energy_budget(max="1 kJ")\ndef test_it'
+        )
+        measure = "    with energy.measure"
+        test.write_text(
+            marked.replace(measure, f"    assert (group, method) != ('B', 'pruned')\n{measure}")
+        )
+        assert groups.runpytest("--energy-report", "-x").ret == 1
+        test.write_text(marked.replace("1 kJ", limit))
+        result = groups.runpytest("--energy-report", "--energy-resume", *workers)
+        result.assert_outcomes(passed=runs)
+        assert names("reports/energy.json") == ALL
+
     def test_a_run_that_is_resumed_looks_for_its_meters_once(self, groups: pytest.Pytester) -> None:
         killed_at("Bpruned")
         conftest = Path("conftest.py")
