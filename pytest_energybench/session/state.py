@@ -106,6 +106,8 @@ class EnergySession:
         self.scheduled: Sequence[str] = ()
         self._baselines: dict[str, str] = {}
         self._elsewhere: dict[str, Case] = {}
+        self._crashed: set[str] = set()
+        self._included: dict[str, list[object]] = {}
         self._conditions = conditions()  # tracers are gone when the run is written
         self._tracers = tracers()
         self._threads = LeftThreads()
@@ -336,7 +338,10 @@ class EnergySession:
         return Path(tempfile.mkdtemp(prefix="energybench-")) / self.options.journal.name
 
     def add_crashed(self, case: Case, why: str) -> None:
-        """Book a case whose process died: what it had measured is gone with it."""
+        """Book a case whose process died: what it had measured is gone with it, and no later round
+        makes that good."""
+        if self.options.rounds > 1:
+            self._crashed.add(case.nodeid)
         crashed = msgspec.structs.replace(case, outcome="error", errors=[*case.errors, why])
         self.cases[case.nodeid] = judged(storable_case(crashed))
 
@@ -366,7 +371,11 @@ class EnergySession:
 
     def add(self, case: Case) -> Case:
         """Take a finished execution; a test that ran before adds to its rounds."""
-        case = self.join(self.cases.get(case.nodeid), case)
+        earlier = self.cases.get(case.nodeid)
+        case = self.join(earlier, case)
+        if earlier is not None and case.nodeid in self._crashed:
+            errors = aggregate.unique([*earlier.errors, *case.errors])
+            case = judged(msgspec.structs.replace(case, outcome="error", errors=errors))
         self.cases[case.nodeid] = case
         if case.baseline and case.group is not None:
             self._baselines[case.group] = case.nodeid

@@ -98,6 +98,26 @@ def test_a_crash_takes_the_case_in_flight_and_no_other(suite: pytest.Pytester) -
     assert {case["outcome"] for case in cases.values()} == {"passed"}
 
 
+def test_a_round_that_crashed_is_not_made_good_by_a_later_one(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        import os
+
+        def test_it(energy, work):
+            with energy.measure():
+                work(1.0)
+            if energy.round == 0:
+                os._exit(3)
+        """
+    )
+    options = ("--energy-rounds=3", "--energy-json=run.json", "--energy-save=main")
+    assert suite.runpytest(*XDIST, "-n1", *options).ret == 1
+    (case,) = json.loads(Path("run.json").read_text())["cases"]
+    assert (case["outcome"], case["result"]["kind"]) == ("error", "fail")
+    assert "crashed" in case["errors"][0]
+    assert not Path(".energy").exists()
+
+
 def test_a_group_goes_on_with_its_baseline_after_a_crash(suite: pytest.Pytester) -> None:
     """The worker that takes over learns the baseline's figures instead of running it again."""
     suite.makepyfile(
