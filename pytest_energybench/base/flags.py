@@ -7,7 +7,7 @@ raises a flag begins it with a name from here, and a gate knows it by that.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 BUSY = "machine busy"
 SHORT = "too short"
@@ -31,6 +31,7 @@ ACROSS_NAMESAKE = "overlaps another window of its name"
 INSIDE_CALL = "inside a measured call, which may have been repeated"
 """Said of a window whose joules are of no one round."""
 
+ENDED_EARLY = "it ended at an assertion that was to fail and waited for the last round"
 SKIPPED = "its budget was not judged: the test skipped itself; a `skipif` mark skips it beforehand"
 SKIPPED_BY_FIXTURE = "its budget was not judged: a fixture skipped the test"
 """Said of a case, not of a window."""
@@ -60,6 +61,8 @@ same."""
 _BEGINNING = re.compile(rf"(?:\S+/)?(?:\S+: )?({'|'.join(map(re.escape, MEANINGS))})\b")
 """`host/` goes before on several hosts, `gpu:0: ` where a flag is of one domain."""
 
+_LEFT_OUT = re.compile(rf"(?P<host>\S+/)?{WITHOUT} (?P<domain>.+?), which may be missing")
+
 
 def beginning(flag: str) -> str | None:
     """The key of `MEANINGS` that it begins with; None for a flag that no meter of ours raises."""
@@ -71,3 +74,15 @@ def spoils(flag: str) -> str | None:
     """Why a round with this flag decides nothing: `machine busy`, `too short` or None."""
     begun = beginning(flag)
     return None if begun is None else MEANINGS[begun]
+
+
+def left_out(flag: str) -> str | None:
+    """The domain that a window went without, where the flag says so."""
+    found = _LEFT_OUT.match(flag)
+    return found and (found["host"] or "") + found["domain"]
+
+
+def partly_without(domains: Collection[str], flags: Iterable[str]) -> list[str]:
+    """Those of a sum's domains that windows behind it went without: it is a sum of unlike parts."""
+    missing = map(left_out, flags)
+    return sorted({name for name in missing if name is not None and name in domains})

@@ -381,6 +381,8 @@ def _obstacle(
 def _threshold(figure: float, reference: float) -> Finding:
     """What two figures alone can say."""
     if abs(figure - reference) <= reference * _ROUNDING:
+        if figures.partial and not allow_mismatch:
+            return NOT_COMPARABLE, f"{owner} rounds are partly without {', '.join(figures.partial)}"
         return "same"
     return "lower" if figure < reference else "higher"
 

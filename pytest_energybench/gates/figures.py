@@ -10,7 +10,12 @@ from functools import cached_property
 from statistics import fmean, median
 
 from pytest_energybench.base.domains import kind_of
-from pytest_energybench.base.flags import ACROSS_NAMESAKE, INSIDE_CALL, INSIDE_NAMESAKE
+from pytest_energybench.base.flags import (
+    ACROSS_NAMESAKE,
+    INSIDE_CALL,
+    INSIDE_NAMESAKE,
+    partly_without,
+)
 from pytest_energybench.results.model import Case, Provenance, Round, Window
 
 
@@ -85,6 +90,11 @@ class Figures:
     @cached_property
     def uncounted(self) -> str:
         """Why there are no joules per unit, as a clause; empty where nothing keeps from them."""
+    @property
+    def partial(self) -> list[str]:
+        """Domains whose joules are in some of the rounds' windows and missing in others."""
+        return partly_without(self.provenance, [flag for flags in self.flags for flag in flags])
+
         if not self.unit:
             return ""
         rounds = max(1, len(self.rounds_j))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeGuard, TypeVar, get_args
 import msgspec
 
 from pytest_energybench.base import provenance
-from pytest_energybench.base.flags import BROKEN_OFF, LAST_BROKE_OFF, spoils
+from pytest_energybench.base.flags import BROKEN_OFF, ENDED_EARLY, LAST_BROKE_OFF, left_out, spoils
 from pytest_energybench.gates.results import broke_off, passes
 from pytest_energybench.results.model import (
     Case,
@@ -330,14 +330,15 @@ def _by_domain(
 def noted(texts: Iterable[str]) -> list[str]:
     """Without repetitions, and no more than a reader takes in: flags name figures, so that those
     of 10^4 short windows are all different. Of each kind that keeps gates from deciding one stays
-    at least."""
+    at least, and one of each domain that a window went without."""
     found = unique(texts)
     if len(found) <= MOST_WORDS:
         return found
     kept = [text for text in found if text != MORE_WORDS]
-    first = {spoils(text): text for text in reversed(kept)}
-    spoiling = [text for why, text in first.items() if why is not None]
-    return [*unique([*spoiling, *kept])[:MOST_WORDS], MORE_WORDS]
+    first = {spoils(text) or left_out(text): text for text in reversed(kept)}
+    telling = [text for why, text in first.items() if why is not None]
+    telling.sort(key=lambda text: spoils(text) is None)
+    return [*unique([*telling, *kept])[:MOST_WORDS], MORE_WORDS]
 
 
 def unique(values: Iterable[T]) -> list[T]:

@@ -285,6 +285,13 @@ class Case(Struct, frozen=True, kw_only=True, gc=False):
         found = tuple(each.seed for each in self.rounds if each.seed is not None)
         return found if len(found) == len(self.rounds) else ()
 
+    @property
+    def missing(self) -> str:
+        """Why its figures are of a part of its work: what its errors say that none of its windows
+        says, which name what they have lost themselves. Empty where they are of all of it."""
+        lost = {error for window in self.windows for error in window.errors} if self.errors else ()
+        return next((error for error in self.errors if error not in lost), "")
+
 
 class MeterInfo(Struct, frozen=True, kw_only=True, gc=False):
     """One domain of the run's meter and how far its figures can be trusted.
@@ -419,11 +426,11 @@ class Run(Struct, frozen=True, kw_only=True, gc=False):
     errors: list[str] = field(default_factory=list)
 
     @property
-    def commit(self) -> Commit | None:
-        """The last commit that cases were made at."""
-        return self.commits[-1] if self.commits else None
-    @property
     def gaps(self) -> list[str]:
         """Which of its failures say that a part of it is missing: those that are errors, too."""
         return [line for line in self.failures if line in self.errors]
 
+    @property
+    def commit(self) -> Commit | None:
+        """The last commit that cases were made at."""
+        return self.commits[-1] if self.commits else None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from pytest_energybench.base.flags import partly_without
 from pytest_energybench.results.errors import StorageError, one_line
 from pytest_energybench.results.model import Case, Run
 from pytest_energybench.results.run_file import read_run, write_run
@@ -99,8 +100,12 @@ def good_figures(run: Run) -> Run:
 
 
 def is_good(case: Case) -> bool:
-    """Whether a case did its work to the end and its energy is known.
+    """Whether a case did its work to the end, and its energy is known and of the same domains in
+    all windows.
 
     A case that failed, errored or was skipped may have stopped half way.
     """
-    return case.outcome in ("passed", "xpassed", "xfailed") and case.total_j is not None
+    ended = case.outcome in ("passed", "xpassed", "xfailed")
+    is_known = case.total_j is not None and not case.missing
+    flags = (flag for each in case.rounds for flag in each.flags)
+    return ended and is_known and not partly_without(case.provenance, flags)

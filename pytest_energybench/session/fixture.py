@@ -201,7 +201,8 @@ class Energy:
         self._draft.add_rounds(ours)
         for window in beside(theirs):
             self._draft.add_window(window)
-        return ABTest.of(ours, theirs, meter.provenance, self._conclude)
+        provenance = aggregate.weakest_provenance(window for window, _ in [*ours, *theirs])
+        return ABTest.of(ours, theirs, provenance, self._conclude)
 
     def include(self, window: OpenWindow) -> None:
         """Make a closed window of `energy_meter`, shared by several tests, part of this case.

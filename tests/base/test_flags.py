@@ -74,3 +74,12 @@ def test_of_many_flags_those_that_keep_gates_from_deciding_are_kept() -> None:
     assert len(kept) == MOST_WORDS + 1
     assert kept[-1] == MORE_WORDS
     assert set(map(flags.spoils, noted([*kept, *notes]))) == set(map(flags.spoils, kept))
+
+
+@pytest.mark.parametrize("host", ["", "node-7/"])
+def test_of_many_flags_one_of_each_domain_that_is_left_out_is_kept(host: str) -> None:
+    notes = [f"overlaps window 'w{number}' of this process" for number in range(100)]
+    without = [f"{host}without {name}, which may be missing: gone" for name in ("gpu:0", "cpu:1")]
+    kept = noted([*notes, *without])
+    assert flags.partly_without([f"{host}gpu:0", "dram:0"], kept) == [f"{host}gpu:0"]
+    assert set(without) < set(kept)

@@ -15,6 +15,7 @@ from pytest_energybench.gates.comparisons import (
 from pytest_energybench.gates.figures import Figures, known_as, provenance_word, unlike
 from pytest_energybench.gates.results import failure_message, passes
 from pytest_energybench.results.model import NOT_COMPARABLE, Case, Round
+from pytest_energybench.results.storage import is_good
 
 judge = partial(judge_change, name="plain")
 ESTIMATED = {"cpu": "estimated", "ram": "estimated"}
@@ -292,3 +293,35 @@ def test_a_device_less_is_told_and_not_compared():
 def test_a_reference_is_called_by_what_sets_it_apart(reference, case, name):
     base = Case(nodeid="t::test_plain", name="test_plain", params=reference)
     assert known_as(base, Case(nodeid="t::test_x", name="test_x", params=case)) == name
+
+
+def lost_in(*numbers, of=5, whole=110.0, rest=10.0):
+    """A case whose GPU was lost in these of its rounds, and might be missing."""
+    lost = ["without gpu:0, which may be missing: lost before the window opened: gone"]
+    rounds = [
+        Round(
+            started="",
+            duration_s=1.0,
+            energy_j={},
+            total_j=rest if number in numbers else whole,
+            flags=lost if number in numbers else [],
+        )
+        for number in range(of)
+    ]
+    provenance = {"cpu:0": "measured", "gpu:0": "measured"}
+    if len(numbers) == of:
+        del provenance["gpu:0"]
+    return Case(nodeid="a", name="a", rounds=rounds, total_j=rest, provenance=provenance)
+
+
+def test_rounds_with_a_domain_and_without_it_are_no_sample_of_one_energy():
+    """So [110, 10, 10, 10, 10] is not less than five times 110."""
+    partly, never, always = lost_in(1, 2, 3, 4), lost_in(), lost_in(*range(5))
+    for case, reference, whose in ((partly, never, "the case's"), (never, partly, "a's")):
+        made = judge_group(case, reference, margin=0.0, interleaved=True)
+        assert (made.finding, made.judged.reason) == ("unclear", NOT_COMPARABLE)
+        assert made.judged.text == f"{whose} rounds are partly without gpu:0"
+        made = judge_group(case, reference, margin=0.0, interleaved=True, allow_mismatch=True)
+        assert made.judged.reason != NOT_COMPARABLE
+    assert judge_group(always, always, margin=0.0, interleaved=True).finding == "same"
+    assert [is_good(case) for case in (partly, never, always)] == [False, True, True]
