@@ -69,12 +69,12 @@ def judge_energy(
         source: where the limit is stated.
     """
     figures = window_figures(case, window, limit.unit) if window else Figures.of(case, limit.unit)
-    unknown = why_unknown(case, window) if window else ""
+    unknown = _why_unknown(case, window)
     figure = case.total_j
     if window or limit.unit:
-        figure = median(figures.samples) if figures.samples and not unknown else None
+        figure = median(figures.samples) if figures.samples else None
     made = judge_budget(
-        figure,
+        None if unknown else figure,
         limit.joules,
         provenance=figures.provenance,
         n=max(1, len(case.rounds)),
@@ -94,16 +94,24 @@ def judge_energy(
 
 def judge_time(case: Case, limit_s: float, *, window: str = "", source: str = "") -> Comparison:
     """A case's duration in seconds against a limit in seconds; see `judge_energy`."""
-    unknown = why_unknown(case, window) if window else ""
+    unknown = _why_unknown(case, window)
     duration_s = window_duration(case, window) if window else case.duration_s
     made = judge_duration(
-        duration_s or None,  # a case that metered nothing took 0 s: no duration is known of it
+        None if unknown else duration_s or None,  # 0 s where nothing was metered
         limit_s,
         n=max(1, len(case.rounds)),
         source=source,
         window=window,
     )
     return replace(made, judged=conclude(NOT_MEASURED, unknown)) if unknown else made
+
+
+def _why_unknown(case: Case, window: str) -> str:
+    """Why a case, or its windows of a name, have no figures that a budget could be held against;
+    empty where they have, or domains were lost."""
+    if case.missing:
+        return f"the budget can't be judged: {case.missing}"
+    return why_unknown(case, window) if window else ""
 
 
 def judge_budget(
@@ -355,8 +363,9 @@ def _obstacle(
     """Why two figures can't be compared, as reason and sentence; empty where they can."""
     sides = ((candidate, "the case's"), (reference, f"{name}'s"))
     for figures, owner in sides:
-        if not figures.joules:
-            return NOT_MEASURED, f"{owner} energy is not known"
+        if figures.missing or not figures.joules:
+            why = f": {figures.missing}" if figures.missing else ""
+            return NOT_MEASURED, f"{owner} energy is not known{why}"
     if candidate.unit != reference.unit:
         ours, theirs = (each.unit or "nothing" for each in (candidate, reference))
         return NOT_COMPARABLE, f"the case counts {ours}, and {name} counts {theirs}"
@@ -372,6 +381,8 @@ def _obstacle(
     if difference and not allow_mismatch:
         return NOT_COMPARABLE, difference
     for figures, owner in sides:
+        if figures.partial and not allow_mismatch:
+            return NOT_COMPARABLE, f"{owner} rounds are partly without {', '.join(figures.partial)}"
         if not all(figures.samples):
             why = "energy is 0 J in a round, below what the meter resolves"
             return SHORT, f"{owner} {why}"
@@ -381,8 +392,6 @@ def _obstacle(
 def _threshold(figure: float, reference: float) -> Finding:
     """What two figures alone can say."""
     if abs(figure - reference) <= reference * _ROUNDING:
-        if figures.partial and not allow_mismatch:
-            return NOT_COMPARABLE, f"{owner} rounds are partly without {', '.join(figures.partial)}"
         return "same"
     return "lower" if figure < reference else "higher"
 

@@ -35,6 +35,7 @@ class Figures:
         seeds: of each round; those of one seed make a pair. Empty where a round has none, or
             another one's.
         are_runs: the rounds are earlier runs, in the order of time.
+        missing: why they are of a part of the work only; empty where they aren't.
     """
 
     total_j: float | None
@@ -46,6 +47,7 @@ class Figures:
     counts: tuple[float | None, ...] = ()
     seeds: tuple[int, ...] = ()
     are_runs: bool = False
+    missing: str = ""
 
     @classmethod
     def of(cls, case: Case, unit: str = "") -> Figures:
@@ -68,6 +70,7 @@ class Figures:
             if unit
             else (),
             seeds=known if len(known) == len(samples) else (),
+            missing=case.missing,
         )
 
     @cached_property
@@ -87,14 +90,14 @@ class Figures:
         found = tuple(j / (n or math.nan) for j, n in zip(self.joules, self.counts, strict=True))
         return found if all(map(is_energy, found)) else ()
 
-    @cached_property
-    def uncounted(self) -> str:
-        """Why there are no joules per unit, as a clause; empty where nothing keeps from them."""
     @property
     def partial(self) -> list[str]:
         """Domains whose joules are in some of the rounds' windows and missing in others."""
         return partly_without(self.provenance, [flag for flags in self.flags for flag in flags])
 
+    @cached_property
+    def uncounted(self) -> str:
+        """Why there are no joules per unit, as a clause; empty where nothing keeps from them."""
         if not self.unit:
             return ""
         rounds = max(1, len(self.rounds_j))

@@ -34,6 +34,11 @@ Place = Literal["counted", "inner", "beside"]
 MOST_POINTS = 400
 MOST_WORDS = 30
 MORE_WORDS = "and more of this kind"
+IN_VAIN = "in an attempt that broke off: "
+CUT = (
+    "a round ended at an assertion that was to fail, and the last one went on behind it: put it at"
+    " the test's end"
+)
 WEAKEST: tuple[Provenance, ...] = get_args(provenance.Provenance)
 """From most to least; a word of a later version is trusted less than any of them."""
 
@@ -212,43 +217,69 @@ def summarise(case: Case, *, pue: float) -> Case:
     )
 
 
+def of_a_part(case: Case, why: str) -> Case:
+    """The case as one of which only a part was metered: its energy is not known."""
+    return msgspec.structs.replace(
+        case,
+        rounds=[msgspec.structs.replace(each, total_j=None) for each in case.rounds],
+        total_j=None,
+        facility_j=None,
+        errors=[*case.errors, why],
+    )
+
+
+def adds_none(earlier: Case) -> bool:
+    """Whether all executions so far broke off, so that the next one's round is the first."""
+    return broke_off(earlier) and LAST_BROKE_OFF not in earlier.flags
+
+
 def join(earlier: Case, later: Case, *, pue: float, baseline: Case | None = None) -> Case:
     """Two executions of the same test as one case: the rounds of both, what was said of either.
 
     The later execution's outcome and comparisons stand; metrics are of all rounds. A rerun of a
     test whose energy was judged adds to the sample and never replaces it. One that broke off before
-    that adds no round: how much of its work was done is not known.
+    that adds no round: how much of its work was done is not known. Rounds that ended before the
+    later one's last windows are of a part of the work.
 
     Args:
         baseline: tells after how many trainings a search has paid.
     """
-    if broke_off(earlier) and LAST_BROKE_OFF not in earlier.flags:
+    if adds_none(earlier):
         return msgspec.structs.replace(later, flags=noted([*later.flags, BROKEN_OFF]))
     if broke_off(later):
         return msgspec.structs.replace(
             earlier,
             outcome=later.outcome,
-            errors=noted([*earlier.errors, *later.errors]),
+            errors=noted([*earlier.errors, *(IN_VAIN + error for error in later.errors)]),
             flags=noted([*earlier.flags, LAST_BROKE_OFF]),
         )
+    count, offset = len(later.rounds), len(earlier.rounds)
+    if ENDED_EARLY in earlier.flags and _last(count, earlier) != _last(count, later):
+        earlier = of_a_part(earlier, CUT)
     flags = [BROKEN_OFF if flag == LAST_BROKE_OFF else flag for flag in earlier.flags]
-    offset = len(earlier.rounds)
     moved = [
         msgspec.structs.replace(window, round=window.round + offset) for window in later.windows
     ]
     curves = [msgspec.structs.replace(curve, round=curve.round + offset) for curve in later.series]
     rounds = [*earlier.rounds, *later.rounds]
+    by_round = earlier.rounds and later.rounds and any(each.metrics for each in rounds)
     joined = msgspec.structs.replace(
         later,
         rounds=rounds,
-        metrics=metrics_of(rounds) if any(each.metrics for each in rounds) else _of_no_round(later),
+        metrics=metrics_of(rounds) if by_round else _of_no_round(earlier, later),
         windows=[*earlier.windows, *moved],
         search=later.search or earlier.search,
         series=[*earlier.series, *curves],
-        flags=[*flags, *later.flags],
-        errors=[*earlier.errors, *later.errors],
+        flags=[*(flag for flag in flags if flag != ENDED_EARLY), *later.flags],
+        errors=[*(e for e in earlier.errors if not e.startswith(IN_VAIN)), *later.errors],
     )
     return with_priced_search(summarise(joined, pue=pue), baseline)
+
+
+def _last(count: int, case: Case) -> list[str]:
+    """Names of the counted windows of a case's last rounds."""
+    first = len(case.rounds) - count
+    return [each.name for each in case.windows if each.place == "counted" and each.round >= first]
 
 
 def join_parts(parts: Sequence[Case], *, pue: float) -> Case:
@@ -294,9 +325,12 @@ def metrics_of(rounds: Sequence[Round]) -> dict[str, Scalar]:
     return found
 
 
-def _of_no_round(case: Case) -> dict[str, Scalar]:
-    """What was recorded once for several rounds, but for the seed, which is that of its rounds."""
-    return {name: value for name, value in case.metrics.items() if name != "seed"}
+def _of_no_round(earlier: Case, later: Case) -> dict[str, Scalar]:
+    """What was recorded once for several rounds, or without one, and is the same in both: the
+    later one's alone would be taken for that of all. A seed is that of its rounds."""
+    both = earlier.metrics.items() & later.metrics.items()
+    kept = (each for each in later.metrics.items() if each in both and each[0] != "seed")
+    return dict(kept)
 
 
 def _is_number(value: Scalar) -> TypeGuard[float]:

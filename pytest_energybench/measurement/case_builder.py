@@ -40,6 +40,7 @@ class CaseBuilder:
         errors: what makes the figures void, other than a lost domain.
         earlier: what earlier executions of the same test have shown (rounds, reruns).
         progress: hears what is being done.
+        included: windows from elsewhere that executions of the test have included so far.
         usual_tracers: those that the run's settings name; a window under another one says so.
         watch: looks at the machine's state around the windows, where anything does.
     """
@@ -48,6 +49,7 @@ class CaseBuilder:
     earlier: Case | None = None
     pue: float = 1.0
     progress: Progress = field(default_factory=Progress)
+    included: list[object] = field(default_factory=list)
     usual_tracers: Collection[str] = field(default_factory=tracers)
     watch: RoundWatch | None = None
     windows: list[Window] = field(default_factory=list)
@@ -77,6 +79,12 @@ class CaseBuilder:
     def metered(self) -> bool:
         """Whether anything was metered that counts."""
         return bool(self.called) or any(window.place == "counted" for window in self.windows)
+
+    def has_included(self, window: object) -> bool:
+        """Whether an execution before this one that added a round has included it."""
+        if self.earlier is None or aggregate.adds_none(self.earlier):
+            return False
+        return any(each is window for each in self.included)
 
     def see_tracers(self) -> None:
         """Look for tracers that the test has started by itself: they make its joules more."""

@@ -54,6 +54,9 @@ class OpenWindows:
 
     A window inside another is `inner`. Where two overlap without nesting (two tasks, two threads),
     the earlier one counts, and of the later one what comes after it.
+
+    Attributes:
+        raised: what ended a window's body last, None if nothing did.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class OpenWindows:
         self._counted: list[_Metered] = []
         self._unentered: dict[int, Window] = {}
         self._calls = 0
+        self.raised: BaseException | None = None
 
     def __bool__(self) -> bool:
         """Whether any window is open."""
@@ -148,9 +152,15 @@ class OpenWindows:
         """Record a window that was opened elsewhere, and is closed.
 
         Raises:
-            RuntimeError: a window here metered the time already, or a measured call is running.
+            RuntimeError: a window here metered the time already, an earlier round has included it,
+                or a measured call is running.
         """
         self.refuse_in_call("energy.include(...)")
+        if self._draft.has_included(window):
+            raise RuntimeError(
+                f"energy.include({window.name!r}): an earlier round included it, and it is one"
+                " measurement: include one of a function-scoped fixture, or use one round"
+            )
         begin, end, domains = _metered(window)
         for since, until, metered in [
             *self._counted,
@@ -161,6 +171,7 @@ class OpenWindows:
                     f"energy.include({window.name!r}): a window of this test metered that time"
                     " already, so its joules would count twice"
                 )
+        self._draft.included.append(window)
         self._add(window, "counted")
 
     def enter(self, window: Window, place: Place) -> None:
@@ -192,6 +203,8 @@ class OpenWindows:
         Raises:
             RuntimeError: it was never entered, or was left before.
         """
+        if raised[1] is not None:
+            self.raised = raised[1]
         try:
             window.__exit__(*raised)
         finally:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Generator
 
 import msgspec
 import pytest
 
-from pytest_energybench.base.flags import SKIPPED, SKIPPED_BY_FIXTURE
+from pytest_energybench.base.flags import ENDED_EARLY, SKIPPED, SKIPPED_BY_FIXTURE
 from pytest_energybench.gates.results import passes
 from pytest_energybench.results.model import Case, Outcome
 from pytest_energybench.results.storable import text
@@ -31,6 +32,13 @@ SPENT_ATTRIBUTE = "energy_spent"
 
 PROCESS_ATTRIBUTE = "energy_process"
 """The process that ran it, and knows the case already."""
+
+_CAUGHT = r"(?<![.\w])(?:AssertionError|Exception|BaseException)(?!\w)"
+_NOT_RAISED = re.compile(
+    rf"DID NOT RAISE (?:any exception$|(?!any exception,).*{_CAUGHT})"
+    rf"|(?:{_CAUGHT}|\(.*{_CAUGHT}.*\)) not raised(?: by .+)?(?: : .+)?$"
+)
+"""What `pytest.raises` and `assertRaises` say where an assertion should have failed."""
 
 _outcome_key = pytest.StashKey[Outcome]()
 _ran_key = pytest.StashKey[bool]()
@@ -115,9 +123,13 @@ class RuntestMeter:
         execution = item.stash.get(execution_key, None)
         if execution is None:
             return report
-        if not execution.last and execution.energy.withheld and missed_a_failure(report, call):
-            report.outcome, report.longrepr = "passed", None
-            report.__dict__.pop("wasxfail", None)
+        if report.when == "call" and not execution.last and execution.energy.withheld:
+            in_a_window = call.excinfo and call.excinfo.value is execution.energy.windows.raised
+            if missed_a_failure(report, call) and not in_a_window:
+                report.outcome, report.longrepr = "passed", None
+                report.__dict__.pop("wasxfail", None)
+            if ended_early(call):
+                execution.draft.flags.append(ENDED_EARLY)
         # A test may ask for the fixture as late as in its body: then no setup was seen here.
         before: Outcome = "passed"
         if report.when == "call":
@@ -172,16 +184,21 @@ def _judgeable(item: pytest.Item, execution: Execution) -> object:
 
 
 def missed_a_failure(report: pytest.TestReport, call: pytest.CallInfo[None]) -> bool:
-    """Whether the test failed because an assertion that it expected to fail waits for the last
+    """Whether a test's call failed because an assertion that it expected to fail waits for the last
     round."""
-    if report.when != "call" or not report.failed:
-        return report.when == "call" and report.passed and hasattr(report, "wasxfail")
+    if not report.failed:
+        return report.passed and hasattr(report, "wasxfail")
     if call.excinfo is None:
         return str(report.longrepr).startswith("[XPASS(strict)]")
-    message = str(call.excinfo.value)
-    if call.excinfo.errisinstance(pytest.fail.Exception):
-        return message.startswith(("DID NOT RAISE", "Unexpected success"))
-    return call.excinfo.errisinstance(AssertionError) and message.endswith("not raised")
+    return str(call.excinfo.value).startswith("Unexpected success") or ended_early(call)
+
+
+def ended_early(call: pytest.CallInfo[None]) -> bool:
+    """Whether what was to catch a failed assertion ended the test, since none was made."""
+    kinds = (pytest.fail.Exception, AssertionError)
+    if call.excinfo is None or not call.excinfo.errisinstance(kinds):
+        return False
+    return _NOT_RAISED.match(str(call.excinfo.value)) is not None
 
 
 def outcome_after(report: pytest.TestReport, before: Outcome) -> Outcome:

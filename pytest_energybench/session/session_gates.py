@@ -124,23 +124,11 @@ class SessionGates:
         return gates
 
     def judge(
-        self,
-        case: Case,
-        marked: MarkedBudget | None,
-        baseline: Case | None,
-        missing: str | None = None,
+        self, case: Case, marked: MarkedBudget | None, baseline: Case | None
     ) -> list[Comparison]:
-        """A finished case against its marker's and its file's budgets.
-
-        Args:
-            missing: why its energy is not known, where that is the test's own doing.
-        """
+        """A finished case against its marker's and its file's budgets."""
         found = judge_budgets(case, self.budgets.limits(case.nodeid))
-        if marked is not None:
-            found += self._judge_marked(case, marked, baseline)
-        if missing is None:
-            return found
-        return [each if each.quantity == "accuracy" else _unjudged(each, missing) for each in found]
+        return found if marked is None else found + self._judge_marked(case, marked, baseline)
 
     def _judge_marked(
         self, case: Case, marked: MarkedBudget, baseline: Case | None

@@ -260,6 +260,7 @@ class EnergySession:
             earlier=self.cases.get(nodeid),
             pue=self.options.pue,
             progress=progress_of(self.config),
+            included=self._included.setdefault(nodeid, []),
             usual_tracers=self._tracers,
         )
         last = item.stash.get(last_key, True)
@@ -311,7 +312,9 @@ class EnergySession:
             return None
         baseline = self.baseline(draft.case.group)
         case = draft.judged_on(baseline)
-        found = self.gates.judge(case, marked, baseline, execution.energy.windows.missing)
+        if (missing := execution.energy.windows.missing) is not None:
+            case = aggregate.of_a_part(case, missing)
+        found = self.gates.judge(case, marked, baseline)
         outdated = set(map(id, execution.judged))
         draft.comparisons = [each for each in draft.comparisons if id(each) not in outdated] + found
         execution.judged[:] = found
@@ -356,7 +359,7 @@ class EnergySession:
             outcome = "error"
         case = draft.finished(self.baseline(draft.case.group))
         if missing is not None and outcome in ("passed", "xpassed"):
-            case = msgspec.structs.replace(case, errors=[*case.errors, missing])
+            case = aggregate.of_a_part(case, missing)
         if outcome in ("passed", "xpassed"):  # it expected what failed
             case = msgspec.structs.replace(case, comparisons=list(map(condoned, case.comparisons)))
         case = storable_case(msgspec.structs.replace(case, outcome=outcome))

@@ -87,5 +87,6 @@ def test_what_failed_is_not_stored_as_a_good_figure(storage, outcome):
 def test_an_unknown_total_is_no_good_figure_and_an_expected_failure_is_one():
     lost = make_case("test_a", 1.0, total_j=None)
     expected = make_case("test_b", 1.0, outcome="xfailed")
-    run = make_run(lost, expected)
+    part = make_case("test_c", 1.0, errors=["energy.measure('b') was never entered"])
+    run = make_run(lost, expected, part)
     assert good_figures(run) == msgspec.structs.replace(run, cases=[expected])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pytest_energybench.cli import main
 from pytest_energybench.results.model import Outcome
 from pytest_energybench.session.runtest import outcome_after
 
@@ -336,6 +337,35 @@ def test_a_test_that_takes_energy_and_meters_nothing_is_told(suite: pytest.Pytes
         "not measured",
     )
     assert "nothing was metered" in results["test_none"]["text"]
+
+
+def test_a_case_of_which_a_window_was_never_entered_passes_no_later_gate_either(
+    suite: pytest.Pytester,
+) -> None:
+    test = """
+    def test_it(energy, work):
+        with energy.measure("a"):
+            work(1.0)
+        {word} energy.measure("b"):
+            work(5.0)
+    """
+    suite.makepyfile(test_it=test.format(word="with"))
+    assert suite.runpytest("--energy-save=main").ret == 0
+    suite.makepyfile(test_it=test.format(word="if"))
+    said = "energy.measure('b') was never entered"
+    result = suite.runpytest("--energy-compare=main", "--energy-save=next", "--energy-history")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines([f"  FAIL  not measured  test_it  {said}*"])
+    assert not Path(".energy/next.json").exists()
+    assert Path(".energy/history.jsonl").read_text() == ""
+    assert suite.runpytest("--energy-json=run.json").ret == 0
+    assert cases()["test_it"]["total_j"] is None
+    Path("b.toml").write_text('[budget."*"]\nmax_energy = "1 kWh"\nmax_duration = "1 h"\n')
+    assert main(["merge", "run.json", "-o", "whole.json", "--budgets=b.toml"]) == 1
+    (whole,) = json.loads(Path("whole.json").read_text())["cases"]
+    assert [each["judged"]["text"].partition(": ")[2] for each in whole["comparisons"]] == [
+        f"{said}: write `with`"
+    ] * 2
 
 
 @pytest.mark.parametrize("rounds", [1, 2])
