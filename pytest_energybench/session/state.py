@@ -267,7 +267,7 @@ class EnergySession:
         energy = Energy(
             draft,
             meter=lambda: self.meter,
-            baseline=lambda: self.baseline(group),
+            baseline=lambda: self.baseline(draft.case),
             idle=lambda: self.idle,
             disabled=self.options.disable,
             summed=self.role.summed,
@@ -281,9 +281,10 @@ class EnergySession:
         item.stash[_began_key] = True
         item.stash[execution_key] = Execution(draft, energy, last, repeats)
 
-    def baseline(self, group: str | None) -> Case | None:
-        """The finished baseline of a group, None if there is none (yet)."""
-        if group is None:
+    def baseline(self, case: Case) -> Case | None:
+        """The finished baseline of a case's group; None if there is none (yet), and of itself."""
+        group = case.group
+        if group is None or case.baseline:
             return None
         if group not in self._baselines:
             self._learn_baseline(group)
@@ -310,7 +311,7 @@ class EnergySession:
         draft = execution.draft
         if self.options.disable or not execution.last or not self.role.judges():
             return None
-        baseline = self.baseline(draft.case.group)
+        baseline = self.baseline(draft.case)
         case = draft.judged_on(baseline)
         if (missing := execution.energy.windows.missing) is not None:
             case = aggregate.of_a_part(case, missing)
@@ -357,7 +358,7 @@ class EnergySession:
         draft.flags += self._threads.end(draft.case.nodeid)
         if draft.errors:
             outcome = "error"
-        case = draft.finished(self.baseline(draft.case.group))
+        case = draft.finished(self.baseline(draft.case))
         if missing is not None and outcome in ("passed", "xpassed"):
             case = aggregate.of_a_part(case, missing)
         if outcome in ("passed", "xpassed"):  # it expected what failed
@@ -369,7 +370,7 @@ class EnergySession:
         """An execution together with those of the same test before it."""
         if earlier is None:
             return case
-        baseline = self.baseline(case.group)
+        baseline = self.baseline(case)
         return judged(aggregate.join(earlier, case, pue=self.options.pue, baseline=baseline))
 
     def add(self, case: Case) -> Case:

@@ -276,6 +276,23 @@ class TestResume:
         result.assert_outcomes(passed=4, deselected=2)
         assert names("reports/energy.json") == ALL
 
+    @BOTH
+    def test_a_baseline_that_had_failed_is_what_it_is_now(
+        self, groups: pytest.Pytester, workers: list[str]
+    ) -> None:
+        """Also for a worker, which sees in the journal what others have finished."""
+        test = Path("test_it.py")
+        good = test.read_text()
+        test.write_text(
+            good.replace("    energy.assert", "    assert group != 'B'\n    energy.assert")
+        )
+        assert groups.runpytest("--energy-report", "-x").ret == 1
+        test.write_text(good)
+        result = groups.runpytest("--energy-report", "--energy-resume", *workers)
+        result.assert_outcomes(passed=4)
+        cases = json.loads(Path("reports/energy.json").read_text())["cases"]
+        assert {case["outcome"] for case in cases} == {"passed"}
+
     def test_a_crashed_workers_successor_runs_what_the_others_run(
         self, groups: pytest.Pytester
     ) -> None:
