@@ -408,7 +408,7 @@ class Energy:
 
     @property
     def baseline(self) -> Case | None:
-        """The case of the group's baseline in this run; None as long as there is none, and in it."""
+        """The case of the group's baseline in this run; None if there is none yet, and in it."""
         return self._baseline()
 
     @property
