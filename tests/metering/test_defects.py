@@ -21,6 +21,7 @@ from pytest_energybench.metering.discovery import discover
 from pytest_energybench.metering.idle import measure_idle, subtract_idle
 from pytest_energybench.metering.meter import Meter
 from pytest_energybench.metering.proc import LOCKS
+from pytest_energybench.metering.rapl import RaplSource
 from tests.metering.conftest import RANGE_UJ, Tree
 from tests.metering.test_cpu_estimate import linear
 
@@ -170,7 +171,7 @@ def test_durations_are_monotonic(two_packages: Tree, monkeypatch: pytest.MonkeyP
 
 
 def test_idle_power_is_of_the_right_size(two_packages: Tree) -> None:
-    meter = discover("rapl")
+    meter = Meter([RaplSource.find(two_packages.root)])  # knows of no other load on this machine
     idle = measure_idle(
         meter, 0.2, sleep=lambda s: (two_packages.grow("intel-rapl:0", 2.0), time.sleep(s))[1]
     )
