@@ -6,6 +6,7 @@
 #
 # SIZES are presets, SEEDS of all of them, METHODS as --bench-methods takes them.
 set -eu
+. "$(dirname "$0")/parts.sh"
 folder=$1
 shift
 mkdir -p "$folder"
@@ -13,16 +14,8 @@ methods=${METHODS:-paper,autocast,steganographic+lowrank,steganographic+pruning}
 
 for size in ${SIZES:-quick standard paper}; do
     for seed in ${SEEDS:-101 102 103 104 105}; do
-        part=$folder/$size-$seed
-        if [ -e "$part.json" ]; then continue; fi
-        status=0
-        python -m pytest bench_cases/test_language.py --bench-preset="$size" \
-            --bench-data="${TEXT:-topics}" --bench-methods="$methods" --bench-seed="$seed" \
-            --energy-resume --energy-report-dir="$part" --energy-json="$part.json.part" "$@" \
-            || status=$?
-        # 1: a gate failed, which is a result. Anything else: the part was cut short.
-        if [ "$status" -gt 1 ]; then exit "$status"; fi
-        mv "$part.json.part" "$part.json"
+        part "$folder/$size-$seed" bench_cases/test_language.py --bench-preset="$size" \
+            --bench-data="${TEXT:-topics}" --bench-methods="$methods" --bench-seed="$seed" "$@"
     done
     energybench merge "$folder/$size"-*.json -o "$folder/$size.json" --overwrite || [ $? -eq 1 ]
     energybench report "$folder/$size.json" -o "$folder/$size.html"

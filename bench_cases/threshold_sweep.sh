@@ -6,6 +6,7 @@
 #
 # MODELS as -k takes them, DROPS are fractions, METHODS as --bench-methods takes them, SEED is one.
 set -eu
+. "$(dirname "$0")/parts.sh"
 folder=$1
 shift
 mkdir -p "$folder"
@@ -13,13 +14,6 @@ combined=steganographic+channel,steganographic+pruning,steganographic+lowrank
 methods=${METHODS:-steganographic,channel,lowrank,$combined}
 
 for drop in ${DROPS:-0.005 0.01 0.02 0.05}; do
-    part=$folder/drop-$drop
-    if [ -e "$part.json" ]; then continue; fi
-    status=0
-    python -m pytest bench_cases/test_paper.py -k "${MODELS:-resnet18}" --bench-max-drop="$drop" \
-        --bench-methods="$methods" --bench-seed="${SEED:-101}" --energy-resume \
-        --energy-report-dir="$part" --energy-json="$part.json.part" "$@" || status=$?
-    # 1: a gate failed, which is a result. Anything else: the part was cut short.
-    if [ "$status" -gt 1 ]; then exit "$status"; fi
-    mv "$part.json.part" "$part.json"
+    part "$folder/drop-$drop" bench_cases/test_paper.py -k "${MODELS:-resnet18}" \
+        --bench-max-drop="$drop" --bench-methods="$methods" --bench-seed="${SEED:-101}" "$@"
 done

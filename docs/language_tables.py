@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from math import expm1, inf
+from math import expm1
 
 from results_cells import (
+    ARITHMETIC,
     ENERGY_WORDS,
     WITH_SEARCH,
     all_seeds,
@@ -15,6 +16,7 @@ from results_cells import (
     judged,
     lines,
     machine_rows,
+    paid,
     setting_rows,
     signed,
     sorted_out,
@@ -64,11 +66,7 @@ FACTS = {
         "transformers": "transformers",
         "pytest-energybench": "version",
     },
-    "arithmetic": {
-        "device": "device",
-        "threads": "threads",
-        "float32 products": "float32_matmul_precision",
-    },
+    "arithmetic": ARITHMETIC,
 }
 """Fact -> word -> the setting of a run that says it."""
 
@@ -174,7 +172,7 @@ def _shown(size: Size) -> Iterator[list[str]]:
     for quantity, figure in of_training.items():
         calm = [of for of in cells if not disturbed(size.matrix, *of, figure)]
         found = {of: size.matrix.relative(*of, figure) for of in calm}
-        yield [quantity, *sorted_out(cells, found)]
+        yield [quantity, *(", ".join(each) or "none" for each in sorted_out(cells, found))]
     for phase, batch in USES:
         used = {of: size.used.get((*of, phase, batch)) for of in cells}
         found = {
@@ -182,7 +180,9 @@ def _shown(size: Size) -> Iterator[list[str]]:
             for of, case in used.items()
             if not size.disturbed_use(*of, phase, batch)
         }
-        yield [f"joules per token, {phase}, batch {batch}", *sorted_out(cells, found)]
+        sides = sorted_out(cells, found)
+        name = f"joules per token, {phase}, batch {batch}"
+        yield [name, *(", ".join(each) or "none" for each in sides)]
 
 
 def _training(size: Size, model: str, method: str) -> list[str]:
@@ -251,10 +251,9 @@ def _search(size: Size, model: str, method: str) -> list[str]:
         return []
     training = matrix.value(model, BASELINE, energy_j)
     part = UNKNOWN if search is None or not training else f"{search / training:.2f}"
-    after = matrix.pays_after(model, method)
-    paid = UNKNOWN if after is None else "never" if after == inf else f"{after:.1f}"
     whole = matrix.relative(model, method, WITH_SEARCH)
-    return [part, with_reason(whole, disturbed(size.matrix, model, method, WITH_SEARCH)), paid]
+    text = with_reason(whole, disturbed(matrix, model, method, WITH_SEARCH))
+    return [part, text, paid(matrix, model, method)]
 
 
 def _inference(size: Size, model: str, method: str) -> list[str]:

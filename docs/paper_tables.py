@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import exp, inf, log
+from functools import partial
+from math import exp, log
 from statistics import fmean, stdev
 
 from results_cells import (
+    ARITHMETIC,
     ENERGY_WORDS,
     WITH_SEARCH,
     all_seeds,
@@ -15,6 +17,7 @@ from results_cells import (
     judged,
     lines,
     machine_rows,
+    paid,
     setting_rows,
     signed,
     sorted_out,
@@ -64,11 +67,7 @@ FACTS = {
         "torchvision": "torchvision",
         "pytest-energybench": "version",
     },
-    "arithmetic": {
-        "device": "device",
-        "threads": "threads",
-        "float32 products": "float32_matmul_precision",
-    },
+    "arithmetic": ARITHMETIC,
 }
 """Fact -> word -> the setting of a run that says it."""
 
@@ -135,7 +134,8 @@ def _shown(matrix: Matrix) -> Iterator[list[str]]:
         calm = [of for of in cells if not disturbed(matrix, *of, figure)]
         found = {of: matrix.relative(*of, figure) for of in calm}
         less, more, rest = sorted_out(cells, found)
-        yield [title, less, more, f"{rest.count(',') + 1 if rest != 'none' else 0} of {len(cells)}"]
+        named = (", ".join(each) or "none" for each in (less, more))
+        yield [title, *named, f"{len(rest)} of {len(cells)}"]
 
 
 def _tables(matrix: Matrix) -> Iterator[Table]:
@@ -144,10 +144,11 @@ def _tables(matrix: Matrix) -> Iterator[Table]:
     for title, figure in RATIOS.items():
         methods = _methods(matrix, figure)
         yield _ratios(matrix, f"{title}, over the baseline's", methods, figure)
-    yield Table("Trainings until the search is paid", searching, _paid(matrix))
+    yield Table("Trainings until the search is paid", searching, partial(paid, matrix))
     yield Table("Evaluations of the search", searching, _evaluations(matrix))
     yield Table("Epochs trained, mean", matrix.methods, _mean(matrix, epochs, 1))
-    yield Table("Baseline over the seeds", BASELINES, _baseline(matrix))
+    of_baseline = _of_baseline(matrix)
+    yield Table("Baseline over the seeds", [*of_baseline], lambda m, what: of_baseline[what](m))
     yield Table("Change of accuracy in points", others, _points(matrix))
     yield Table("The accuracy rule over the seeds", others, _rule(matrix))
 
@@ -173,40 +174,28 @@ def _ratios(matrix: Matrix, title: str, methods: Sequence[str], figure: Figure) 
     return Table(title, methods, cell, (("all models", pooled), ("shown less and more in", sides)))
 
 
-BASELINES = ("joules per epoch", "epochs", "SD of ln(energy)", "accuracy, %")
+def _of_baseline(matrix: Matrix) -> dict[str, Callable[[str], str]]:
+    """Head of a column -> its cell of a model."""
 
+    def joules(model: str) -> str:
+        value = matrix.value(model, BASELINE, per_epoch(energy_j))
+        return energy(value, estimated=matrix.energy_kind != "measured").text
 
-def _baseline(matrix: Matrix) -> Callable[[str, str], str]:
-    estimated = matrix.energy_kind != "measured"
+    def percent(model: str) -> str:
+        value = matrix.value(model, BASELINE, accuracy)
+        return UNKNOWN if value is None else f"{100 * value:.2f}"
 
-    def cell(model: str, what: str) -> str:
-        if what == "joules per epoch":
-            joules = matrix.value(model, BASELINE, per_epoch(energy_j))
-            return energy(joules, estimated=estimated).text
-        if what == "epochs":
-            return _mean(matrix, epochs, 1)(model, BASELINE)
-        if what == "accuracy, %":
-            return _mean(matrix, lambda trial: _percent(accuracy(trial)), 2)(model, BASELINE)
-        return _spread(matrix, model)
-
-    return cell
+    return {
+        "joules per epoch": joules,
+        "epochs": lambda model: _mean(matrix, epochs, 1)(model, BASELINE),
+        "SD of ln(energy)": lambda model: _spread(matrix, model),
+        "accuracy, %": percent,
+    }
 
 
 def _spread(matrix: Matrix, model: str) -> str:
     joules = list(matrix.samples(model, BASELINE, energy_j).values())
     return f"{stdev(map(log, joules)):.2f}" if len(joules) > 1 and min(joules) > 0 else UNKNOWN
-
-
-def _percent(part: float | None) -> float | None:
-    return None if part is None else 100 * part
-
-
-def _paid(matrix: Matrix) -> Callable[[str, str], str]:
-    def cell(model: str, method: str) -> str:
-        after = matrix.pays_after(model, method)
-        return UNKNOWN if after is None else "never" if after == inf else f"{after:.1f}"
-
-    return cell
 
 
 def _mean(matrix: Matrix, figure: Figure, digits: int) -> Callable[[str, str], str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from math import isclose
+from math import inf, isclose
 
 from msgspec.structs import replace
 
@@ -12,6 +12,7 @@ from pytest_energybench.experiment.paper.render import markdown_table
 from pytest_energybench.experiment.paper.trials import Figure, energy_j, with_search
 from pytest_energybench.experiment.rules import BASELINE
 from pytest_energybench.gates.quantities import MINUS, UNKNOWN, share
+from pytest_energybench.report.conditions import commit
 from pytest_energybench.report.text import listed, plural
 from pytest_energybench.results.model import Case, Comparison, MeterInfo, Round, Run, Window
 
@@ -22,6 +23,13 @@ ENERGY_WORDS = {
 }
 
 WITH_SEARCH = with_search(energy_j)
+
+ARITHMETIC = {
+    "device": "device",
+    "threads": "threads",
+    "float32 products": "float32_matmul_precision",
+}
+"""Word -> the setting of a run that says it."""
 
 KEPT = ("kept", "better")
 
@@ -56,8 +64,7 @@ def machine_rows(run: Run) -> Iterator[list[str]]:
     yield ["machine", f"{run.machine.cpu}, {plural(run.machine.cores, 'core')}, {memory}"]
     meters = [f"{each.domain} {each.source} ({_sure(each)})" for each in run.meters]
     yield ["meters", listed(meters) or UNKNOWN]
-    commits = [f"{each.id[:12]}{' with changes' * each.dirty}" for each in run.commits]
-    yield ["commit", listed(commits) or UNKNOWN]
+    yield ["commit", commit(run) or UNKNOWN]
     wrong = plural(len(run.errors) + len(run.failures), "note")
     yield ["the run's own notes", wrong if run.errors or run.failures else "none"]
 
@@ -131,9 +138,15 @@ def _by_seed(case: Case) -> dict[int | None, Case]:
     }
 
 
+def paid(matrix: Matrix, model: str, method: str) -> str:
+    """After how many trainings a search is."""
+    after = matrix.pays_after(model, method)
+    return UNKNOWN if after is None else "never" if after == inf else f"{after:.1f}"
+
+
 def sorted_out(
     cells: Sequence[tuple[str, str]], found: Mapping[tuple[str, str], Range | None]
-) -> list[str]:
+) -> tuple[list[str], list[str], list[str]]:
     """The cells that an interval shows below 1, above it, or neither."""
     sides: tuple[list[str], list[str], list[str]] = ([], [], [])
     for cell in cells:
@@ -141,7 +154,7 @@ def sorted_out(
         bounds = None if of is None else of.bounds
         side = 2 if bounds is None else 0 if bounds[1] < 1 else 1 if bounds[0] > 1 else 2
         sides[side].append(" ".join(cell))
-    return [", ".join(each) or "none" for each in sides]
+    return sides
 
 
 def _sure(meter: MeterInfo) -> str:

@@ -40,6 +40,9 @@ BROKEN_OFF = "an attempt that broke off before its end adds no round"
 LAST_BROKE_OFF = "the last attempt broke off before its end and adds no round"
 """Said of a case: its rounds are not all that were begun."""
 
+OF_ROUNDS = frozenset((ENDED_EARLY, BROKEN_OFF, LAST_BROKE_OFF))
+"""Flags by which it is known which rounds count: a list that is cut short keeps them."""
+
 MEANINGS: Mapping[str, str | None] = {
     BACKGROUND_LOAD: BUSY,
     SHARED: BUSY,

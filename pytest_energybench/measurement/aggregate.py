@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Literal, TypeGuard, TypeVar, get_args
 import msgspec
 
 from pytest_energybench.base import provenance
-from pytest_energybench.base.flags import BROKEN_OFF, ENDED_EARLY, LAST_BROKE_OFF, left_out, spoils
+from pytest_energybench.base.flags import (
+    BROKEN_OFF,
+    ENDED_EARLY,
+    LAST_BROKE_OFF,
+    OF_ROUNDS,
+    left_out,
+    spoils,
+)
 from pytest_energybench.gates.results import broke_off, passes
 from pytest_energybench.results.model import (
     Case,
@@ -364,7 +371,7 @@ def _by_domain(
 def noted(texts: Iterable[str]) -> list[str]:
     """Without repetitions, and no more than a reader takes in: flags name figures, so that those
     of 10^4 short windows are all different. Of each kind that keeps gates from deciding one stays
-    at least, and one of each domain that a window went without."""
+    at least, one of each domain that a window went without, and what says which rounds count."""
     found = unique(texts)
     if len(found) <= MOST_WORDS:
         return found
@@ -372,7 +379,8 @@ def noted(texts: Iterable[str]) -> list[str]:
     first = {spoils(text) or left_out(text): text for text in reversed(kept)}
     telling = [text for why, text in first.items() if why is not None]
     telling.sort(key=lambda text: spoils(text) is None)
-    return [*unique([*telling, *kept])[:MOST_WORDS], MORE_WORDS]
+    of_rounds = [text for text in kept if text in OF_ROUNDS]
+    return [*unique([*of_rounds, *telling, *kept])[:MOST_WORDS], MORE_WORDS]
 
 
 def unique(values: Iterable[T]) -> list[T]:

@@ -10,8 +10,8 @@ from pytest_energybench.experiment.paper.reference import reference
 from pytest_energybench.experiment.paper.render import escape
 from pytest_energybench.gates.quantities import UNKNOWN
 from pytest_energybench.report.attachments import Table
+from pytest_energybench.report.conditions import commit
 from pytest_energybench.report.provenance import scalar_rows
-from pytest_energybench.report.text import listed
 
 _TITLE = "Claims of the paper"
 _SIGNS = {"yes": "✓", "no": "✗", "open": "?"}
@@ -99,7 +99,6 @@ def _settings(matrix: Matrix) -> str:
     meters = ", ".join(f"{each.domain} {each.source} ({each.provenance})" for each in run.meters)
     parts.append(f"energy {matrix.energy_kind}: {meters or 'no meter'}")
     parts += [run.machine.cpu, *run.machine.gpus]
-    commits = [f"{each.id[:12]}{' with uncommitted changes' * each.dirty}" for each in run.commits]
-    if commits:
-        parts.append(f"{'commit' if len(commits) == 1 else 'commits'} {listed(commits)}")
+    if run.commits:
+        parts.append(f"commit {commit(run)}")
     return "; ".join(parts) + "."

@@ -194,7 +194,7 @@ class Matrix:
     def energy_kind(self) -> EnergyKind:
         """Where the joules come from; where all are estimated, energy ratios are time ratios."""
         metered = [case for case in self.cases.values() if case.provenance]
-        if metered and all(figures.wholly_estimated(case) for case in metered):
+        if metered and all(figures.follows_time(case) for case in metered):
             return "estimated"
         if any(figures.estimated_domains(case) for case in metered):
             return "partly estimated"

@@ -165,3 +165,5 @@ def test_energy_is_called_what_it_is(run):
     assert Matrix.of(samples.metered(run)).energy_kind == "measured"
     both = [replace(run.cases[0], provenance={"cpu:0": "measured", "ram": "estimated"})]
     assert Matrix.of(replace(run, cases=both)).energy_kind == "partly estimated"
+    other = [replace(run.cases[0], provenance={"cpu": "estimated", "network": "estimated"})]
+    assert Matrix.of(replace(run, cases=other)).energy_kind == "partly estimated"  # no time ratio
