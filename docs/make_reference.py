@@ -18,11 +18,14 @@ from typing import Any
 
 import msgspec
 
-from pytest_energybench import cli, plugin
+from pytest_energybench import plugin
+from pytest_energybench.cli import main as cli
 from pytest_energybench.exceptions import EnergyBenchError
 from pytest_energybench.measurement import metered
 from pytest_energybench.measurement.abtest import ABTest
 from pytest_energybench.metering import custom, fake, meter, source, window
+from pytest_energybench.metering.default import measure
+from pytest_energybench.metering.discovery import discover
 from pytest_energybench.results import model
 from pytest_energybench.session import hookspecs as hookspec
 from pytest_energybench.session import options
@@ -123,8 +126,9 @@ def windows_and_meters() -> Iterator[str]:
     yield "`from pytest_energybench import measure, metered`. `CounterSource` is in"
     yield "`pytest_energybench.metering.custom`, everything else in `pytest_energybench.metering`."
     yield ""
-    yield from function(meter.measure, "measure")
+    yield from function(measure, "measure")
     yield from function(metered.metered, "metered")
+    yield from function(discover, "discover")
     for found in (window.Window, meter.Meter, custom.CounterSource, source.Domain):
         yield from whole_class(found)
     for found in (source.Source, source.Reading, source.Loss):
@@ -323,11 +327,11 @@ def command_line() -> Iterator[str]:
     yield from ("## Command line", "")
     yield "Exit status 4 for input that can't be used, as pytest's own."
     yield ""
-    parser = cli._parser()
+    parser = cli.build_parser()
     actions = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
     for name, command in actions[0].choices.items():
         words = [usage(action) for action in command._actions if action.dest != "help"]
-        yield from (f"### `energybench {name}`", "", f"{sentence(cli.COMMANDS[name])}.", "")
+        yield from (f"### `energybench {name}`", "", str(command.description), "")
         yield from (*shown(f"energybench {name} {' '.join(words)}"), "")
         for action in command._actions:
             if action.dest != "help":
@@ -347,10 +351,6 @@ def usage(action: argparse.Action) -> str:
         return f"{value} [{value} ...]" if action.nargs == "+" else value
     word = action.option_strings[0] + ("" if action.nargs == 0 else f" {value}")
     return word if action.required else f"[{word}]"
-
-
-def sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def run_file() -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_energybench.measurement.metered import metered as metered
-    from pytest_energybench.metering.meter import measure as measure
+    from pytest_energybench.metering.default import measure as measure
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "measure", "metered"]
@@ -21,7 +21,7 @@ __all__ = ["__version__", "measure", "metered"]
 def __getattr__(name: str) -> Any:
     """Import a public name at first use: loading the plugin costs a pytest start nothing."""
     if name == "measure":
-        from pytest_energybench.metering.meter import measure
+        from pytest_energybench.metering.default import measure
 
         return measure
     if name == "metered":

@@ -80,7 +80,7 @@ def metered_cases(
     """
     Tree().left()  # what it loads for that is no part of the first command's window
     calls = [Call(each.command, (), {}, setup=each.set_up, warmup=warmup) for each in cases]
-    drafts = [CaseBuilder(each.case) for each in cases]
+    builders = [CaseBuilder(each.case) for each in cases]
     failed: CommandFailedError | None = None
     try:
         for number in range(warmup):
@@ -89,19 +89,19 @@ def metered_cases(
                 call.run()
         made = interleaved_rounds(calls, meter, [iterations] * len(calls), rounds=rounds)
         for place, window in made:
-            drafts[place].called.append((window, iterations))
+            builders[place].called.append((window, iterations))
             tell(f"round {window.round + 1} of {rounds}: {cases[place].command.text}")
     except CommandFailedError as error:
         failed = error
-    return [_case(draft, rounds, failed) for draft in drafts], failed
+    return [_case(builder, rounds, failed) for builder in builders], failed
 
 
-def _case(draft: CaseBuilder, rounds: int, failed: CommandFailedError | None) -> Case:
-    done = len(draft.called)
+def _case(builder: CaseBuilder, rounds: int, failed: CommandFailedError | None) -> Case:
+    done = len(builder.called)
     if failed is not None and done < rounds:
-        draft.errors.append(f"{done} of {rounds} rounds: {str(failed).splitlines()[0]}")
-        draft.case = msgspec.structs.replace(draft.case, outcome="error")
-    return judged(without_private(storable_case(draft.finished(None))))
+        builder.errors.append(f"{done} of {rounds} rounds: {str(failed).splitlines()[0]}")
+        builder.case = msgspec.structs.replace(builder.case, outcome="error")
+    return judged(without_private(storable_case(builder.finished(None))))
 
 
 def judge(cases: Sequence[Case], limits: Limits) -> list[Case]:

@@ -12,7 +12,7 @@ from pytest_energybench.base.text import sanitize
 from pytest_energybench.gates.figures import is_energy, provenance_word
 from pytest_energybench.gates.quantities import energy, seconds
 from pytest_energybench.measurement.calls import checked
-from pytest_energybench.metering.meter import measure
+from pytest_energybench.metering.default import measure
 from pytest_energybench.metering.window import Window
 
 __tracebackhide__ = True  # a user's mistake is shown at the user's line

@@ -61,21 +61,21 @@ class OpenWindows:
 
     def __init__(
         self,
-        draft: CaseBuilder,
+        builder: CaseBuilder,
         idle: Callable[[], IdlePower | None],
         begin_round: Callable[[], RoundWatch | None],
     ) -> None:
         """
         Args:
-            draft: gets a record of each window that was left; its progress hears what is open.
+            builder: gets a record of each window that was left; its progress hears what is open.
             idle: power of the idle machine, None if it isn't to be subtracted.
             begin_round: called before the first window; `Meter.begin_round`.
         """
-        self._draft = draft
+        self._builder = builder
         self._idle = idle
         self._begin_round = begin_round
         self._has_begun = False
-        self._progress = draft.progress
+        self._progress = builder.progress
         self._mutex = threading.Lock()
         self._open: list[_Open] = []
         self._counted: list[_Metered] = []
@@ -102,7 +102,7 @@ class OpenWindows:
         """Why the test's energy is not known, as far as that is the test's own doing."""
         for window in self._unentered.values():
             return f"energy.measure({window.name!r}) was never entered: write `with`"
-        if not self._draft.metered:
+        if not self._builder.metered:
             return (
                 "nothing was metered in this test; put the work into `with energy.measure():`"
                 " or call it through `energy(function)`"
@@ -156,7 +156,7 @@ class OpenWindows:
                 or a measured call is running.
         """
         self.refuse_in_call("energy.include(...)")
-        if self._draft.has_included(window):
+        if self._builder.has_included(window):
             raise RuntimeError(
                 f"energy.include({window.name!r}): an earlier round included it, and it is one"
                 " measurement: include one of a function-scoped fixture, or use one round"
@@ -171,7 +171,7 @@ class OpenWindows:
                     f"energy.include({window.name!r}): a window of this test metered that time"
                     " already, so its joules would count twice"
                 )
-        self._draft.included.append(window)
+        self._builder.included.append(window)
         self._add(window, "counted")
 
     def enter(self, window: Window, place: Place) -> None:
@@ -182,11 +182,11 @@ class OpenWindows:
         """
         self._idle()  # measured at first use, which can't be while a window is open
         self._unentered.pop(id(window), None)
-        self._draft.see_tracers()
+        self._builder.see_tracers()
         with self._progress.phase(WAITING):
             if not (self._has_begun or self._calls):  # a call begins its rounds itself
                 self._has_begun = True
-                self._draft.watch = self._begin_round()
+                self._builder.watch = self._begin_round()
             window.__enter__()
         entry = _Open(window, place, self._progress.begin(window.name, window))
         with self._mutex:
@@ -258,10 +258,10 @@ class OpenWindows:
         record = aggregate.window_record(window, place=place, idle=self._idle())
         if self._calls:
             record.flags.append(INSIDE_CALL)
-        self._draft.add_window(record)
+        self._builder.add_window(record)
         if place == "counted":
             self._note(*_metered(window))
-        self._draft.add_series(aggregate.power_series(window))
+        self._builder.add_series(aggregate.power_series(window))
 
     def _note(self, begin: float, end: float, domains: Set[str]) -> None:
         """Keep when energy was counted; of more than `MOST_WINDOWS` windows not each by itself."""

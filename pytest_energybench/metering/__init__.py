@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_energybench.metering.custom import CounterSource
+    from pytest_energybench.metering.default import default_meter, measure
+    from pytest_energybench.metering.discovery import discover
     from pytest_energybench.metering.errors import LockTimeoutError, MeterError, Problem
     from pytest_energybench.metering.fake import FakeMeter
-    from pytest_energybench.metering.meter import Meter, default_meter, measure
+    from pytest_energybench.metering.meter import Meter
     from pytest_energybench.metering.source import (
         Bounding,
         Domain,
@@ -50,14 +52,17 @@ __all__ = [
     "Ticking",
     "Window",
     "default_meter",
+    "discover",
     "measure",
 ]
 
 _MODULES = {
     "custom": {"CounterSource"},
+    "default": {"default_meter", "measure"},
+    "discovery": {"discover"},
     "errors": {"LockTimeoutError", "MeterError", "Problem"},
     "fake": {"FakeMeter"},
-    "meter": {"Meter", "default_meter", "measure"},
+    "meter": {"Meter"},
     "window": {"Window"},
 }
 

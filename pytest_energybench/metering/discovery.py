@@ -145,9 +145,9 @@ def _experimental(name: str, problems: list[str], clock: Clock) -> list[Source]:
     """What an experimental source reads; one domain that is lost where it is here and can't be."""
     from pytest_energybench.metering.sources import unreadable
 
-    sources, trouble = source_module(name).find(clock)
-    problems += trouble
-    lost = [] if sources else [problem for problem in trouble if not problem.absent]
+    sources, found_problems = source_module(name).find(clock)
+    problems += found_problems
+    lost = [] if sources else [problem for problem in found_problems if not problem.absent]
     return [*sources, *(unreadable(name, problem, name, clock) for problem in lost[:1])]
 
 

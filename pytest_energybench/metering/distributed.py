@@ -55,7 +55,7 @@ class Part(NamedTuple):
     left_out: Sequence[str]
 
 
-class JointMeter(Meter):
+class DistributedMeter(Meter):
     """The meter of one process among several: its own, and what it knows of the other hosts'.
 
     All processes make one at the same time, whether they meter or not, and know the domains of all.
@@ -111,7 +111,7 @@ class JointMeter(Meter):
 
     def measure(self, name: str = "") -> Window:
         """A window that all processes open and close together."""
-        return JointWindow(self, name)
+        return DistributedWindow(self, name)
 
     def agree(self, value: T) -> T:
         """The first process's value, for all."""
@@ -138,24 +138,24 @@ class JointMeter(Meter):
             self._exclusion.leave()
 
 
-class JointWindow(Window):
-    """A window of a `JointMeter`; see `Window`.
+class DistributedWindow(Window):
+    """A window of a `DistributedMeter`; see `Window`.
 
     When its body raises, the other processes can't be waited for: on several hosts its total is
     then unknown.
     """
 
-    __slots__ = ("_joint",)
+    __slots__ = ("_distributed",)
 
-    def __init__(self, meter: JointMeter, name: str = "") -> None:
+    def __init__(self, meter: DistributedMeter, name: str = "") -> None:
         super().__init__(meter, name)
-        self._joint = meter
+        self._distributed = meter
         self.provenance = meter.own_provenance
 
-    def __enter__(self) -> JointWindow:
+    def __enter__(self) -> DistributedWindow:
         # First the machine, then the others: nobody begins to work while one still waits for it.
-        with self._joint.held():
-            self._joint.peers.gather(None)
+        with self._distributed.held():
+            self._distributed.peers.gather(None)
             super().__enter__()
         return self
 
@@ -167,17 +167,19 @@ class JointWindow(Window):
     ) -> None:
         if error is None:
             finish_gpu_work()
-            self._joint.peers.gather(None)
+            self._distributed.peers.gather(None)
         super().__exit__(kind, error, traceback)
         mine = Part(
             self.energy_j, self.bounds_j, self.samples, self.flags, self.errors, self.left_out
         )
         if error is None:
-            parts = self._joint.peers.gather((self._joint.peers.host, mine), tuple[str, Part])
+            parts = self._distributed.peers.gather(
+                (self._distributed.peers.host, mine), tuple[str, Part]
+            )
             self._add(parts)
         else:
-            self._add([(self._joint.peers.host, mine)])
-            if len(self._joint.peers.hosts) > 1:
+            self._add([(self._distributed.peers.host, mine)])
+            if len(self._distributed.peers.hosts) > 1:
                 self._void("the other hosts' joules are unknown: the work was broken off")
 
     def abandon(self, why: str) -> None:
@@ -188,7 +190,7 @@ class JointWindow(Window):
 
     def joules_so_far(self) -> float:
         """As `Window`'s; `math.nan` on several hosts, as long as it is open."""
-        if self._is_open and len(self._joint.peers.hosts) > 1:
+        if self._is_open and len(self._distributed.peers.hosts) > 1:
             return math.nan
         return super().joules_so_far()
 
@@ -197,14 +199,16 @@ class JointWindow(Window):
 
         def named(what: str) -> dict[str, object]:
             return {
-                self._joint.name(host, domain): value
+                self._distributed.name(host, domain): value
                 for host, part in parts
                 for domain, value in getattr(part, what).items()
             }
 
         def told(what: str) -> list[str]:
             return [
-                self._joint.name(host, line) for host, part in parts for line in getattr(part, what)
+                self._distributed.name(host, line)
+                for host, part in parts
+                for line in getattr(part, what)
             ]
 
         self.energy_j, self.bounds_j = named("energy_j"), named("bounds_j")  # type: ignore[assignment]
@@ -212,10 +216,12 @@ class JointWindow(Window):
         self.flags, self.errors = told("flags"), told("errors")
         self.left_out = told("left_out")
         self.provenance = {
-            name: word for name, word in self._joint.provenance.items() if name not in self.left_out
+            name: word
+            for name, word in self._distributed.provenance.items()
+            if name not in self.left_out
         }
         self.total_j = math.nan if self.errors else sum_joules(self.energy_j)
-        for host in self._joint.unmetered:
+        for host in self._distributed.unmetered:
             self._void(f"{host}: nothing can be metered there")
 
     def _void(self, why: str) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -104,7 +103,7 @@ class Meter:
         self._samplers = tuple(s for s in self.sources if isinstance(s, Sampling))
         self._bounders = tuple(s for s in self.sources if isinstance(s, Bounding))
         tickers = [s for s in self.sources if isinstance(s, Ticking)]
-        self._keeper = SamplerThread(tickers) if tickers and clock is SYSTEM_CLOCK else None
+        self._sampler = SamplerThread(tickers) if tickers and clock is SYSTEM_CLOCK else None
         self._paces = _paces(self.domains)
         self._mutex = threading.Lock()
         self._open: list[Window] = []
@@ -114,13 +113,6 @@ class Meter:
         """In a child: the parent's open windows aren't the child's."""
         self._mutex = threading.Lock()
         self._open = []
-
-    @classmethod
-    def discover(cls, selection: str | None = None) -> Meter:
-        """What this machine can measure; see `discovery.discover`."""
-        from pytest_energybench.metering.discovery import discover
-
-        return discover(selection)
 
     def measure(self, name: str = "") -> Window:
         """A window on this meter: `with meter.measure("train") as window: ...`."""
@@ -198,12 +190,12 @@ class Meter:
                 if len(self._open) == 1:
                     for source in self.sources:
                         source.open()
-                    if self._keeper is not None:
-                        self._keeper.start()
+                    if self._sampler is not None:
+                        self._sampler.start()
             look = None if self._load is None else self._load.begin()
-            trouble = finish_gpu_work()
+            gpu_error = finish_gpu_work()
             asleep = self._clock.asleep()
-            return Edge(self._clock.monotonic(), self.read(), look, trouble, asleep)
+            return Edge(self._clock.monotonic(), self.read(), look, gpu_error, asleep)
         except BaseException:  # whatever it was, the machine must not stay locked
             self._let_go(window)
             raise
@@ -211,9 +203,9 @@ class Meter:
     def leave(self, window: Window, begin: Edge) -> Edge:
         """Close `window`: read, judge the figures, and let the machine go."""
         try:
-            trouble = finish_gpu_work()
+            gpu_error = finish_gpu_work()
             asleep = self._clock.asleep()
-            end = Edge(self._clock.monotonic(), self.read(), None, trouble, asleep)
+            end = Edge(self._clock.monotonic(), self.read(), None, gpu_error, asleep)
             self._judge(window, begin, end)
         finally:
             shared = self._let_go(window)
@@ -255,8 +247,8 @@ class Meter:
             self._forget(window)
             try:
                 if not self._open:
-                    if self._keeper is not None:
-                        self._keeper.stop()
+                    if self._sampler is not None:
+                        self._sampler.stop()
                     for source in self.sources:
                         source.close()
             finally:
@@ -303,51 +295,3 @@ def _paces(domains: Sequence[Domain]) -> list[_Pace]:
         )
         for (least_s, period_s), names in sorted(alike.items(), key=lambda one: -one[0][0])
     ]
-
-
-_default: Meter | None = None
-_default_mutex = threading.Lock()
-
-
-def default_meter() -> Meter:
-    """The process's own meter, discovered at first use."""
-    global _default
-    with _default_mutex:
-        if _default is None:
-            _default = Meter.discover(os.environ.get("ENERGYBENCH_METERS"))
-        return _default
-
-
-def _forget_default() -> None:
-    """A forked child finds its own meter: the parent's open windows aren't the child's."""
-    global _default, _default_mutex
-    _default = None
-    _default_mutex = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_default)
-
-
-def measure(
-    name: str = "", *, meters: Sequence[Source | Callable[[], float]] | None = None
-) -> Window:
-    """Joules of a `with` block, outside pytest as well.
-
-    Args:
-        name: a label for people.
-        meters: read these instead of what the machine offers: sources, or plain functions that
-            return joules so far (the function's name becomes the domain).
-
-    Returns:
-        A window to be entered with `with`.
-
-    Raises:
-        MeterError: no source can be read, or two of `meters` claim one domain.
-    """
-    if meters is None:
-        return default_meter().measure(name)
-    from pytest_energybench.metering.custom import as_source
-
-    sources = [as_source(meter) for meter in meters]
-    return Meter(sources, exclusion=MachineLock(), load=LoadMonitor()).measure(name)

@@ -313,7 +313,7 @@ class _Device(NamedTuple):
 
     handle: Any
     uuid: str
-    trouble: str = ""
+    error: str = ""
 
 
 def _devices(nvml: Any) -> list[_Device]:
@@ -350,9 +350,9 @@ class _Finding:
                 self.lost[f"gpu:{len(left.indices)}"] = left.problem
 
     def _look_at(self, place: int, number: int) -> None:
-        handle, uuid, trouble = self._devices[number]
+        handle, uuid, failed = self._devices[number]
         what = f"GPU {number}" + (f" ({uuid})" if uuid else "")
-        problem = Problem(what, trouble, "see what `nvidia-smi` says") if trouble else None
+        problem = Problem(what, failed, "see what `nvidia-smi` says") if failed else None
         if problem is None:
             try:
                 gpu = Gpu(self._nvml, handle, place)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pytest_energybench.base.flags import WITHOUT
 from pytest_energybench.metering.clock import SYSTEM_CLOCK
-from pytest_energybench.metering.source import Loss, Provenance, Reading, Samples
+from pytest_energybench.metering.source import Domain, Loss, Provenance, Reading, Samples
 
 if TYPE_CHECKING:
     from pytest_energybench.metering.load_monitor import CpuSample
-    from pytest_energybench.metering.meter import Meter
 
 __tracebackhide__ = True  # a user's mistake is shown at the user's line
 
@@ -25,15 +24,32 @@ class Edge(NamedTuple):
         at: monotonic seconds.
         readings: one per source, read right after `at`.
         look: the machine's CPU time at the first edge, where it is watched.
-        trouble: why GPU work in flight failed, where it did.
+        gpu_error: why GPU work in flight failed, where it did.
         asleep: seconds that the machine was suspended so far.
     """
 
     at: float
     readings: Sequence[Reading]
     look: CpuSample | None
-    trouble: str | None
+    gpu_error: str | None
     asleep: float
+
+
+class Metering(Protocol):
+    """What a window asks of its meter; see `Meter`."""
+
+    @property
+    def domains(self) -> Sequence[Domain]: ...
+    @property
+    def provenance(self) -> Mapping[str, Provenance]: ...
+    @property
+    def allow_missing(self) -> frozenset[str]: ...
+    @property
+    def still_after_s(self) -> Mapping[str, float]: ...
+    def measure(self, name: str = "") -> Window: ...
+    def read(self) -> Sequence[Reading]: ...
+    def enter(self, window: Window) -> Edge: ...
+    def leave(self, window: Window, begin: Edge) -> Edge: ...
 
 
 class Window:
@@ -75,7 +91,7 @@ class Window:
         "total_j",
     )
 
-    def __init__(self, meter: Meter, name: str = "") -> None:
+    def __init__(self, meter: Metering, name: str = "") -> None:
         self._meter = meter
         self._begin: Edge | None = None
         self._is_open = False
@@ -191,7 +207,7 @@ class Window:
                     lost[name] = "lost: its counter went back, or gave its first figure too late"
             for name, loss in last.lost.items():
                 lost[name] = f"lost {since(loss, begin)}: {loss.why}"
-        self.errors += [edge.trouble for edge in (begin, end) if edge.trouble]
+        self.errors += [edge.gpu_error for edge in (begin, end) if edge.gpu_error]
         if not energy.keys() >= self.provenance.keys():
             for name in [each for each in self.provenance if each not in energy]:
                 self._lose(name, lost.get(name, "lost: its meter gave no figure"))

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import pytest
 
 from pytest_energybench.exceptions import EnergyBenchError
-from pytest_energybench.metering.distributed import JointMeter
+from pytest_energybench.metering.distributed import DistributedMeter
 from pytest_energybench.metering.errors import MeterError
 from pytest_energybench.metering.meter import Meter
 from pytest_energybench.results.model import Run
@@ -51,7 +51,7 @@ class RankSync(Role):
         """One that all ranks have together; one rank of each host meters it."""
         gpus = visible_to_all(self.ranks)
         mine = self._own_meter(own, gpus) if self.ranks.meters else Meter(())
-        return JointMeter(mine, self.ranks)
+        return DistributedMeter(mine, self.ranks)
 
     def _own_meter(self, own: Callable[..., Meter], gpus: str | None) -> Meter:
         return own(self.ranks.local_pids, gpus)
@@ -136,30 +136,30 @@ class RankSync(Role):
                 raise raised
             return
         try:
-            trouble = self.ranks.settle(*([] if raised is None else _told(raised)))
+            failure = self.ranks.settle(*([] if raised is None else _told(raised)))
         except ConnectionError as error:
             self._over = str(error)
             pytest.fail(self._over, pytrace=False)
-        if trouble is None:
+        if failure is None:
             return
-        if trouble.kind == "lost":
-            self._over = trouble.text
-        if raised is not None and trouble.kind != "lost" and trouble.rank == self.ranks.rank:
+        if failure.kind == "lost":
+            self._over = failure.text
+        if raised is not None and failure.kind != "lost" and failure.rank == self.ranks.rank:
             raise raised
-        self._take_over(item, trouble)
+        self._take_over(item, failure)
 
-    def _take_over(self, item: pytest.Item, trouble: RankFailure) -> None:
+    def _take_over(self, item: pytest.Item, failure: RankFailure) -> None:
         """End this rank's test as another rank's did."""
-        if trouble.kind == "skipped":
-            pytest.skip(trouble.text)
-        if trouble.kind == "xfailed":
-            pytest.xfail(trouble.text)
-        text = trouble.text
-        if trouble.kind != "lost":
-            text = f"rank {trouble.rank} failed: {text}"
+        if failure.kind == "skipped":
+            pytest.skip(failure.text)
+        if failure.kind == "xfailed":
+            pytest.xfail(failure.text)
+        text = failure.text
+        if failure.kind != "lost":
+            text = f"rank {failure.rank} failed: {text}"
         execution = item.stash.get(execution_key, None)
         if execution is not None:
-            execution.draft.errors.append(text.splitlines()[0])
+            execution.builder.errors.append(text.splitlines()[0])
         pytest.fail(text, pytrace=False)
 
     def _asked_to_end(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002

@@ -23,7 +23,7 @@ from pytest_energybench.measurement.case_builder import CaseBuilder
 from pytest_energybench.measurement.metrics import checked_counts, checked_metrics
 from pytest_energybench.measurement.progress import Progress
 from pytest_energybench.measurement.window_stack import OpenWindows
-from pytest_energybench.metering.meter import Meter, measure
+from pytest_energybench.metering.meter import Meter
 from pytest_energybench.results.answers import pack
 from pytest_energybench.results.model import Case, Comparison, Search, Series
 from pytest_energybench.session.markers import why_no_baseline
@@ -52,7 +52,7 @@ class Energy:
 
     def __init__(
         self,
-        draft: CaseBuilder,
+        builder: CaseBuilder,
         *,
         meter: Callable[[], Meter],
         baseline: Callable[[], Case | None],
@@ -67,7 +67,7 @@ class Energy:
     ) -> None:
         """
         Args:
-            draft: takes what is measured, recorded and judged.
+            builder: takes what is measured, recorded and judged.
             meter: the session's meter, asked for at the first window.
             baseline: the finished case of the group's baseline, None if there is none.
             idle: power of the idle machine, None if it isn't to be subtracted.
@@ -81,7 +81,7 @@ class Energy:
             round: number of this execution among the rounds of its test, from 0.
         """
         self._round = round
-        self._draft = draft
+        self._builder = builder
         self._meter = meter
         self._baseline = baseline
         self._idle = idle
@@ -92,7 +92,7 @@ class Energy:
         self._interleaved = interleaved
         self._allow_mismatch = allow_mismatch
         self._follows = follows
-        self.windows = OpenWindows(draft, idle, lambda: meter().begin_round())
+        self.windows = OpenWindows(builder, idle, lambda: meter().begin_round())
 
     # ---- measuring ------------------------------------------------------------------------
 
@@ -116,10 +116,12 @@ class Energy:
             return self._meter().measure(name)
         if meters is None:
             window = self._meter().measure(str(name))
+        elif self._follows:
+            window = Meter(()).measure(str(name))
         else:
-            window = (
-                Meter(()).measure(str(name)) if self._follows else measure(str(name), meters=meters)
-            )
+            from pytest_energybench.metering.default import measure
+
+            window = measure(str(name), meters=meters)
         return self.windows.bracket(window, "counted" if counted else "beside")
 
     def __call__(
@@ -160,7 +162,7 @@ class Energy:
             return call.run()
         with self.windows.around_call("energy(function)"):
             result, called = metered_rounds(call, self._meter(), self._idle())
-        self._draft.add_rounds(called)
+        self._builder.add_rounds(called)
         return result
 
     def compare(
@@ -198,9 +200,9 @@ class Energy:
             )
         if self._disabled:
             return ABTest.of([], [], {}, None)
-        self._draft.add_rounds(ours)
+        self._builder.add_rounds(ours)
         for window in beside(theirs):
-            self._draft.add_window(window)
+            self._builder.add_window(window)
         provenance = aggregate.weakest_provenance(window for window, _ in [*ours, *theirs])
         return ABTest.of(ours, theirs, provenance, self._conclude)
 
@@ -223,7 +225,7 @@ class Energy:
     @property
     def progress(self) -> Progress:
         """Shows how far the test is: `energy.progress("epoch 3 of 6")`."""
-        return self._draft.progress
+        return self._builder.progress
 
     # ---- recording ------------------------------------------------------------------------
 
@@ -243,9 +245,9 @@ class Energy:
         if answers is not None:
             right = [bool(each) for each in answers]
             metrics = {**metrics, "correct": sum(right), "total": len(right)}
-        self._draft.metrics = checked_metrics(metrics, self._draft.metrics)
+        self._builder.metrics = checked_metrics(metrics, self._builder.metrics)
         if answers is not None:
-            self._draft.answers = pack(right)
+            self._builder.answers = pack(right)
 
     def per(self, **counts: float) -> None:
         """Count functional units, e.g. `energy.per(token=len(tokens))`: limits and comparisons may
@@ -262,7 +264,7 @@ class Energy:
         checked = checked_counts(counts)
         self.windows.refuse_in_call("energy.per(...)")
         for unit, count in self._summed(checked).items():
-            self._draft.units[unit] = self._draft.units.get(unit, 0.0) + count
+            self._builder.units[unit] = self._builder.units.get(unit, 0.0) + count
 
     def record_search(
         self,
@@ -281,7 +283,7 @@ class Energy:
         Its joules are those of the windows opened with `counted=False`; so are its seconds if
         `duration_s` is left out. `at_most` is for levels that were broken off, with the most that
         their accuracy can be. A second call records a second search."""
-        self._draft.search = Search(
+        self._builder.search = Search(
             parameter=parameter,
             found=float(found),
             curve=[(float(level), float(accuracy)) for level, accuracy in curve],
@@ -290,7 +292,7 @@ class Energy:
             images=int(images),
             duration_s=float(duration_s),
             reference_evaluations=reference_evaluations,
-            earlier=aggregate.searches_so_far(self._draft.search),
+            earlier=aggregate.searches_so_far(self._builder.search),
         )
 
     def record_series(
@@ -298,11 +300,11 @@ class Energy:
     ) -> None:
         """Keep a curve of this case for the report, e.g. the validation loss over epochs."""
         values = [(float(at), float(value)) for at, value in points]
-        self._draft.series.append(Series(name=name, x=x, points=values, unit=unit))
+        self._builder.series.append(Series(name=name, x=x, points=values, unit=unit))
 
     def flag(self, text: str) -> None:
         """Add a note that a reader of this case's figures should know."""
-        self._draft.flags.append(str(text))
+        self._builder.flags.append(str(text))
 
     # ---- asserting ------------------------------------------------------------------------
 
@@ -327,7 +329,7 @@ class Energy:
             AssertionError: it is not, or either figure is not known.
         """
         allowed = parse_margin(margin)
-        if self._draft.case.baseline or not self._judging():
+        if self._builder.case.baseline or not self._judging():
             return
         case, baseline = self._metered("assert_below_baseline"), self._required_baseline()
         self._conclude(
@@ -352,9 +354,9 @@ class Energy:
         ours = Score(parse_accuracy(float(accuracy)))
         theirs = Score(parse_accuracy(float(baseline), "baseline"))
         allowed = parse_drop(max_drop)
-        self._draft.metrics.setdefault("accuracy", ours.accuracy)
+        self._builder.metrics.setdefault("accuracy", ours.accuracy)
         if self._judging():
-            is_recorded = self._draft.metrics["accuracy"] == ours.accuracy
+            is_recorded = self._builder.metrics["accuracy"] == ours.accuracy
             score = Score.of(self.case()) if is_recorded else ours  # of all rounds
             self._conclude(judge_accuracy(score, theirs, allowed, against="budget"))
 
@@ -369,7 +371,7 @@ class Energy:
             QuantityError: `max_drop` can't be one, e.g. 1.
         """
         allowed = parse_drop(max_drop)
-        if self._draft.case.baseline or not self._judging():
+        if self._builder.case.baseline or not self._judging():
             return
         case, baseline = self.case(), self._required_baseline()
         for each in (case, baseline):
@@ -391,7 +393,7 @@ class Energy:
             QuantityError: `max_rise` can't be one, e.g. 1.
         """
         allowed = parse_margin(max_rise)
-        if self._draft.case.baseline or not self._judging():
+        if self._builder.case.baseline or not self._judging():
             return
         self._conclude(judge_group_perplexity(self.case(), self._required_baseline(), allowed))
 
@@ -418,7 +420,7 @@ class Energy:
 
     def case(self) -> Case:
         """Everything known so far, as it will stand in the run file."""
-        return self._draft.judged_on(self._baseline())
+        return self._builder.judged_on(self._baseline())
 
     # ---- within ---------------------------------------------------------------------------
 
@@ -428,7 +430,7 @@ class Energy:
         return self._judges
 
     def _conclude(self, comparison: Comparison) -> None:
-        self._draft.comparisons.append(comparison)
+        self._builder.comparisons.append(comparison)
         if not passes(comparison):
             raise AssertionError(failure_message(comparison))
 
@@ -444,7 +446,7 @@ class Energy:
 
     def _required_baseline(self) -> Case:
         baseline = self._baseline()
-        why = why_no_baseline(self._draft.case.group, baseline)
+        why = why_no_baseline(self._builder.case.group, baseline)
         if baseline is None or why is not None:
             raise AssertionError(why)
         return baseline

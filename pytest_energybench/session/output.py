@@ -172,9 +172,9 @@ class RunWriter:
             done &= self._save(run, options.save)
         if options.history and complete:
             done &= self._add_to_history(run)
-        trouble = github_summary(view)
-        if trouble is not None:
-            self.messages.append(f"energy: {trouble}")
+        problem = github_summary(view)
+        if problem is not None:
+            self.messages.append(f"energy: {problem}")
         self._let_go_of_journal(run, complete=complete)
         return done
 

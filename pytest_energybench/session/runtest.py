@@ -86,11 +86,11 @@ class RuntestMeter:
                 yield
         except BaseException:
             item.stash[_raised_key] = True
-            if not all(map(passes, execution.draft.comparisons)):
+            if not all(map(passes, execution.builder.comparisons)):
                 self._session.judge(execution, budget_of(item))  # the others are kept as well
             raise
-        execution.draft.see_machine()  # fixtures may set back what the test has changed
-        execution.draft.metrics |= benchmark_metrics(item)
+        execution.builder.see_machine()  # fixtures may set back what the test has changed
+        execution.builder.metrics |= benchmark_metrics(item)
         fill_benchmark(item, execution.energy.case)
         if not execution.energy.windows:
             self._judge(item, execution)
@@ -129,7 +129,7 @@ class RuntestMeter:
                 report.outcome, report.longrepr = "passed", None
                 report.__dict__.pop("wasxfail", None)
             if ended_early(call):
-                execution.draft.flags.append(ENDED_EARLY)
+                execution.builder.flags.append(ENDED_EARLY)
         # A test may ask for the fixture as late as in its body: then no setup was seen here.
         before: Outcome = "passed"
         if report.when == "call":
@@ -138,18 +138,18 @@ class RuntestMeter:
             before = item.stash.get(_outcome_key, before)
         item.stash[_outcome_key] = outcome = outcome_after(report, before)
         if outcome == "xfailed" and report.when == "call":
-            execution.draft.case = msgspec.structs.replace(
-                execution.draft.case, expected=text(report.wasxfail.removeprefix("reason: "))
+            execution.builder.case = msgspec.structs.replace(
+                execution.builder.case, expected=text(report.wasxfail.removeprefix("reason: "))
             )
         if report.when == "teardown":
             execution.energy.windows.end()
             setattr(report, SPENT_ATTRIBUTE, self._progress.taken())
             if outcome == "skipped" and self._session.has_limits(item):
                 ran = item.stash.get(_ran_key, False)
-                execution.draft.flags.append(SKIPPED if ran else SKIPPED_BY_FIXTURE)
+                execution.builder.flags.append(SKIPPED if ran else SKIPPED_BY_FIXTURE)
             outcome = self._session.outcome(execution, outcome)
             del item.stash[execution_key]
-            if self._records and (outcome != "skipped" or not execution.draft.empty):
+            if self._records and (outcome != "skipped" or not execution.builder.empty):
                 case = self._book(item, execution, outcome)
                 if case.outcome == "error" and outcome not in FAILURES and report.passed:
                     report.outcome, report.longrepr = "failed", case.errors[-1]
@@ -165,7 +165,7 @@ class RuntestMeter:
     def _book(self, item: pytest.Item, execution: Execution, outcome: Outcome) -> Case:
         """Take an execution that has ended; the case as it stands now."""
         item.stash[_judged_on_key] = None
-        case = self._session.finished(execution.draft, outcome, execution.energy.windows.missing)
+        case = self._session.finished(execution.builder, outcome, execution.energy.windows.missing)
         self._unheard[case.nodeid] = self._session.join(self._unheard.get(case.nodeid), case)
         return self._session.add(case)
 
@@ -178,9 +178,9 @@ class RuntestMeter:
 
 def _judgeable(item: pytest.Item, execution: Execution) -> object:
     """What a judgement depends on; where it changes afterwards, the test is judged again."""
-    draft = execution.draft
-    counts = len(draft.windows), draft.further, len(draft.called)
-    return counts, dict(draft.metrics), dict(draft.units), budget_of(item)
+    builder = execution.builder
+    counts = len(builder.windows), builder.further, len(builder.called)
+    return counts, dict(builder.metrics), dict(builder.units), budget_of(item)
 
 
 def missed_a_failure(report: pytest.TestReport, call: pytest.CallInfo[None]) -> bool:

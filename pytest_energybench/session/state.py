@@ -73,7 +73,7 @@ class Execution:
         judged: what the session's gates came to so far.
     """
 
-    draft: CaseBuilder
+    builder: CaseBuilder
     energy: Energy
     last: bool
     repeats: bool
@@ -248,7 +248,7 @@ class EnergySession:
         self._threads.begin()
         group = group_of(item)
         nodeid = nodeid_of(item)
-        draft = CaseBuilder(
+        builder = CaseBuilder(
             Case(
                 nodeid=nodeid,
                 name=item.name,
@@ -265,9 +265,9 @@ class EnergySession:
         )
         last = item.stash.get(last_key, True)
         energy = Energy(
-            draft,
+            builder,
             meter=lambda: self.meter,
-            baseline=lambda: self.baseline(draft.case),
+            baseline=lambda: self.baseline(builder.case),
             idle=lambda: self.idle,
             disabled=self.options.disable,
             summed=self.role.summed,
@@ -279,7 +279,7 @@ class EnergySession:
         )
         repeats = item.stash.setdefault(_began_key, False)
         item.stash[_began_key] = True
-        item.stash[execution_key] = Execution(draft, energy, last, repeats)
+        item.stash[execution_key] = Execution(builder, energy, last, repeats)
 
     def baseline(self, case: Case) -> Case | None:
         """The finished baseline of a case's group; None if there is none (yet), and of itself."""
@@ -308,16 +308,17 @@ class EnergySession:
 
     def judge(self, execution: Execution, marked: MarkedBudget | None) -> str | None:
         """Hold a finished test against the session's gates; why it fails, None if it doesn't."""
-        draft = execution.draft
+        builder = execution.builder
         if self.options.disable or not execution.last or not self.role.judges():
             return None
-        baseline = self.baseline(draft.case)
-        case = draft.judged_on(baseline)
+        baseline = self.baseline(builder.case)
+        case = builder.judged_on(baseline)
         if (missing := execution.energy.windows.missing) is not None:
             case = aggregate.of_a_part(case, missing)
         found = self.gates.judge(case, marked, baseline)
         outdated = set(map(id, execution.judged))
-        draft.comparisons = [each for each in draft.comparisons if id(each) not in outdated] + found
+        kept = [each for each in builder.comparisons if id(each) not in outdated]
+        builder.comparisons = kept + found
         execution.judged[:] = found
         return "\n".join(failure_message(each) for each in found if not passes(each)) or None
 
@@ -327,7 +328,7 @@ class EnergySession:
 
     def outcome(self, execution: Execution, outcome: Outcome) -> Outcome:
         """The outcome of a case: a round that failed is not made good by a later one."""
-        earlier = self.cases.get(execution.draft.case.nodeid)
+        earlier = self.cases.get(execution.builder.case.nodeid)
         if earlier is not None and not execution.repeats:
             for worse in FAILURES:
                 if earlier.outcome == worse:
@@ -349,16 +350,16 @@ class EnergySession:
         crashed = msgspec.structs.replace(case, outcome="error", errors=[*case.errors, why])
         self.cases[case.nodeid] = judged(storable_case(crashed))
 
-    def finished(self, draft: CaseBuilder, outcome: Outcome, missing: str | None = None) -> Case:
+    def finished(self, builder: CaseBuilder, outcome: Outcome, missing: str | None = None) -> Case:
         """The case of a test that has run; its result is the worst of what was judged.
 
         Args:
             missing: why its energy is not known, where that is the test's own doing.
         """
-        draft.flags += self._threads.end(draft.case.nodeid)
-        if draft.errors:
+        builder.flags += self._threads.end(builder.case.nodeid)
+        if builder.errors:
             outcome = "error"
-        case = draft.finished(self.baseline(draft.case))
+        case = builder.finished(self.baseline(builder.case))
         if missing is not None and outcome in ("passed", "xpassed"):
             case = aggregate.of_a_part(case, missing)
         if outcome in ("passed", "xpassed"):  # it expected what failed

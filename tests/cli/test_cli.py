@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_energybench.cli import main
+from pytest_energybench.cli.main import main
 from tests.session.suites import GROUPS
 
 SUITE = (

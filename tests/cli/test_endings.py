@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from pytest_energybench.cli import history, main
+from pytest_energybench.cli import history
+from pytest_energybench.cli.main import main
 from pytest_energybench.results.run_file import write_run
 from tests.results.samples import make_case, make_run
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="streams and signals are POSIX's")
 
-CODE = "import sys; from pytest_energybench.cli import main; sys.exit(main(sys.argv[1:]))"
+CODE = "import sys; from pytest_energybench.cli.main import main; sys.exit(main(sys.argv[1:]))"
 
 
 def ended(*args: str, code: str = CODE, **given: Any) -> tuple[int, list[str]]:

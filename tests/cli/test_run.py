@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from pytest_energybench.base.system import LINUX
-from pytest_energybench.cli import main
+from pytest_energybench.cli.main import main
 from pytest_energybench.measurement import command
 from pytest_energybench.metering import discovery
 from pytest_energybench.metering.clock import SystemClock
@@ -188,7 +188,7 @@ def test_an_interrupt_ends_the_whole_tree_and_leaves_what_was_there(
 ) -> None:
     number = getattr(signal, name)
     Path("old.json").write_text("there before")
-    code = "import sys; from pytest_energybench.cli import main; sys.exit(main(sys.argv[1:]))"
+    code = "import sys; from pytest_energybench.cli.main import main; sys.exit(main(sys.argv[1:]))"
     args = ["run", "--meters=estimate", "--export=json=old.json"]
     tree = uses(5, "sh -c 'sleep 60' & echo $! > pid; setsid sleep 60 & echo $! >> pid; wait")
     words = [sys.executable, "-c", code, *args, *tree]

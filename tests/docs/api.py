@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 
 import pytest_energybench
-from pytest_energybench import cli, exceptions, experiment, metering, plugin
+from pytest_energybench import exceptions, experiment, metering, plugin
+from pytest_energybench.cli import main as cli
 from pytest_energybench.gates import budgets
 from pytest_energybench.measurement.abtest import ABTest
 from pytest_energybench.metering.fake import FakeClock, FakeSource
@@ -140,7 +141,7 @@ def option_lines() -> Iterator[str]:
 
 
 def command_line() -> Iterator[str]:
-    parser = cli._parser()
+    parser = cli.build_parser()
     (commands,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
     for name, command in commands.choices.items():
         yield f"energybench {name}"

@@ -56,12 +56,6 @@ FOREIGN: Mapping[str, set[str]] = {
 EVERYBODYS = {NAME, f"{NAME}.exceptions"}
 """The package's own name (its version, `measure`) and the base of its errors."""
 
-BACK = {
-    ("metering.window", "metering.meter"),  # for the type checker
-    ("metering.meter", "metering.discovery"),  # `Meter.discover()`, when it is called
-}
-"""Imports against the current inside a room, none of them while loading; no more are to come."""
-
 
 @cache
 def modules() -> dict[str, Path]:
@@ -73,10 +67,6 @@ def modules() -> dict[str, Path]:
     return found
 
 
-def _short(module: str) -> str:
-    return module.removeprefix(f"{NAME}.")
-
-
 def room(module: str) -> str:
     """The room a module is in."""
     _, *inner = module.split(".")
@@ -86,17 +76,11 @@ def room(module: str) -> str:
     )
 
 
-def imports(path: Path, *, at_load: bool = False) -> Iterator[tuple[int, str]]:
-    """Line and full name of everything imported; with `at_load`, only what loading the module
-    imports: nothing inside functions, nothing that is for the type checker."""
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and full name of everything imported, in functions and for the type checker, too."""
     waiting: list[ast.AST] = [ast.parse(path.read_text("utf-8"))]
     while waiting:
         node = waiting.pop()
-        if at_load and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            continue
-        if at_load and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            waiting += node.orelse
-            continue
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -122,15 +106,10 @@ def test_every_import_points_up_the_table() -> None:
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("at_load", [True, False], ids=["while loading", "anywhere"])
-def test_no_circular_import(at_load: bool) -> None:
+def test_no_circular_import() -> None:
     graph = {
         module: {
-            name
-            for _, name in imports(path, at_load=at_load)
-            if name in modules()
-            and name not in (module, NAME)
-            and (at_load or (_short(module), _short(name)) not in BACK)
+            name for _, name in imports(path) if name in modules() and name not in (module, NAME)
         }
         for module, path in modules().items()
     }

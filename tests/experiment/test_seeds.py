@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import pytest_energybench.experiment.experiment  # noqa: F401 - before pytester's runs
-from pytest_energybench.cli import main
+from pytest_energybench.cli.main import main
 
 SUITE = """
 import json, pathlib

@@ -76,16 +76,16 @@ def window(place: Any, total_j: float | None = 1.0) -> Window:
 
 
 def test_one_unknown_window_among_many_leaves_no_total() -> None:
-    draft = CaseBuilder(Case(nodeid="a", name="a"))
+    builder = CaseBuilder(Case(nodeid="a", name="a"))
     for number in range(3 * MOST_WINDOWS):
-        draft.add_window(window("counted", None if number == 2 * MOST_WINDOWS else 1.0))
-    case = draft.finished(None)
+        builder.add_window(window("counted", None if number == 2 * MOST_WINDOWS else 1.0))
+    case = builder.finished(None)
     assert case.total_j is None
     assert case.errors == ["lost"]
 
 
 def test_curves_of_the_first_windows_only() -> None:
-    draft = CaseBuilder(Case(nodeid="a", name="a"))
+    builder = CaseBuilder(Case(nodeid="a", name="a"))
     for _ in range(2 * MOST_SERIES):
-        draft.add_series([Series(name="power", x="s", points=[]) for _ in range(3)])
-    assert len(draft.series) == MOST_SERIES
+        builder.add_series([Series(name="power", x="s", points=[]) for _ in range(3)])
+    assert len(builder.series) == MOST_SERIES

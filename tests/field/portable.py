@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from pytest_energybench import measure
-from pytest_energybench.cli import main
+from pytest_energybench.cli.main import main
 from pytest_energybench.metering.errors import LockTimeoutError
 from pytest_energybench.metering.locks import MachineLock, Patience
 from pytest_energybench.results.atomic import write_atomically

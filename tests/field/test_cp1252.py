@@ -66,7 +66,7 @@ COMMANDS = {
 def test_the_commands_too(suite: pytest.Pytester, encoding: str) -> None:  # noqa: F811
     suite.makepyfile(test_m=TEST)
     suite.runpytest_inprocess("--energy-json=run.json")
-    run = "import sys; from pytest_energybench.cli import main; sys.exit(main(sys.argv[1:]))"
+    run = "import sys; from pytest_energybench.cli.main import main; sys.exit(main(sys.argv[1:]))"
     for command, told in COMMANDS.items():
         lines = said([sys.executable, "-c", run, *command.split()], encoding)
         assert told in "\n".join(lines), command

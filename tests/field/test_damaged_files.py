@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pytest_energybench.cli import main
+from pytest_energybench.cli.main import main
 from pytest_energybench.gates.budgets import BudgetsError, parse_budgets
 from pytest_energybench.results.errors import ResultsError
 from pytest_energybench.results.journal import Journal, read_journal
@@ -118,7 +118,7 @@ def test_a_thousand_damaged_files(
 
 COMMAND = """
 import sys
-from pytest_energybench.cli import main
+from pytest_energybench.cli.main import main
 try:
     status = main(sys.argv[1:])
 finally:

@@ -23,7 +23,8 @@ from pytest_energybench.metering.source import MIN_UPDATES
 from tests.metering.conftest import RANGE_UJ, Tree
 
 DOCTOR = (
-    "import sys; from pytest_energybench.cli import main; sys.exit(main(['doctor', '--quick']))"
+    "import sys; from pytest_energybench.cli.main import main; "
+    "sys.exit(main(['doctor', '--quick']))"
 )
 BUDGET = """
 def test_work(energy):

@@ -24,7 +24,7 @@ for part in sys.argv[1].split():
             delattr(importlib.import_module(each), name)
 import pytest
 status = pytest.main(sys.argv[2:])
-from pytest_energybench.cli import main
+from pytest_energybench.cli.main import main
 assert main(["report", "energy.json", "-o", "page.html"]) == 0
 assert main(["report", "energy.json", "-o", "run.md"]) == 0
 sys.exit(status)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_energybench.cli import main
+from pytest_energybench.cli.main import main
 from pytest_energybench.results.run_file import encode_run
 from tests.results.samples import full_run
 from tests.session.conftest import (  # noqa: F401  # fixtures, found by their names

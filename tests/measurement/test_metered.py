@@ -12,7 +12,7 @@ import pytest
 
 import pytest_energybench
 from pytest_energybench import metered
-from pytest_energybench.metering import meter as meters
+from pytest_energybench.metering import default as meters
 from pytest_energybench.metering.fake import FakeMeter
 from pytest_energybench.metering.window import Window
 

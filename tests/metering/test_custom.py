@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from pytest_energybench.metering.custom import CounterSource, as_source
+from pytest_energybench.metering.default import measure
 from pytest_energybench.metering.fake import FakeClock, FakeSource
-from pytest_energybench.metering.meter import Meter, measure
+from pytest_energybench.metering.meter import Meter
 from pytest_energybench.metering.window import Window
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pytest_energybench.metering.distributed import JointMeter
+from pytest_energybench.metering.distributed import DistributedMeter
 from pytest_energybench.metering.errors import Problem
 from pytest_energybench.metering.fake import FakeMeter
 from pytest_energybench.metering.meter import Meter
@@ -57,7 +57,7 @@ def windows(
     def run(rank: int) -> Window:
         peers = Place(hall, rank)
         own = watts[peers.host] if peers.meters else Meter(())
-        meter = JointMeter(own, peers)
+        meter = DistributedMeter(own, peers)
         window = meter.measure("work")
         try:
             with window:
@@ -145,7 +145,7 @@ def test_what_is_spent_so_far_is_not_known_of_other_hosts() -> None:
 
     def run(rank: int) -> None:
         own = FakeMeter()
-        with JointMeter(own, Place(hall, rank)).measure() as window:
+        with DistributedMeter(own, Place(hall, rank)).measure() as window:
             look(rank, own)
             seen.append(window.joules_so_far())
         seen.append(window.joules_so_far())
@@ -160,8 +160,8 @@ def test_problems_travel_and_name_their_host() -> None:
     hall = Hall("ab")
     problem = Problem("RAPL", "not readable", "ask your administrator")
 
-    def run(rank: int) -> JointMeter:
-        return JointMeter(Meter(FakeMeter().sources, problems=[problem]), Place(hall, rank))
+    def run(rank: int) -> DistributedMeter:
+        return DistributedMeter(Meter(FakeMeter().sources, problems=[problem]), Place(hall, rank))
 
     with ThreadPoolExecutor(2) as pool:
         meters = list(pool.map(run, range(2)))
@@ -174,7 +174,7 @@ def test_what_follows_from_figures_is_the_first_one_s_word(rank: int) -> None:
 
     def run(number: int) -> int:
         own = FakeMeter() if number == 0 else Meter(())
-        return JointMeter(own, Place(hall, number)).agree(7 + number)
+        return DistributedMeter(own, Place(hall, number)).agree(7 + number)
 
     with ThreadPoolExecutor(2) as pool:
         assert list(pool.map(run, range(2)))[rank] == 7

@@ -7,11 +7,12 @@ import os
 
 import pytest
 
-import pytest_energybench.metering.meter as module
+import pytest_energybench.metering.default as module
+from pytest_energybench.metering.default import default_meter, measure
 from pytest_energybench.metering.errors import MeterError
 from pytest_energybench.metering.fake import FakeClock, FakeMeter, FakeSource
 from pytest_energybench.metering.load_monitor import LoadMonitor
-from pytest_energybench.metering.meter import Meter, default_meter, measure
+from pytest_energybench.metering.meter import Meter
 from tests.metering.conftest import Seconds, Tree
 
 

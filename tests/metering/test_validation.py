@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from pytest_energybench.cli import main
+from pytest_energybench.cli.main import main
 from pytest_energybench.metering.cpu_estimate import CpuEstimate
 from pytest_energybench.metering.cpu_power import CpuPower, cpu_power
 from pytest_energybench.metering.custom import CounterSource

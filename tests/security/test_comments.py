@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pytest_energybench.cli import main
+from pytest_energybench.cli.main import main
 from pytest_energybench.gates.results import judged
 from pytest_energybench.report.build import run_view
 from pytest_energybench.report.markdown import LONGEST_COMMENT, LONGEST_NOTE, render_comment

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_energybench.cli import main
+from pytest_energybench.cli.main import main
 from pytest_energybench.results.errors import StorageError
 from pytest_energybench.results.storage import Storage
 from tests.session.conftest import (  # noqa: F401  # fixtures, found by their names

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from pytest_energybench.cli import main
 from pytest_energybench.cli.export import FORMATS
+from pytest_energybench.cli.main import main
 from tests.session.conftest import (  # noqa: F401  # fixtures, found by their names
     locks_of_its_own,
     only_this_plugin,

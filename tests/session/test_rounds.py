@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_energybench.cli import main
+from pytest_energybench.cli.main import main
 from pytest_energybench.measurement import aggregate
 from pytest_energybench.results.model import Case
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_energybench.cli import main
+from pytest_energybench.cli.main import main
 from pytest_energybench.results.model import Outcome
 from pytest_energybench.session.runtest import outcome_after
 

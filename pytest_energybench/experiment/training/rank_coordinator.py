@@ -168,11 +168,11 @@ class RankCoordinator:
                     break
             else:
                 words[rank] = msgspec.msgpack.decode(self._store.get(f"{place}/{rank}"))
-        trouble = self._first(words)
-        if trouble is not None:
+        failure = self._first(words)
+        if failure is not None:
             self.generation += 1
             self._gathered = self._settled = 0
-        return trouble
+        return failure
 
     def end(self, status: int) -> None:
         """The first rank has finished; the others may end with its exit status."""

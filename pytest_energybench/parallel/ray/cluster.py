@@ -204,8 +204,8 @@ def run(units: Sequence[Unit], tasks: Sequence[TaskSpec]) -> Generator[Began | E
             for task_id in [] if ended else _stranded(pending, units, homeless):
                 ray.cancel(task_id)
                 unit = units[pending.pop(task_id)]
-                trouble = f"no host is left that has {wish(unit)}"
-                yield Ended(unit, TaskResult("", trouble=trouble), len(pending))
+                problem = f"no host is left that has {wish(unit)}"
+                yield Ended(unit, TaskResult("", problem=problem), len(pending))
     finally:
         _cancel(list(pending))
 
@@ -229,10 +229,10 @@ def _result(task_id: Any) -> TaskResult:
     try:
         result: TaskResult = ray.get(task_id)
     except ray.exceptions.RayTaskError as error:
-        return TaskResult("", trouble=str(error).strip().splitlines()[-1])
+        return TaskResult("", problem=str(error).strip().splitlines()[-1])
     except ray.exceptions.RayError as error:
         lost = f"its host or Ray's process on it was lost, {RETRIES + 1} times in a row"
-        return TaskResult("", trouble=f"{lost} ({type(error).__name__})")
+        return TaskResult("", problem=f"{lost} ({type(error).__name__})")
     return result
 
 

@@ -124,8 +124,8 @@ class Driver(Role):
         host = self._host(result.host)
         where = f" on {host}" if host else ""
         self._tell(
-            f"{unit.label} did not run{where}: {result.trouble}"
-            if result.trouble
+            f"{unit.label} did not run{where}: {result.problem}"
+            if result.problem
             else f"{unit.label} ended{where} after {result.seconds:.0f} s, {event.left} left"
         )
         if result.niceness > 0 and host not in self._told_nice:

@@ -55,7 +55,7 @@ class TaskResult:
         log: what happened, as `worker.py` writes it.
         printed: the end of what pytest printed.
         niceness: by how much Ray lets other processes of the host go before its tasks.
-        trouble: why there is nothing more, a sentence; empty if pytest ran.
+        problem: why there is nothing more, a sentence; empty if pytest ran.
     """
 
     host: str
@@ -65,7 +65,7 @@ class TaskResult:
     printed: str = ""
     seconds: float = 0.0
     niceness: int = 0
-    trouble: str = ""
+    problem: str = ""
 
 
 def run_unit(task: TaskSpec, number: int, progress: Any = None) -> TaskResult:
@@ -88,7 +88,7 @@ def run_task(task: TaskSpec, host: str) -> TaskResult:
     if not os.path.isdir(task.folder):
         return TaskResult(
             host,
-            trouble=f"there is no folder {task.folder} on this host: the project must lie at the"
+            problem=f"there is no folder {task.folder} on this host: the project must lie at the"
             " same path on all hosts",
         )
     began = time.monotonic()

@@ -98,8 +98,8 @@ def why_missing(nodeid: str, result: TaskResult, log: WorkerLog, where: str) -> 
     Args:
         where: ` on host 1`, or nothing.
     """
-    if result.trouble:
-        return f"did not run{where}: {result.trouble}"
+    if result.problem:
+        return f"did not run{where}: {result.problem}"
     printed = result.printed.strip().splitlines()[-LAST_LINES:]
     if nodeid == log.in_flight:
         first = f"pytest{where} {_end(result.status)} while this test ran"

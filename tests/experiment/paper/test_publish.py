@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pytest_energybench.cli import main
+from pytest_energybench.cli.main import main
 from pytest_energybench.experiment.paper import drawing
 from pytest_energybench.experiment.paper import publish as module
 from pytest_energybench.experiment.paper.figures import PAPER_FIGURES

@@ -86,7 +86,7 @@ def test_hosts_of_one_name_are_told_apart_by_what_runs_on_them(
     assert sorted(len(roll.local_pids) for roll in rolls) == [0, 1, 1]
 
 
-def test_a_test_that_went_well_everywhere_is_no_trouble() -> None:
+def test_a_test_that_went_well_everywhere_is_no_failure() -> None:
     assert together(lambda roll: roll.settle(), lambda roll: roll.settle()) == [None, None]
 
 
@@ -118,14 +118,14 @@ def test_nobody_waits_for_a_rank_that_has_failed() -> None:
     def waits(roll: RankCoordinator) -> str:
         with pytest.raises(RankError, match="another rank failed"):
             roll.gather(None)
-        trouble = roll.settle("failed", "RankError")
-        assert trouble is not None
-        return trouble.text
+        failure = roll.settle("failed", "RankError")
+        assert failure is not None
+        return failure.text
 
     def fails(roll: RankCoordinator) -> str:
-        trouble = roll.settle("failed", "at once")
-        assert trouble is not None
-        return trouble.text
+        failure = roll.settle("failed", "at once")
+        assert failure is not None
+        return failure.text
 
     assert together(waits, fails) == ["at once", "at once"]
 
@@ -151,17 +151,17 @@ def silence() -> Iterator[threading.Event]:
 def test_a_rank_without_a_sign_of_life_is_lost(silence: threading.Event, ending: bool) -> None:
     def first(roll: RankCoordinator) -> RankFailure | None:
         roll.ending = ending
-        trouble = roll.settle()
+        failure = roll.settle()
         silence.set()
-        return trouble
+        return failure
 
     def second(roll: RankCoordinator) -> None:
         roll._beating.set()
         assert silence.wait(10)
 
-    trouble, _ = together(first, second, hosts="ab")
-    assert (trouble.rank, trouble.kind) == (1, "lost")
-    assert "rank 1 (process " in trouble.text
+    failure, _ = together(first, second, hosts="ab")
+    assert (failure.rank, failure.kind) == (1, "lost")
+    assert "rank 1 (process " in failure.text
 
 
 def test_one_of_the_same_host_is_lost_as_soon_as_its_process_is_gone(
@@ -173,13 +173,13 @@ def test_one_of_the_same_host_is_lost_as_soon_as_its_process_is_gone(
 
     def first(roll: RankCoordinator) -> RankFailure | None:
         roll._pids[1] = gone.pid
-        trouble = roll.settle()
+        failure = roll.settle()
         silence.set()
-        return trouble
+        return failure
 
-    trouble, _ = together(first, lambda _: silence.wait(10))
+    failure, _ = together(first, lambda _: silence.wait(10))
     text = f"rank 1 (process {gone.pid}) was lost: killed or crashed, no sign of life"
-    assert trouble == RankFailure(1, "lost", text)
+    assert failure == RankFailure(1, "lost", text)
 
 
 def test_a_slow_rank_is_waited_for_as_long_as_it_lives() -> None:

@@ -121,7 +121,7 @@ def test_what_the_driver_does_is_left_to_it(
 
 def test_a_host_without_the_project_says_so(tmp_path: Path) -> None:
     answer = run_task(job("test_a.py::test_a", folder=tmp_path / "absent"), "node")
-    assert answer.trouble.startswith(f"there is no folder {tmp_path / 'absent'} on this host")
+    assert answer.problem.startswith(f"there is no folder {tmp_path / 'absent'} on this host")
 
 
 @pytest.mark.parametrize(
