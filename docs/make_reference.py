@@ -330,7 +330,8 @@ def command_line() -> Iterator[str]:
     parser = cli.build_parser()
     actions = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
     for name, command in actions[0].choices.items():
-        words = [usage(action) for action in command._actions if action.dest != "help"]
+        asked = [action for action in command._actions if action.dest != "help"]
+        words = [usage(action) for action in sorted(asked, key=lambda each: each.nargs == "*")]
         yield from (f"### `energybench {name}`", "", str(command.description), "")
         yield from (*shown(f"energybench {name} {' '.join(words)}"), "")
         for action in command._actions:
@@ -348,7 +349,8 @@ def usage(action: argparse.Action) -> str:
     parts = action.metavar if isinstance(action.metavar, tuple) else [action.metavar]
     value = " ".join(filter(None, parts)) or "{" + ",".join(action.choices or ()) + "}"
     if not action.option_strings:
-        return f"{value} [{value} ...]" if action.nargs == "+" else value
+        shown = {"+": f"{value} [{value} ...]", "?": f"[{value}]", "*": f"-- {value} ..."}
+        return shown.get(str(action.nargs), value)
     word = action.option_strings[0] + ("" if action.nargs == 0 else f" {value}")
     return word if action.required else f"[{word}]"
 

@@ -18,12 +18,18 @@ def run(options: argparse.Namespace) -> int:
 
     from pytest_energybench.base.text import sanitize
     from pytest_energybench.report import history
-    from pytest_energybench.results.history import of_branch, read_history
+    from pytest_energybench.results.history import MAIN, read_history, told_left_out
 
-    entries = of_branch(read_history(options.storage), options.branch)
-    found = history.trends([each for each in entries if (options.case or "") in each.nodeid])
+    asked = [e for e in read_history(options.storage) if (options.case or "") in e.nodeid]
+    entries = [each for each in asked if each.is_of(options.branch) or each.is_of_no_branch]
+    left_out = told_left_out(entries)
+    found = history.trends([each for each in entries if not each.left_out])
     if not found:
-        print(sanitize(f"no run of {options.case or 'any case'} on {options.branch or 'main'}"))
+        branch = options.branch or " or ".join(MAIN)
+        elsewhere = f"other branches ({len(asked) - len(entries):,})" * (len(asked) > len(entries))
+        why = ", ".join(filter(None, [left_out, elsewhere]))
+        nothing = f"no run of {options.case or 'any case'} on {branch} to show"
+        print(sanitize(f"{nothing}{'; left out: ' * bool(why)}{why}"))
         return 1
     one = found[0] if options.case and len(found) == 1 else None
     head = history.HEAD if one is None else history.HEAD_ONE
@@ -39,4 +45,6 @@ def run(options: argparse.Namespace) -> int:
                     " rounds or units are not shown"
                 )
             )
+    if left_out:
+        print(sanitize(f"left out: {left_out}"))
     return 0

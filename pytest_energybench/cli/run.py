@@ -53,8 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs=2,
         action="append",
         default=[],
-        help="a case for each of these values (a comma list), which stand for {NAME} in the"
-        " commands; several lists give all combinations",
+        help="a case for each of these values (a comma list; in a value a comma is `\\,`), which"
+        " stand for {NAME} in the commands; several lists give all combinations",
     )
     add("-n", "--name", metavar="NAME", help="what the command is called, in place of its text")
     add("--compare", metavar="CMD", help="run this one in turn with it, and compare them")
@@ -138,7 +138,7 @@ def _run(
     from pytest_energybench.metering.locks import Patience
 
     limits = _limits(options)
-    cases = _cases(options, silent=to_stdout)
+    cases = _cases(options, to_stderr=to_stdout)
     settings = _settings(options)
     if len(cases) > 1 and any(form == "boamps" for form, _ in files):
         raise EnergyBenchError(f"--export boamps: a report is of one task, not of {len(cases)}")
@@ -193,12 +193,12 @@ def _limits(options: argparse.Namespace) -> Limits:
     )
 
 
-def _cases(options: argparse.Namespace, *, silent: bool) -> list[CommandCase]:
+def _cases(options: argparse.Namespace, *, to_stderr: bool) -> list[CommandCase]:
     """The command with each combination of values; each reference goes before its first case."""
     combinations = list(_combinations(options))
     runs = options.rounds * options.iterations + options.warmup
     once = len(combinations) * runs == 1 and options.compare is None
-    conduct = _conduct(options, once=once, silent=silent)
+    conduct = _conduct(options, once=once, to_stderr=to_stderr)
     groups: dict[str, str] = {}
     found: list[CommandCase] = []
     for values in combinations:
@@ -254,7 +254,7 @@ def _told_apart(cases: Sequence[CommandCase]) -> list[CommandCase]:
     return list(found.values())
 
 
-def _conduct(options: argparse.Namespace, *, once: bool, silent: bool) -> Conduct:
+def _conduct(options: argparse.Namespace, *, once: bool, to_stderr: bool) -> Conduct:
     from pytest_energybench.gates.parse import parse_duration
     from pytest_energybench.measurement.command import Conduct
 
@@ -262,7 +262,8 @@ def _conduct(options: argparse.Namespace, *, once: bool, silent: bool) -> Conduc
         raise EnergyBenchError(f"--input: there is no file {options.input}")
     return Conduct(
         shell=options.shell,
-        shows=options.show_output or (once and not silent),
+        shows=options.show_output or once,
+        to_stderr=to_stderr,
         reads=once and options.input is None,
         input=None if options.input is None else Path(options.input),
         timeout_s=options.timeout and _parsed("--timeout", parse_duration, options.timeout),
@@ -284,9 +285,10 @@ def _combinations(options: argparse.Namespace) -> Iterator[Mapping[str, str]]:
             raise EnergyBenchError(f"-L {name}: the command has no {{{name}}} to put a value for")
         if name in lists:
             raise EnergyBenchError(f"-L {name}: this name has two lists")
-        lists[name] = list(dict.fromkeys(text.split(",")))
-    for values in product(*lists.values()):
-        yield dict(zip(lists, values, strict=True))
+        values = (value.replace("\\,", ",") for value in re.split(r"(?<!\\),", text))
+        lists[name] = list(dict.fromkeys(values))
+    for combination in product(*lists.values()):
+        yield dict(zip(lists, combination, strict=True))
 
 
 def _filled(text: str, values: Mapping[str, str]) -> str:

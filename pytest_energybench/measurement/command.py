@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
+import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -35,9 +37,14 @@ MOST_ATTEMPTS = 3
 LAST_LINES = 10
 """Of what a silent command that failed wrote to its standard error."""
 
+_STDERR = 2
 _SUBREAPER = 36
 """PR_SET_CHILD_SUBREAPER (prctl(2), Linux 3.4)."""
-_FOR_A_SHELL = frozenset("();<>|&")
+_QUOTED = re.compile(r"""\\.|'[^']*'|"(?P<within>(?:\\.|[^"\\])*)\"""", re.DOTALL)
+_EXPANDED = re.compile(r"`|\$[\w({?$@*#!-]")
+"""What a shell reads within double quotes, too."""
+_FOR_A_SHELL = re.compile(rf"[();<>|&]+|\n|[*?\[]|(?<!\S)~|{_EXPANDED.pattern}")
+"""What it reads where nothing is quoted; to a program these are letters like others."""
 
 
 class NotStartedError(EnergyBenchError):
@@ -64,6 +71,7 @@ class Conduct:
         shell: the system's shell reads them (`/bin/sh`, `cmd.exe`).
         shows: their output goes where this process's goes; else it is thrown away, and the end of
             what one that fails wrote to standard error is in its error.
+        to_stderr: all that is shown goes to standard error.
         reads: they have this process's standard input; else `input`, or nothing.
         timeout_s: seconds after which one is ended, with its tree.
         ignores_status: an exit status other than 0 is no failure.
@@ -71,6 +79,7 @@ class Conduct:
 
     shell: bool = False
     shows: bool = False
+    to_stderr: bool = False
     reads: bool = False
     input: Path | None = None
     timeout_s: float | None = None
@@ -156,14 +165,28 @@ class Command:
                 self.text if self.conduct.shell else self.words,
                 shell=self.conduct.shell,
                 stdin=source,
-                stdout=None if self.conduct.shows else subprocess.DEVNULL,
+                stdout=self._output(),
                 stderr=errors,
             )
         except OSError as error:
-            status = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
-            why = "no such command" if status == NOT_FOUND else error.strerror or str(error)
-            name = sanitize(self.words[0] if self.words else self.text)
-            raise NotStartedError(f"{name}: {why}", status) from None
+            raise self._not_started(error) from None
+
+    def _output(self) -> int | None:
+        if not self.conduct.shows:
+            return subprocess.DEVNULL
+        return _STDERR if self.conduct.to_stderr else None
+
+    def _not_started(self, error: OSError) -> NotStartedError:
+        """A script whose interpreter is missing is there all the same."""
+        name = self.words[0] if self.words else self.text
+        status, why = NOT_EXECUTABLE, error.strerror or str(error)
+        if isinstance(error, FileNotFoundError):
+            why = "what its first line names to run it is not there"
+            if shutil.which(name) is None:
+                status, why = NOT_FOUND, "no such command"
+                if len(name.split()) > 1:
+                    why += "; give its arguments as words of their own, or let --shell read it"
+        return NotStartedError(f"{sanitize(name)}: {why}", status)
 
     def _failure(self, status: int, late: bool) -> str:
         """Why its figures are no round; empty where they are."""
@@ -294,16 +317,21 @@ def _joined(words: Sequence[str], conduct: Conduct) -> str:
 
 def _split(text: str, option: str) -> tuple[str, ...]:
     try:
-        reader = shlex.shlex(text, posix=True, punctuation_chars=True)
-        reader.whitespace_split = True
-        reader.commenters = ""
-        words = list(reader)
+        words = shlex.split(text)
     except ValueError as error:
         raise EnergyBenchError(f"{option} {sanitize(text)!r}: {error}") from None
-    for word in words:
-        if word and _FOR_A_SHELL.issuperset(word):
-            raise EnergyBenchError(f"{option} {sanitize(text)!r}: `{word}` is for a shell: --shell")
+    if found := _FOR_A_SHELL.search(_QUOTED.sub(_without_quotes, text.strip())):
+        what = found[0].replace("\n", "\\n")
+        raise EnergyBenchError(
+            f"{option} {sanitize(text)!r}: `{what}` is for a shell: --shell, or quote it"
+        )
     return tuple(words)
+
+
+def _without_quotes(found: re.Match[str]) -> str:
+    """Of a quoted part what a shell reads all the same."""
+    within = re.sub(r"\\.", "", found["within"] or "", flags=re.DOTALL)
+    return "".join(["\0", *(each[0] for each in _EXPANDED.finditer(within))])
 
 
 def _signal(number: int) -> str:

@@ -22,16 +22,22 @@ GIB = 2**30
 
 
 def run_head(
-    meter: Meter, settings: Mapping[str, Scalar], *, folder: Path, hostname: str | None = None
+    meter: Meter,
+    settings: Mapping[str, Scalar],
+    *,
+    folder: Path,
+    storage: Path | None = None,
+    hostname: str | None = None,
 ) -> Run:
     """The run without its cases and shard.
 
     Args:
         settings: the user's, beside those of the machine, which stand before them.
         folder: the commit is that of the repository it lies in.
+        storage: see `read_commit`.
         hostname: only where the user asked for it.
     """
-    commit = read_commit(folder)
+    commit = read_commit(folder, storage)
     left_out = meter.left_out()
     limits = {"allowed_cpus": allowed_cpus(), "cpu_quota": cpu_quota()}
     created = datetime.datetime.fromtimestamp(SYSTEM_CLOCK.wall(), datetime.UTC)

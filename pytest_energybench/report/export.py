@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -177,11 +178,13 @@ def hyperfine(run: Run) -> str:
 
     `user`, `system` and `memory_usage_byte` are left out: no meter gives them.
     """
+    uses = Counter(case.name for case in run.cases)
     results = []
     for case in run.cases:
         if not case.rounds or broke_off(case):
             continue
-        entry: dict[str, object] = {"command": case.name}
+        name = case.name if uses[case.name] == 1 else case.nodeid
+        entry: dict[str, object] = {"command": name}
         entry |= _spread("times", [each.duration_s for each in case.rounds])
         if energy := Figures.of(case).samples:
             spread = _spread("joules", energy)

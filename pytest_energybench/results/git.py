@@ -3,28 +3,70 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
 from pytest_energybench.results.model import Commit
 
+MAIN = ("main", "master")
+
 _TIMEOUT_S = 5.0
+_STATUS = ("status", "--porcelain", "--untracked-files=no")
+_REF = re.compile(r"(?P<tip>\S+) refs/(?:heads|remotes/[^/]+)/(?P<name>.+)")
 
 
-def read_commit(folder: str | os.PathLike[str]) -> Commit | None:
+def read_commit(
+    folder: str | os.PathLike[str], storage: str | os.PathLike[str] | None = None
+) -> Commit | None:
     """The commit of the working tree around `folder`; None without git, tree or commit.
 
     `dirty` looks at tracked files alone: reports and caches that git doesn't know change nothing
     about what was measured.
+
+    Args:
+        storage: folder of stored runs and the history, which earlier runs have written: they are
+            no part of what is measured.
     """
     head = _git(folder, "log", "-1", "--no-show-signature", "--format=%H%n%s")
     if head is None:
         return None
     identifier, _, subject = head.partition("\n")
     # Where the state can't be told (too slow), claiming a clean tree would be the worse mistake.
-    changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    changes = _git(folder, *_STATUS)
+    if changes and storage is not None and not Path(folder).is_relative_to(storage):
+        changes = _git(folder, *_STATUS, "--", ":/", *_but_runs_in(storage, folder))
     branch = _git(folder, "symbolic-ref", "--quiet", "--short", "HEAD")
-    return Commit(id=identifier, dirty=changes != "", branch=branch or None, subject=subject)
+    branch = branch or _branch_with(identifier, folder)
+    return Commit(id=identifier, dirty=changes != "", branch=branch, subject=subject)
+
+
+def _but_runs_in(storage: str | os.PathLike[str], folder: str | os.PathLike[str]) -> list[str]:
+    """Pathspecs that leave out the runs in a folder."""
+    relative = Path(os.path.relpath(storage, folder)).as_posix()
+    literal = re.sub(r"([\\*?\[])", r"\\\1", relative)
+    return [f":(exclude,glob){literal}/*.{ending}" for ending in ("json", "jsonl")]
+
+
+def _branch_with(commit: str, folder: str | os.PathLike[str]) -> str | None:
+    """The branch that a detached head's commit is of, e.g. where a CI system has checked it out:
+    `main` if that contains it, else the only one that ends there or contains it at all. None where
+    git knows no such branch, or several."""
+    listed = _git(
+        folder,
+        "for-each-ref",
+        f"--contains={commit}",
+        "--format=%(objectname) %(refname)",
+        "refs/heads",
+        "refs/remotes",
+    )
+    refs = [found for line in (listed or "").splitlines() if (found := _REF.fullmatch(line))]
+    names = {ref["name"] for ref in refs if ref["name"] != "HEAD"}
+    at_its_end = {ref["name"] for ref in refs if ref["tip"] == commit} & names
+    for likely in (*({name} & names for name in MAIN), at_its_end, names):
+        if len(likely) == 1:
+            return likely.pop()
+    return None
 
 
 def _git(folder: str | os.PathLike[str], *arguments: str) -> str | None:

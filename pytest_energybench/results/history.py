@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import geometric_mean
@@ -28,6 +29,7 @@ from pytest_energybench.results.errors import (
     named,
     one_line,
 )
+from pytest_energybench.results.git import MAIN
 from pytest_energybench.results.model import (
     Case,
     Commit,
@@ -43,7 +45,6 @@ from pytest_energybench.results.storage import is_good
 
 FILE = "history.jsonl"
 VERSION = 1
-MAIN = ("main", "master")
 TREND = 30
 """Earlier runs that a case's curve shows where nobody asked for a number."""
 
@@ -78,14 +79,22 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
         return self.commit is not None and self.commit.dirty
 
     @property
-    def is_clean(self) -> bool:
-        """Whether it is a figure of a commit, and of a quiet machine."""
-        return not (self.spoiled or self.is_dirty)
+    def is_of_no_branch(self) -> bool:
+        """Whether it is of a commit that git knew no branch of."""
+        return self.commit is not None and self.commit.branch is None
+
+    @property
+    def left_out(self) -> str:
+        """Why no run is compared with it; empty where one may be."""
+        if self.is_dirty:
+            return "uncommitted changes"
+        if self.is_of_no_branch:
+            return "a commit of no branch that git knows"
+        return self.spoiled
 
     def is_of(self, branch: str) -> bool:
-        """Whether it is of the branch ("": `main` or `master`), or of none."""
-        own = None if self.commit is None else self.commit.branch
-        return own is None or own in ((branch,) if branch else MAIN)
+        """Whether it is of the branch ("": `main` or `master`); without git it is of any."""
+        return self.commit is None or self.commit.branch in ((branch,) if branch else MAIN)
 
     def joules(self, unit: str = "") -> float:
         """The geometric mean over the rounds, whole or per functional unit; 0.0 where a round has
@@ -208,9 +217,11 @@ def read_history(folder: str | os.PathLike[str]) -> list[Entry]:
     return sorted(found.values(), key=lambda entry: entry.created)
 
 
-def of_branch(entries: Iterable[Entry], branch: str = "") -> list[Entry]:
-    """Clean entries of a branch; those of no branch (no git, a detached head) count as well."""
-    return [entry for entry in entries if entry.is_clean and entry.is_of(branch)]
+def told_left_out(entries: Iterable[Entry]) -> str:
+    """Why no run is compared with some of them, and with how many; empty where there are none:
+    `uncommitted changes (2), machine busy (1)`."""
+    whys = Counter(entry.left_out for entry in entries if entry.left_out)
+    return ", ".join(f"{why} ({number:,})" for why, number in whys.items())
 
 
 def last_runs(run: Run, entries: Sequence[Entry], asked: Asked) -> tuple[Run, dict[str, str]]:
@@ -240,7 +251,7 @@ def last_runs(run: Run, entries: Sequence[Entry], asked: Asked) -> tuple[Run, di
     for case in run.cases:
         own = likeness_of(case, by_host.get(case.host, run))
         found = by_nodeid.get(case.nodeid, [])
-        alike = [entry for entry in found if entry.is_clean and entry.likeness == own]
+        alike = [entry for entry in found if not entry.left_out and entry.likeness == own]
         if found and not alike and case.rounds:
             refused[case.nodeid] = (
                 f"no earlier run of the case ({len(found)}) has this machine (quiet), its meters"
@@ -248,7 +259,7 @@ def last_runs(run: Run, entries: Sequence[Entry], asked: Asked) -> tuple[Run, di
             )
         if found:
             cases.append(_as_case(case, alike[-asked.runs :]))
-    last = next((entry for entry in reversed(earlier) if entry.is_clean), None)
+    last = next((entry for entry in reversed(earlier) if not entry.left_out), None)
     return (
         msgspec.structs.replace(
             run,

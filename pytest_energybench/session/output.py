@@ -12,7 +12,13 @@ import pytest
 
 from pytest_energybench.report.text import plural
 from pytest_energybench.results.errors import ResultsError
-from pytest_energybench.results.history import FILE, append_history, codes, entries_of
+from pytest_energybench.results.history import (
+    FILE,
+    append_history,
+    codes,
+    entries_of,
+    told_left_out,
+)
 from pytest_energybench.results.journal import HeldError, Journal, has_begun, read_journal
 from pytest_energybench.results.model import Case, Host, Run
 from pytest_energybench.results.run_file import write_run
@@ -170,7 +176,9 @@ class RunWriter:
             self.messages.append(f"energy run not stored as {options.save!r}: it was cut short")
         elif options.save is not None:
             done &= self._save(run, options.save)
-        if options.history and complete:
+        if options.history and not complete:
+            self.messages.append("energy history: nothing added, for the run was cut short")
+        elif options.history:
             done &= self._add_to_history(run)
         problem = github_summary(view)
         if problem is not None:
@@ -260,8 +268,10 @@ class RunWriter:
         if len(codes(run)) > 1:
             self.messages.append("energy history: nothing added, for the run is of several commits")
             return True
+        left_out = told_left_out(entries)
         return self._try(
-            f"energy history, {len(entries)} more",
+            f"energy history, {len(entries)} more"
+            + f" (no run is compared with: {left_out})" * bool(left_out),
             storage / FILE,
             lambda: append_history(storage, entries),
         )

@@ -31,6 +31,7 @@ def session_head(
         meter,
         _settings(config, options, conditions),
         folder=config.rootpath,
+        storage=options.storage,
         hostname=platform.node() if options.hostname else None,
     )
 

@@ -142,14 +142,27 @@ FAILS_SECOND = "n=$(wc -l < joules); echo n=$n >&2; [ $n -lt 2 ] || exit 7"
         (["--timeout=0.2 s", *uses(5, "sleep 60")], 3, "took longer than 0.2 s and was ended"),
         (["-p", "false", *uses(5)], 3, "`false` ended with exit status 1"),
         (["--", "nosuchcommand"], 127, "nosuchcommand: no such command\n"),
+        (["--", "sleep 1"], 127, "no such command; give its arguments as words of their own, or"),
+        (["--", "./orphan"], 126, "./orphan: what its first line names to run it is not there\n"),
         (["--", "./joules"], 126, "./joules: Permission denied\n"),
     ],
-    ids=["second round", "signal", "timeout", "prepare", "not found", "not executable"],
+    ids=[
+        "second round",
+        "signal",
+        "timeout",
+        "prepare",
+        "not found",
+        "one word",
+        "no interpreter",
+        "not executable",
+    ],
 )
 def test_a_command_that_fails_has_its_own_exit_status_and_no_figures(
     capfd: pytest.CaptureFixture[str], args: list[str], status: int, says: str
 ) -> None:
     Path("old.json").write_text("there before")
+    Path("orphan").write_text("#!/nowhere/python\n")
+    Path("orphan").chmod(0o755)
     assert run("--budget=1 kJ", "--export=json=old.json", *args) == status
     assert says in capfd.readouterr().err
     assert Path("old.json").read_text() == "there before"
@@ -215,6 +228,16 @@ def test_what_ignores_sigterm_is_killed(monkeypatch: pytest.MonkeyPatch) -> None
     assert not psutil.pid_exists(int(Path("pid").read_text()))
 
 
+@pytest.mark.parametrize("args", [[], ["-r2", "--show-output"]])
+def test_a_commands_output_is_not_mixed_with_an_export(
+    capfd: pytest.CaptureFixture[str], args: list[str]
+) -> None:
+    assert run("--export=json", *args, *uses(5, "echo out")) == 0
+    printed = capfd.readouterr()
+    assert json.loads(printed.out)["cases"]
+    assert printed.err.count("out\n") == (2 if args else 1)
+
+
 def test_output_and_input_are_those_of_one_run_only(capfd: pytest.CaptureFixture[str]) -> None:
     said = uses(5, "echo out; echo err >&2; cat")
     Path("in").write_text("given\n")
@@ -263,6 +286,10 @@ def test_what_a_shell_reads_is_not_compared_with_what_is_run_as_it_stands() -> N
         (["-L", "x", "1,2", "--", "true"], "-L x: the command has no {x}"),
         (["-L", "x", "1", "-L", "x", "2", "--", "echo", "{x}"], "this name has two lists"),
         (["--compare", "a && b", "--", "true"], "`&&` is for a shell: --shell"),
+        (["-p", "rm -f *.o", "--", "true"], "`*` is for a shell: --shell, or quote it"),
+        (["-p", 'rm "$HOME/x"', "--", "true"], "`$H` is for a shell"),
+        (["-p", "touch ~/x", "--", "true"], "`~` is for a shell"),
+        (["-p", "true\nfalse", "--", "true"], "`\\n` is for a shell"),
         (["--compare", "echo '", "--", "true"], "No closing quotation"),
         (["--budget=40", "--", "true"], "--budget: '40' is not"),
         (["--margin=3", "--", "true"], "--margin: '3' is not a percentage"),
@@ -305,6 +332,17 @@ def test_iterations_are_per_run_and_a_command_against_itself_is_two_cases() -> N
     assert ours.total_j == theirs.total_j == 5
     assert ours.rounds[0].iterations == 3
     assert ours.nodeid == f"{theirs.nodeid} (again)"
+
+
+def test_what_is_quoted_is_for_no_shell(capfd: pytest.CaptureFixture[str]) -> None:
+    quoted = r"""printf '%s\n' '*>$a`' "a;*" \* a~ @{1}"""
+    assert run(f"--prepare={quoted}", *uses(5)) == 0
+    assert capfd.readouterr().out.startswith("*>$a`\na;*\n*\na~\n@{1}\n")
+
+
+def test_a_comma_that_is_quoted_is_part_of_a_value() -> None:
+    assert run("-L", "a", r"1\,2,3", "--export=json=r.json", "--", "echo", "{a}") == 0
+    assert [case.params["a"] for case in read_run("r.json").cases] == ["1,2", "3"]
 
 
 def test_a_value_is_put_in_as_it_is() -> None:

@@ -284,6 +284,12 @@ def test_a_test_that_broke_off_has_no_figure_anywhere():
         FORMATS["boamps"](run)
 
 
+def test_cases_of_one_name_are_told_apart_where_a_format_has_a_name_alone():
+    other = msgspec.structs.replace(make_case("decode", 5.0), nodeid="tests/test_y.py::decode")
+    results = json.loads(FORMATS["hyperfine"](make_run(*the_run().cases, other)))["results"]
+    assert [each["command"] for each in results] == [NODEID, "lost", "odd", other.nodeid]
+
+
 def test_what_a_test_recorded_is_no_metered_figure():
     metrics = {"energy_j": 7.0, "duration_s": 9.0, "energy_per_token_j": 1.0, "epochs": 3}
     case = msgspec.structs.replace(the_run().cases[0], metrics=metrics)

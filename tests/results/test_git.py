@@ -42,9 +42,53 @@ def test_a_changed_file_makes_it_dirty_and_a_new_one_does_not(tree):
     assert read_commit(tree).dirty
 
 
-def test_a_detached_head_has_no_branch(tree):
+@pytest.mark.parametrize("storage", [".energy", "sub/runs [1]"])
+def test_runs_that_earlier_runs_have_stored_are_no_change_of_the_code(tree, storage):
+    folder = tree / storage
+    folder.mkdir(parents=True)
+    files = [folder / "history.jsonl", folder / "main.json"]
+    for file in files:
+        file.write_text("1")
+    git(tree, "add", "-A")
+    git(tree, "commit", "-q", "-m", "Runs")
+    for file in files:
+        file.write_text("2")
+    assert read_commit(tree).dirty
+    assert not read_commit(tree, folder).dirty
+    assert not read_commit(tree / "sub", folder).dirty
+    (tree / "file").write_text("2")
+    assert read_commit(tree, folder).dirty
+
+
+def test_a_folder_of_runs_that_holds_the_code_or_lies_elsewhere_excuses_nothing(tree, tmp_path):
+    (tree / "data.json").write_text("1")
+    git(tree, "add", "-A")
+    git(tree, "commit", "-q", "-m", "Data")
+    (tree / "data.json").write_text("2")
+    for storage in (tree, tree.parent, tmp_path.parent / "elsewhere"):
+        assert read_commit(tree, storage).dirty
+
+
+def test_a_detached_head_is_of_main_where_that_contains_it(tree):
+    git(tree, "branch", "older")
+    git(tree, "commit", "-q", "--allow-empty", "-m", "2")
+    git(tree, "branch", "feature")
+    git(tree, "checkout", "-q", "--detach", "HEAD~1")
+    assert read_commit(tree).branch == "main"
+
+
+def test_a_detached_head_is_else_of_the_only_branch_that_ends_there_or_contains_it(tree):
     git(tree, "checkout", "-q", "--detach")
+    git(tree, "commit", "-q", "--allow-empty", "-m", "A pull request merged into main")
     assert read_commit(tree).branch is None
+    git(tree, "update-ref", "refs/remotes/pull/7/merge", "HEAD")
+    git(tree, "update-ref", "refs/remotes/origin/HEAD", "HEAD")
+    assert read_commit(tree).branch == "7/merge"
+    git(tree, "update-ref", "refs/heads/feature/x", "HEAD")
+    assert read_commit(tree).branch is None
+    git(tree, "commit", "-q", "--allow-empty", "-m", "Further")
+    git(tree, "branch", "tip")
+    assert read_commit(tree).branch == "tip"
 
 
 def test_without_a_commit_a_tree_a_folder_or_git_there_is_none(tree, tmp_path_factory, monkeypatch):

@@ -13,9 +13,9 @@ from pytest_energybench.results.history import (
     check_branch,
     entries_of,
     last_runs,
-    of_branch,
     parse_asked,
     read_history,
+    told_left_out,
     with_trends,
 )
 from pytest_energybench.results.model import Commit, Run
@@ -81,7 +81,9 @@ def test_only_good_cases_are_kept_with_why_their_rounds_decide_nothing():
     busy = msgspec.structs.replace(busy, rounds=rounds)
     found = entries_of(make_run(make_case("test_a", 1.0), failed, lost, busy))
     assert [(each.nodeid[-1], each.spoiled) for each in found] == [("a", ""), ("d", "machine busy")]
-    assert [each.nodeid[-1] for each in of_branch(found)] == ["a"]
+    assert [each.nodeid[-1] for each in found if not each.left_out] == ["a"]
+    assert told_left_out(found) == "machine busy (1)"
+    assert told_left_out(found[:1]) == ""
 
 
 def test_an_expected_failure_may_have_ended_anywhere_and_is_no_reference():
@@ -105,11 +107,12 @@ def history(*runs):
 def test_a_run_is_compared_with_the_last_runs_of_the_branch_before_its_commit():
     earlier = [run_of(day, float(day)) for day in range(1, 7)]
     aside = run_of(7, 99.0, branch="feature")
-    detached = run_of(8, 8.0, branch=None)
+    without_git = msgspec.structs.replace(run_of(8, 8.0), commits=[])
+    of_no_branch = run_of(8, 99.0, branch=None)
     unclean = [Commit(id="f" * 40, dirty=True, branch="main")]
     dirty = msgspec.structs.replace(run_of(9, 99.0), commits=unclean)
     now = run_of(10, 50.0)
-    entries = history(*earlier, aside, detached, dirty, now)
+    entries = history(*earlier, aside, without_git, of_no_branch, dirty, now)
     stored, refused = last_runs(now, entries, Asked(3))
     (case,) = stored.cases
     assert [each.total_j for each in case.rounds] == pytest.approx([5.0, 6.0, 8.0])
@@ -165,11 +168,12 @@ def test_a_branch_that_no_run_is_of_is_refused_with_those_that_there_are():
     )
     entries = history(run_of(1, 1.0, branch="trunk"), dirty)
     check_branch(entries, Asked(1, "trunk"))
-    check_branch(history(run_of(1, 1.0, branch=None)), Asked(1))
+    check_branch(history(msgspec.structs.replace(run_of(1, 1.0), commits=[])), Asked(1))
     for asked, there, name in (
         (Asked(1), entries, r"no run of main or master .*\(its branches: main, trunk\)"),
         (Asked(1, "old"), entries, "no run of old "),
         (Asked(1), [], r"\(its branches: none\)"),
+        (Asked(1), history(run_of(1, 1.0, branch=None)), r"\(its branches: none\)"),
     ):
         with pytest.raises(StorageError, match=name):
             check_branch(there, asked)

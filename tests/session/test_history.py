@@ -131,6 +131,64 @@ def test_uncommitted_changes_are_held_against_the_runs_of_their_commit(
     other.stderr.fnmatch_lines(["*--energy-compare: history.jsonl has no run of trunk*: main)"])
 
 
+def test_a_history_that_git_knows_does_not_make_its_own_next_run_one_of_changed_files(
+    repository: pytest.Pytester,
+) -> None:
+    suite = repository
+    Path(".gitignore").write_text("reports\n")
+    commit(suite, 1.0)
+    assert suite.runpytest("--energy-history", "--energy-save=main").ret == 0
+    git("add", "-A")
+    git("commit", "-qm", "What was measured")
+    for _ in range(2):
+        run = suite.runpytest("--energy-history", "--energy-save=main", "--energy-overwrite")
+        run.stdout.fnmatch_lines(["energy history, 1 more: *"])
+    commit(suite, 1.1)
+    fails = suite.runpytest(COMPARE, "--energy-json=run.json")
+    assert fails.ret == 1
+    (case,) = json.loads(Path("run.json").read_text())["cases"]
+    assert case["comparisons"][0]["n"] == 3
+
+
+def test_what_no_run_is_compared_with_is_said_where_it_is_added_and_where_it_is_missed(
+    repository: pytest.Pytester, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite = repository
+    commit(suite, 1.0)
+    with (suite.path / "conftest.py").open("a") as file:
+        file.write("# changed\n")
+    dirty = suite.runpytest("--energy-history")
+    dirty.stdout.fnmatch_lines(
+        ["energy history, 1 more (no run is compared with: uncommitted changes (1)): *"]
+    )
+    git("checkout", "-q", "-b", "feature")
+    commit(suite, 1.1)
+    assert suite.runpytest("--energy-history").ret == 0
+    git("checkout", "-q", "--detach")
+    git("branch", "-D", "feature")
+    nowhere = suite.runpytest("--energy-history")
+    nowhere.stdout.fnmatch_lines(["*(no run is compared with: a commit of no branch that git*"])
+    capsys.readouterr()
+    assert main(["history", "test_a"]) == 1
+    assert capsys.readouterr().out == (
+        "no run of test_a on main or master to show; left out: uncommitted changes (1), a commit of"
+        " no branch that git knows (1), other branches (1)\n"
+    )
+    git("checkout", "-q", "main")
+    assert suite.runpytest("--energy-history").ret == 0
+    assert main(["history"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("left out: uncommitted changes (1),")
+
+
+def test_a_run_that_was_cut_short_adds_nothing_and_says_so(repository: pytest.Pytester) -> None:
+    suite = repository
+    commit(suite, 1.0)
+    suite.makepyfile(test_b="import pytest\n\ndef test_b():\n    pytest.exit('enough')")
+    cut = suite.runpytest("--energy-history")
+    cut.stdout.fnmatch_lines(["energy history: nothing added, for the run was cut short"])
+    assert not Path(".energy").exists()
+
+
 def test_what_a_history_cant_tell_is_no_gate_on_it(repository: pytest.Pytester) -> None:
     commit(repository, 1.0)
     assert repository.runpytest("--energy-history").ret == 0
