@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -18,8 +19,9 @@ from pytest_energybench.exceptions import EnergyBenchError
 if TYPE_CHECKING:
     from pytest_energybench.results.model import Run
 
-_FOUND = " is the first bad commit"
-_ONLY_SKIPPED = "only 'skip'ped commits left"
+_FOUND = re.compile(r"^([0-9a-f]{40,64}) is the first bad commit$", re.MULTILINE)
+_ONLY_SKIPPED = re.compile(r"^There are only 'skip'ped commits left", re.MULTILINE)
+"""Whole lines of git's own: the subject of a commit, which it prints as well, may say the same."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,21 +53,21 @@ def run(options: argparse.Namespace) -> int:
         if first.word != "bad":
             print("nothing to search for: the bad commit is not shown to use more")
             return 1
-        _git(tree, "bisect", "start", "--no-checkout", bad, good)
+        said = _git(tree, "bisect", "start", "--no-checkout", bad, good)
         while True:
-            commit = _git(tree, "rev-parse", "BISECT_HEAD")
-            step = search.judge(commit)
-            _say(tree, commit, step)
-            said = _git(tree, "bisect", step.word, allowed=(0, 2))
-            if _FOUND in said:
-                print(f"first to use more: {_named(tree, said.partition(_FOUND)[0].split()[-1])}")
+            if found := _FOUND.search(said):
+                print(f"first to use more: {_named(tree, found[1])}")
                 return 0
-            if _ONLY_SKIPPED in said:
+            if _ONLY_SKIPPED.search(said):
                 print("one of these, which could not be told apart:")
                 listed = (line.strip() for line in said.splitlines())
                 for each in (line for line in listed if len(line) in (40, 64) and " " not in line):
                     print(f"  {_named(tree, each)}")
                 return 1
+            commit = _git(tree, "rev-parse", "BISECT_HEAD")
+            step = search.judge(commit)
+            _say(tree, commit, step)
+            said = _git(tree, "bisect", step.word, allowed=(0, 2))
 
 
 @dataclass(frozen=True, slots=True)

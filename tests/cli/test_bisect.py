@@ -28,13 +28,13 @@ def git(*arguments: str) -> str:
     return done.stdout
 
 
-def commit(branch: str, *seconds: float) -> None:
+def commit(branch: str, *seconds: float, subject: str = "Work") -> None:
     """A new branch with a commit for each time that the test works, checked out; 0 is broken."""
     git("checkout", "-q", "--orphan", branch)
     for number, each in enumerate(seconds):
         Path("lib.py").write_text(f"SECONDS = {each}  # {number}\n")
         git("add", "-A")
-        git("commit", "-qm", f"Work {each} s, {number}")
+        git("commit", "-qm", f"{subject} {each} s, {number}")
 
 
 @pytest.mark.slow
@@ -62,6 +62,33 @@ def test_the_first_commit_that_uses_more_is_named_and_the_users_tree_stays(
     assert said[1].startswith("skip  ")
     place = said.index("one of these, which could not be told apart:")
     assert sorted(line[-1] for line in said[place + 1 :]) == ["1", "2"]
+
+
+@pytest.mark.slow
+def test_a_bad_commit_right_after_the_good_one_is_measured_once(
+    suite: pytest.Pytester, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite.makepyfile(test_a=SUITE)
+    git("init", "-q")
+    commit("short", 10.0, 12.0)
+    assert main(["bisect", "test_a.py", "--good=HEAD~1", "--rounds=1"]) == 0
+    bad, found = capsys.readouterr().out.splitlines()
+    assert bad.startswith("bad ")
+    assert found == f"first to use more: {git('log', '-1', '--format=%h %s').strip()}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "subject", ["HEAD is the first bad commit", "only 'skip'ped commits left to test"]
+)
+def test_what_a_commits_subject_says_is_no_word_of_git(
+    suite: pytest.Pytester, capsys: pytest.CaptureFixture[str], subject: str
+) -> None:
+    suite.makepyfile(test_a=SUITE)
+    git("init", "-q")
+    commit("hostile", 10.0, 10.0, 10.0, 12.0, subject=subject)
+    assert main(["bisect", "test_a.py", "--good=HEAD~3", "--rounds=1"]) == 0
+    assert capsys.readouterr().out.endswith(f"{subject} 12.0 s, 3\n")
 
 
 @pytest.mark.slow
