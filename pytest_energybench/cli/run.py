@@ -79,7 +79,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="show the command's output; by default it is shown where there is one run only",
     )
     add("--timeout", metavar="TIME", help="end a run after this time; it has failed then")
-    add("-i", "--ignore-failure", action="store_true", help="any exit status of a command is good")
+    add(
+        "-i",
+        "--ignore-failure",
+        action="store_true",
+        help="any exit status of a command is good, but not of --prepare",
+    )
     add("--meters", metavar="NAMES", help="as --energy-meters (default: auto)")
     add(
         "--allow-missing",
@@ -234,10 +239,14 @@ def _case(
     if options.name is not None and not is_reference:
         name = options.name + (f"[{'-'.join(values.values())}]" if values else "")
     name = private_text(name)
+    prepare = None
+    if options.prepare is not None:  # the input and `-i` are the command's
+        apart = dataclasses.replace(conduct, reads=False, input=None, ignores_status=False)
+        prepare = Command.of(_filled(options.prepare, values), apart, "--prepare")
     return CommandCase(
         Case(nodeid=name, name=name, group=group, baseline=is_reference, params={**values}),
         command,
-        options.prepare and Command.of(_filled(options.prepare, values), conduct, "--prepare"),
+        prepare,
     )
 
 

@@ -334,6 +334,29 @@ def test_iterations_are_per_run_and_a_command_against_itself_is_two_cases() -> N
     assert ours.nodeid == f"{theirs.nodeid} (again)"
 
 
+@pytest.mark.parametrize("args", [[], ["-i"], ["--shell", "-i", "-r2"]])
+def test_what_cant_be_prepared_is_not_metered(
+    capfd: pytest.CaptureFixture[str], args: list[str]
+) -> None:
+    assert run(*args, "--prepare=false", "--", "touch", "ran") == 3
+    assert "`false` ended with exit status 1\n" in capfd.readouterr().err
+    assert not Path("ran").exists()
+
+
+def test_what_prepares_takes_nothing_of_the_commands_input(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    Path("in").write_text("given\n")
+    code = "import sys; from pytest_energybench.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    args = ["--prepare=tee taken", "--", "cat"]
+    with open("in") as given:
+        words = [sys.executable, "-c", code, "run", "--meters=estimate", *args]
+        done = subprocess.run(words, stdin=given, capture_output=True, text=True, check=True)
+    assert (done.stdout[:6], Path("taken").read_text()) == ("given\n", "")
+    assert run("--input=in", *args) == 0
+    assert (capfd.readouterr().out[:6], Path("taken").read_text()) == ("given\n", "")
+
+
 def test_what_is_quoted_is_for_no_shell(capfd: pytest.CaptureFixture[str]) -> None:
     quoted = r"""printf '%s\n' '*>$a`' "a;*" \* a~ @{1}"""
     assert run(f"--prepare={quoted}", *uses(5)) == 0
