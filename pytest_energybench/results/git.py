@@ -34,15 +34,18 @@ def read_commit(
     identifier, _, subject = head.partition("\n")
     # Where the state can't be told (too slow), claiming a clean tree would be the worse mistake.
     changes = _git(folder, *_STATUS)
-    if changes and storage is not None and not Path(folder).is_relative_to(storage):
-        changes = _git(folder, *_STATUS, "--", ":/", *_but_runs_in(storage, folder))
+    if changes and storage is not None:
+        changes = _git(folder, *_STATUS, "--", ":/", *_but_runs_in(Path(storage), Path(folder)))
     branch = _git(folder, "symbolic-ref", "--quiet", "--short", "HEAD")
     branch = branch or _branch_with(identifier, folder)
     return Commit(id=identifier, dirty=changes != "", branch=branch, subject=subject)
 
 
-def _but_runs_in(storage: str | os.PathLike[str], folder: str | os.PathLike[str]) -> list[str]:
-    """Pathspecs that leave out the runs in a folder."""
+def _but_runs_in(storage: Path, folder: Path) -> list[str]:
+    """Pathspecs, as seen from `folder`, that leave out the runs in `storage`; none where that holds
+    the code, too, or is on another drive."""
+    if folder.is_relative_to(storage) or folder.anchor != storage.anchor:
+        return []
     relative = Path(os.path.relpath(storage, folder)).as_posix()
     literal = re.sub(r"([\\*?\[])", r"\\\1", relative)
     return [f":(exclude,glob){literal}/*.{ending}" for ending in ("json", "jsonl")]
