@@ -204,17 +204,19 @@ def _cases(options: argparse.Namespace, *, to_stderr: bool) -> list[CommandCase]
     runs = options.rounds * options.iterations + options.warmup
     once = len(combinations) * runs == 1 and options.compare is None
     conduct = _conduct(options, once=once, to_stderr=to_stderr)
-    groups: dict[str, str] = {}
+    groups: dict[tuple[str, ...], str] = {}
     found: list[CommandCase] = []
     for values in combinations:
         group = None
         if options.compare is not None:
-            other = _filled(options.compare, values)
-            if other not in groups:
-                groups[other] = f"{GROUP} {len(groups) + 1}" if groups else GROUP
-                used = {name: values[name] for name in values if f"{{{name}}}" in options.compare}
-                found.append(_case(options, conduct, other, used, groups[other]))
-            group = groups[other]
+            texts = options.compare, options.prepare or ""
+            used = {name: values[name] for name in values if any(f"{{{name}}}" in t for t in texts)}
+            alike = tuple(used.values())
+            if alike not in groups:
+                groups[alike] = f"{GROUP} {len(groups) + 1}" if groups else GROUP
+                other = _filled(options.compare, values)
+                found.append(_case(options, conduct, other, used, groups[alike]))
+            group = groups[alike]
         words = [_filled(word, values) for word in options.words]
         found.append(_case(options, conduct, words, values, group))
     return _told_apart(found)

@@ -368,6 +368,15 @@ def test_a_comma_that_is_quoted_is_part_of_a_value() -> None:
     assert [case.params["a"] for case in read_run("r.json").cases] == ["1,2", "3"]
 
 
+def test_a_value_that_prepares_a_command_prepares_its_reference_as_well() -> None:
+    args = ["-L", "n", "1,2", "--prepare", "echo {n}>>order", "--compare", "echo 5 >> joules"]
+    assert run("--export=json=r.json", *args, "--shell", "--", "echo {n} >> joules") == 0
+    assert Path("order").read_text().split() == ["1", "1", "2", "2"]
+    stored = read_run("r.json").cases
+    assert [case.params["n"] for case in stored] == ["1", "1", "2", "2"]
+    assert [case.total_j for case in stored] == [5, 1, 5, 2]
+
+
 def test_a_value_is_put_in_as_it_is() -> None:
     args = ["-L", "a", "{b},1", "-L", "b", "2", "--input", os.devnull, "--export=json=r.json"]
     assert run(*args, "--", "echo", "{a}{b}") == 0
