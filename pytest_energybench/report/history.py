@@ -68,9 +68,7 @@ def rows(found: Sequence[Trend]) -> list[list[str]]:
         [
             sanitize(each.nodeid),
             str(len(each.values)),
-            quantities.per(
-                quantities.energy(each.values[-1] if each.values else None).text, each.unit
-            ),
+            quantities.per(_last(each).text, sanitize(each.unit)),
             sparkline(each.values),
             ", ".join(
                 f"{quantities.percent(change.change)} at {commit_of(each.entries[change.index])}"
@@ -84,7 +82,12 @@ def rows(found: Sequence[Trend]) -> list[list[str]]:
 def rows_of_one(trend: Trend) -> list[list[str]]:
     """A row a run of one case, for `HEAD_ONE`; where the level changed, by how much."""
     changed = {change.index: change.change for change in trend.changes}
-    column = quantities.energy_column([(value, None, False) for value in trend.values])
+    column = quantities.energy_column(
+        [
+            (value, None, entry.estimated)
+            for entry, value in zip(trend.entries, trend.values, strict=True)
+        ]
+    )
     return [
         [
             sanitize(entry.created[:10]),
@@ -95,6 +98,12 @@ def rows_of_one(trend: Trend) -> list[list[str]]:
         ]
         for number, (entry, value) in enumerate(zip(trend.entries, trend.values, strict=True))
     ]
+
+
+def _last(trend: Trend) -> quantities.Quantity:
+    if not trend.values:
+        return quantities.NOT_KNOWN
+    return quantities.energy(trend.values[-1], estimated=trend.entries[-1].estimated)
 
 
 def sparkline(values: Sequence[float]) -> str:

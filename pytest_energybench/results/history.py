@@ -60,6 +60,7 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
             only entries with the same one are compared.
         rounds_j: IT energy of each round in joules.
         units: functional unit -> how many of it each round made.
+        estimated: some of its joules come from a model.
         spoiled: why its rounds decide nothing, e.g. `machine busy`; empty where they do.
     """
 
@@ -71,6 +72,7 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     units: dict[str, list[Units]] = field(default_factory=dict)
     duration_s: Seconds = 0.0
     commit: Commit | None = None
+    estimated: bool = False
     spoiled: str = ""
 
     @property
@@ -146,6 +148,7 @@ def entries_of(run: Run) -> list[Entry]:
             units={unit: [each.units[unit] for each in case.rounds] for unit in case.units},
             duration_s=case.duration_s,
             commit=run.commit,
+            estimated="estimated" in case.provenance.values(),
             spoiled=next(
                 (why for each in case.rounds for flag in each.flags if (why := spoils(flag))), ""
             ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -178,6 +179,23 @@ def test_what_no_run_is_compared_with_is_said_where_it_is_added_and_where_it_is_
     assert suite.runpytest("--energy-history").ret == 0
     assert main(["history"]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("left out: uncommitted changes (1),")
+
+
+def test_an_estimate_is_marked_as_one_in_every_table(
+    repository: pytest.Pytester, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite = repository
+    for estimated in (False, True):
+        if estimated:
+            conftest = suite.path / "conftest.py"
+            made = 'METER = FakeMeter({"cpu": 12.0}, provenance={"cpu": "estimated"})'
+            conftest.write_text(re.sub("METER = .*", made, conftest.read_text(), count=1))
+        commit(suite, 10.0)
+        assert suite.runpytest("--energy-history").ret == 0
+        capsys.readouterr()
+        for asked in ([], ["test_a"]):
+            assert main(["history", *asked]) == 0
+            assert ("~120 J" in capsys.readouterr().out) == estimated
 
 
 def test_a_run_that_was_cut_short_adds_nothing_and_says_so(repository: pytest.Pytester) -> None:
