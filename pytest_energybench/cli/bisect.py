@@ -48,6 +48,8 @@ def run(options: argparse.Namespace) -> int:
     )
     with _own_worktree(good) as tree:
         search = _Search(tree, options.case, options.rounds, margin, good)
+        if search.tells_time:
+            print("energy is estimated from CPU time here: each change is a time ratio", flush=True)
         first = search.judge(bad)
         _say(tree, bad, first)
         if first.word != "bad":
@@ -89,6 +91,14 @@ class _Search:
         self._good = self._measure(good)
         if isinstance(self._good, str):
             raise EnergyBenchError(f"the good commit {good[:7]} has no figures: {self._good}")
+
+    @property
+    def tells_time(self) -> bool:
+        """Whether changes are ratios of times; see `report.figures.follows_time`."""
+        from pytest_energybench.report.figures import follows_time
+
+        assert not isinstance(self._good, str)
+        return any(map(follows_time, self._good.cases))
 
     def judge(self, commit: str) -> _Step:
         """Whether a commit uses more than the good one; a case that nothing decides is skipped."""

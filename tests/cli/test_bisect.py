@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -75,6 +76,21 @@ def test_a_bad_commit_right_after_the_good_one_is_measured_once(
     bad, found = capsys.readouterr().out.splitlines()
     assert bad.startswith("bad ")
     assert found == f"first to use more: {git('log', '-1', '--format=%h %s').strip()}"
+
+
+@pytest.mark.slow
+def test_where_energy_is_estimated_from_time_the_search_says_so_first(
+    suite: pytest.Pytester, capsys: pytest.CaptureFixture[str]
+) -> None:
+    conftest = suite.path / "conftest.py"
+    made = 'METER = FakeMeter({"cpu": 12.0}, provenance={"cpu": "estimated"})'
+    conftest.write_text(re.sub("METER = .*", made, conftest.read_text(), count=1))
+    suite.makepyfile(test_a=SUITE)
+    git("init", "-q")
+    commit("estimated", 10.0, 12.0)
+    assert main(["bisect", "test_a.py", "--good=HEAD~1", "--rounds=1"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "energy is estimated from CPU time here: each change is a time ratio"
 
 
 @pytest.mark.slow
