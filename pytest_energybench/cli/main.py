@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from types import ModuleType
+from typing import NoReturn
 
 from pytest_energybench import __version__
 from pytest_energybench.cli import (
@@ -75,8 +76,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return status_of(interrupt)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Ends with this command line's own status for what it can't read."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(USAGE_ERROR, f"{self.prog}: {message}\n")
+
+
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="energybench", description="Measures how much energy tests use, and gates on it."
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")

@@ -235,3 +235,15 @@ def test_doctor_is_healthy_where_everything_is_estimated_at_least(
     found = json.loads(capsys.readouterr().out)
     assert status == found["exit_status"] == 0
     assert {domain["provenance"] for domain in found["domains"]}
+
+
+@pytest.mark.parametrize(
+    "args", [[], ["no"], ["run", "--runs", "3"], ["export", "a", "--format=b"], ["history", "-x"]]
+)
+def test_a_word_that_is_none_ends_with_the_status_of_input_that_cant_be_used(
+    capsys: pytest.CaptureFixture[str], args: list[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(args)
+    assert end.value.code == 4
+    assert capsys.readouterr().err.splitlines()[-1].startswith("energybench")
