@@ -18,7 +18,8 @@ def run(options: argparse.Namespace) -> int:
 
     from pytest_energybench.base.text import sanitize
     from pytest_energybench.report import history
-    from pytest_energybench.results.history import MAIN, read_history, told_left_out
+    from pytest_energybench.results.git import MAIN
+    from pytest_energybench.results.history import read_history, told_left_out
 
     asked = [e for e in read_history(options.storage) if (options.case or "") in e.nodeid]
     entries = [each for each in asked if each.is_of(options.branch) or each.is_of_no_branch]

@@ -369,7 +369,7 @@ def test_a_comma_that_is_quoted_is_part_of_a_value() -> None:
 
 
 def test_a_value_that_prepares_a_command_prepares_its_reference_as_well() -> None:
-    args = ["-L", "n", "1,2", "--prepare", "echo {n}>>order", "--compare", "echo 5 >> joules"]
+    args = ["-L", "n", "1,2", "--prepare", "echo {n} >> order", "--compare", "echo 5 >> joules"]
     assert run("--export=json=r.json", *args, "--shell", "--", "echo {n} >> joules") == 0
     assert Path("order").read_text().split() == ["1", "1", "2", "2"]
     stored = read_run("r.json").cases
