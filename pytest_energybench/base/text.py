@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 
 def sanitize(text: str | bytes) -> str:
     """One line without control or bidirectional override characters: they are shown by number.
@@ -16,6 +18,7 @@ def sanitize(text: str | bytes) -> str:
     return "".join(char if char.isprintable() else _shown(char) for char in text)
 
 
+@lru_cache(maxsize=1024)  # long texts are of few characters
 def _shown(char: str) -> str:
     from unicodedata import category  # rarely needed
 

@@ -10,7 +10,7 @@ from pytest_energybench.base.text import sanitize
 from pytest_energybench.gates import quantities
 from pytest_energybench.report import answers, figures
 from pytest_energybench.report.text import listed, plural
-from pytest_energybench.results.model import Comparison, Run, StoredRun
+from pytest_energybench.results.model import Comparison, Run, StoredRun, distinct
 
 REFERENCES: Mapping[str, str] = {
     "group": "each group's reference",
@@ -21,17 +21,19 @@ REFERENCES: Mapping[str, str] = {
 
 def commit(run: Run) -> str:
     """The commit that a run was made at, with its branch; of several their ids."""
-    if run.commit is None:
+    commits = distinct(run.commits)
+    if not commits:
         return ""
-    if len(run.commits) > 1:  # no figure of such a run is of one code alone
-        ids = [f"{each.id[:7]}{' with changes' if each.dirty else ''}" for each in run.commits]
+    if len(commits) > 1:  # no figure of such a run is of one code alone
+        ids = [f"{each.id[:7]}{' with changes' if each.dirty else ''}" for each in commits]
         more = [f"{len(ids) - 5} more"] if len(ids) > 5 else []
         return sanitize(
             f"stitched of cases made at {len(ids)} commits: {', '.join(ids[:5] + more)}"
         )
-    branch = f"{run.commit.branch} " if run.commit.branch else ""
-    dirty = " with uncommitted changes" if run.commit.dirty else ""
-    return sanitize(f"{branch}{run.commit.id[:7]}{dirty}")
+    (made_at,) = commits
+    branch = f"{made_at.branch} " if made_at.branch else ""
+    dirty = " with uncommitted changes" if made_at.dirty else ""
+    return sanitize(f"{branch}{made_at.id[:7]}{dirty}")
 
 
 def references(run: Run) -> str:

@@ -15,7 +15,7 @@ from pytest_energybench.results.compatibility import (
     with_hosts,
 )
 from pytest_energybench.results.errors import MergeError, one_line
-from pytest_energybench.results.model import Case, Host, Run, Scalar, Shard, StoredRun
+from pytest_energybench.results.model import Case, Host, Run, Scalar, Shard, StoredRun, distinct
 
 Join = Callable[[Sequence[Case]], Case]
 """Makes one case of several that hold other rounds of the same test."""
@@ -96,7 +96,7 @@ def merge(parts: Sequence[Part], *, join: Join, allow_mismatch: bool = False) ->
         with_hosts(parts[0].run, hosts),
         settings=_settings([part.run for part in parts], cases, joined=bool(joined)),
         created=min(part.run.created for part in parts),
-        commits=list(dict.fromkeys(each for part in parts for each in part.run.commits)),
+        commits=distinct(each for part in parts for each in part.run.commits),
         shard=None,
         compared_with=None if apart or not stored else _reference(stored, by_test),
         cases=cases,

@@ -8,6 +8,7 @@ Energy is in joules, durations are in seconds, times are UTC in ISO 8601. Domain
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal, get_args
 
 from msgspec import Meta, Struct, field
@@ -345,6 +346,17 @@ class Commit(Struct, frozen=True, kw_only=True, gc=False):
     dirty: bool = False
     branch: str | None = None
     subject: str = ""
+
+
+def distinct(commits: Iterable[Commit]) -> list[Commit]:
+    """Each commit once, by its id and whether it was dirty: a checkout without a branch is of no
+    other code than one with it."""
+    found: dict[tuple[str, bool], Commit] = {}
+    for each in commits:
+        known = found.setdefault((each.id, each.dirty), each)
+        if known.branch is None:
+            found[each.id, each.dirty] = each
+    return list(found.values())
 
 
 class Shard(Struct, frozen=True, kw_only=True, gc=False):

@@ -23,6 +23,7 @@ from pytest_energybench.measurement.case_builder import CaseBuilder
 from pytest_energybench.measurement.metrics import checked_counts, checked_metrics
 from pytest_energybench.measurement.progress import Progress
 from pytest_energybench.measurement.window_stack import OpenWindows
+from pytest_energybench.metering.default import measure
 from pytest_energybench.metering.meter import Meter
 from pytest_energybench.results.answers import pack
 from pytest_energybench.results.model import Case, Comparison, Search, Series
@@ -114,14 +115,10 @@ class Energy:
         """
         if self._disabled:
             return self._meter().measure(name)
-        if meters is None:
-            window = self._meter().measure(str(name))
-        elif self._follows:
-            window = Meter(()).measure(str(name))
-        else:
-            from pytest_energybench.metering.default import measure
-
+        if meters is not None and not self._follows:
             window = measure(str(name), meters=meters)
+        else:
+            window = (self._meter() if meters is None else Meter(())).measure(str(name))
         return self.windows.bracket(window, "counted" if counted else "beside")
 
     def __call__(

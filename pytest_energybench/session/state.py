@@ -30,6 +30,7 @@ from pytest_energybench.results.model import (
     Run,
     Scalar,
     Shard,
+    distinct,
 )
 from pytest_energybench.results.redaction import without_private
 from pytest_energybench.results.storable import scalar, storable_case, storable_head, text
@@ -132,8 +133,7 @@ class EnergySession:
         if not self.options.resume or not self.role.begins_session():
             return
         self.hosts[:0] = self._earlier.hosts
-        if selection.finished:
-            self.commits += self._earlier.commits
+        self.commits += self._earlier.commits if selection.finished else []
         for nodeid in selection.finished:
             self.add(self.finished_before[nodeid])
 
@@ -316,8 +316,7 @@ class EnergySession:
         if (missing := execution.energy.windows.missing) is not None:
             case = aggregate.of_a_part(case, missing)
         found = self.gates.judge(case, marked, baseline)
-        outdated = set(map(id, execution.judged))
-        kept = [each for each in builder.comparisons if id(each) not in outdated]
+        kept = [each for each in builder.comparisons if each not in execution.judged]
         builder.comparisons = kept + found
         execution.judged[:] = found
         return "\n".join(failure_message(each) for each in found if not passes(each)) or None
@@ -427,7 +426,7 @@ class EnergySession:
             msgspec.structs.replace(
                 with_hosts(self.head, self.hosts),
                 shard=self._shard(),
-                commits=aggregate.unique([*self.commits, *self.head.commits]),
+                commits=distinct([*self.commits, *self.head.commits]),
                 cases=self._in_order(),
                 failures=list(self.failures),
                 errors=aggregate.unique([*self.head.errors, *self.errors]),

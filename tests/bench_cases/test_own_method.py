@@ -54,6 +54,7 @@ def test_it_is_trained_checked_and_judged_as_any_other(folder: Path) -> None:
     done = cases(
         folder,
         "--bench-methods=half",
+        "--bench-epochs=1",
         "-k",
         "resnet18",
         f"--energy-report-dir={folder}",

@@ -29,6 +29,8 @@ def test_a_run_of_several_commits_says_so_on_the_first_screen():
     commits = [Commit(id=letter * 40, dirty=letter == "b") for letter in "abcdefg"]
     found = digest(run_view(replace(passing_run(), commits=commits[:2]))).scope
     assert found.startswith("stitched of cases made at 2 commits: aaaaaaa, bbbbbbb with changes")
+    once = [commits[0], replace(commits[0], branch="main")]
+    assert digest(run_view(replace(passing_run(), commits=once))).scope.startswith("main aaaaaaa")
     found = digest(run_view(replace(passing_run(), commits=commits))).scope
     assert "at 7 commits: aaaaaaa, " in found
     assert "eeeeeee, 2 more" in found

@@ -83,6 +83,18 @@ def test_parts_that_do_not_agree_are_refused_with_what_differs_and_where(fields,
     )
 
 
+def test_a_commit_is_one_whatever_branch_a_part_was_made_on():
+    on_main = Commit(id="1" * 40, branch="main")
+    merged = merge(
+        parts(
+            make_run(A, commits=[Commit(id="1" * 40)]),
+            make_run(B, commits=[on_main]),
+            make_run(C, commits=[Commit(id="1" * 40, branch="other")]),
+        )
+    )
+    assert merged.run.commits == [on_main]
+
+
 def test_a_case_in_two_parts_is_refused():
     with pytest.raises(MergeError, match=r"test_b is in 1\.json and in 2\.json"):
         merge(parts(make_run(A, B), make_run(B, C)))

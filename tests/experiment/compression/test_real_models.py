@@ -55,8 +55,10 @@ def crossings(search: Search, limit: float) -> int:
     return sum(before != after for before, after in pairwise(sides))
 
 
-@pytest.mark.parametrize("name", ["steganographic", "pruning"])
-@pytest.mark.parametrize("model", ["resnet18", "alexnet"])
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [("resnet18", "steganographic"), ("resnet18", "pruning"), ("alexnet", "steganographic")],
+)
 def test_bisection_finds_what_the_scan_finds(
     model: str, name: str, task: Task, starts: dict[str, nn.Module]
 ) -> None:
