@@ -16,10 +16,13 @@ import re
 import statistics
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
 from power_data import HAND, SPEC, Checked, Curve, Server, curves, levels, servers
+
+from pytest_energybench.metering.cpu_power import TDP_SHARE
 
 HERE = Path(__file__).parent
 TABLE = HERE.parent / "pytest_energybench/metering/cpu_rows.py"
@@ -27,10 +30,6 @@ TABLE = HERE.parent / "pytest_energybench/metering/cpu_rows.py"
 DYNAMIC_SHARE = 0.85
 """Of what a server draws above idle at the wall, the part that its processors draw: supply and
 voltage regulators lose some 12 % on the way, and fans and memory take a little."""
-IDLE_SHARE = 0.32
-"""Of what an idle server draws at the wall, the part of its processors; chosen so that the two
-public RAPL curves, drawn on to load 0, meet it (about 9 W for an EPYC 8024P and for two E5-2620
-v3)."""
 THREADS_POWER = 0.5
 """Watts of a chip go by this power of its threads: within the generations of SPEC's results the
 exponent is 0.49. More threads share one power limit at lower clocks."""
@@ -66,17 +65,14 @@ def shape(kind: str, results: Sequence[Server], measured: Sequence[Curve]) -> tu
         for each in results
         if each.spec.kind == kind
     ]
-    measured = [each for each in measured if each.machine.fitted]
     alike = [each for each in measured if each.machine.kind == kind]
-    if kind == "client":  # SPEC's are tuned down to below a straight line; no desktop as it is has
+    if kind == "client":  # SPEC's are tuned down to below a straight line
         alike = alike or list(measured)
     rapl = []
     for curve in alike:
         loads, watts = zip(*curve.points, strict=True)
-        full = statistics.fmean(watts[-3:])
-        idle = IDLE_OF_RAPL * full
-        at = [interpolate((0, *loads), (idle, *watts), load) for load in (0.1, 0.5)]
-        rapl.append([(each - idle) / (full - idle) for each in at])
+        at = [interpolate(loads, watts, load) for load in (0.1, 0.5)]
+        rapl.append([(each - watts[0]) / (watts[-1] - watts[0]) for each in at])
     means = []
     for place in (0, 1):
         parts = [statistics.median(each[place] for each in spec)] if spec else []
@@ -85,9 +81,17 @@ def shape(kind: str, results: Sequence[Server], measured: Sequence[Curve]) -> tu
     return means[0], means[1]
 
 
-IDLE_OF_RAPL = 0.1
-"""Idle power of the machines with RAPL curves, as a part of that at full load: about where the
-curves lead to. Their own idle rows are spoiled."""
+def idle_share(kind: str, results: Sequence[Server], measured: Sequence[Curve]) -> float:
+    """Of what an idle server draws at the wall, the part of its processors: the mean over the
+    machines with RAPL whose generation has results of SPEC, of servers or of desktops."""
+    shares: dict[bool, list[float]] = {True: [], False: []}
+    for curve in measured:
+        machine = curve.machine
+        own = [each for each in results if each.spec.key == machine.row]
+        if own:
+            wall_w, _ = chip(own, round(curve.threads / machine.chips))
+            shares[machine.kind == "client"].append(curve.points[0][1] / machine.chips / wall_w)
+    return statistics.fmean(shares[kind == "client"] or shares[kind != "client"])
 
 
 def rows(
@@ -95,6 +99,7 @@ def rows(
 ) -> Iterator[Row]:
     """The table, derived."""
     shapes = {kind: shape(kind, by_load, measured) for kind in ("xeon", "epyc", "client")}
+    shares = {kind: idle_share(kind, results, measured) for kind in shapes}
     for spec in SPEC:
         own = [each for each in results if each.spec is spec]
         threads = round(statistics.median(each.threads for each in own))
@@ -103,7 +108,7 @@ def rows(
             spec.key,
             spec.title,
             threads,
-            per_thread(idle, dynamic, threads, shapes[spec.kind]),
+            per_thread(shares[spec.kind] * idle, dynamic, threads, shapes[spec.kind]),
             spec.memory,
             len(own),
             "SPECpower_ssj2008",
@@ -114,13 +119,14 @@ def rows(
 
 
 def chip(own: Sequence[Server], threads: int) -> tuple[float, float]:
-    """Watts of a chip of so many threads, idle and above idle with all of them busy."""
+    """Of a server's chip of so many threads: its part of the wall's watts while idle, and its own
+    watts above idle with all of them busy."""
     scale = [(threads / each.threads) ** THREADS_POWER / each.chips for each in own]
     idle = statistics.median(s * each.idle_w for s, each in zip(scale, own, strict=True))
     dynamic = statistics.median(
         s * (each.full_w - each.idle_w) for s, each in zip(scale, own, strict=True)
     )
-    return IDLE_SHARE * idle, DYNAMIC_SHARE * dynamic
+    return idle, DYNAMIC_SHARE * dynamic
 
 
 def per_thread(
@@ -138,10 +144,14 @@ def model_w(row: Row, threads: int, chips: int, load: float) -> float:
 
 
 def spec_residuals(
-    results: Sequence[Server], by_load: Sequence[Server], table: dict[str, Row], whole: bool
+    results: Sequence[Server],
+    by_load: Sequence[Server],
+    table: dict[str, Row],
+    shares: Mapping[str, float],
+    whole: bool,
 ) -> list[float]:
-    """true / model of SPEC's servers at their ten loads, each predicted from the others; without
-    its whole generation, from all others of its kind, where `whole`.
+    """true / model of SPEC's servers, idle and at their ten loads, each predicted from the others;
+    without its whole generation, from all others of its kind, where `whole`.
 
     True is here what its own wall gives with the stated shares.
     """
@@ -163,10 +173,11 @@ def spec_residuals(
         idle, dynamic = chip(own, threads)
         row = table[spec.key]
         parts = [(w - row.watts[0]) / (row.watts[3] - row.watts[0]) for w in row.watts]
-        watts = [idle + part * dynamic for part in parts]
-        for place in range(1, 11):
+        share = shares[spec.kind]
+        watts = [share * idle + part * dynamic for part in parts]
+        for place in range(11):
             wall = DYNAMIC_SHARE * (server.levels[place] - server.idle_w)
-            true = (IDLE_SHARE * server.idle_w + wall) / server.chips
+            true = (share * server.idle_w + wall) / server.chips
             found.append(true / interpolate(LOADS, watts, place / 10))
     return found
 
@@ -184,6 +195,25 @@ def rapl_residuals(
             watts / model_w(row, curve.threads, chips, load) for load, watts in curve.points
         ]
     return found
+
+
+def told_residuals(
+    results: Sequence[Server], by_load: Sequence[Server], measured: Sequence[Curve]
+) -> tuple[list[float], list[float]]:
+    """counter / model where the design power is told, with a table made without that machine; and
+    where its own curve is, as loads thread by thread show it: at loads that are spread."""
+    of_tdp, of_watts = [], []
+    for curve in measured:
+        others = [each for each in measured if each.name != curve.name]
+        watts = {row.key: row for row in rows(results, by_load, others)}[curve.machine.row].watts
+        full_w = TDP_SHARE * curve.machine.tdp_w
+        of_tdp += [w / full_w * watts[3] / interpolate(LOADS, watts, at) for at, w in curve.points]
+        for own in measured:
+            if (own.name, own.spread, curve.spread) == (curve.name, "some_cores", "all_cores"):
+                loads, shown = zip(*own.points, strict=True)
+                told = list(accumulate((interpolate(loads, shown, at) for at in LOADS), max))
+                of_watts += [w / interpolate(LOADS, told, at) for at, w in curve.points]
+    return of_tdp, of_watts
 
 
 def covering(ratios: Iterable[float], share: float = 0.9) -> float:
@@ -255,8 +285,10 @@ OTHERS: Mapping[str, Callable[[Checked, float], float]] = {
 
 def compare(measured: Sequence[Curve], table: Mapping[str, Row]) -> Iterator[str]:
     """Lines of a table: median error over the loads of each curve, ours with the table as it is."""
-    yield "| machine | load | ours | within the stated error | " + " | ".join(OTHERS) + " |"
-    yield "|---" * (4 + len(OTHERS)) + "|"
+    head = ["machine", "load", "ours", "within the stated error", *OTHERS]
+    head += ["one thread or all, RAPL", "ours"]
+    yield f"| {' | '.join(head)} |"
+    yield "|---" * len(head) + "|"
     for curve in measured:
         machine, row = curve.machine, table[curve.machine.row]
         ours = [model_w(row, curve.threads, machine.chips, load) for load, _ in curve.points]
@@ -269,6 +301,10 @@ def compare(measured: Sequence[Curve], table: Mapping[str, Row]) -> Iterator[str
         ]
         own = statistics.median(abs(o / w - 1) for w, o in zip(watts, ours, strict=True))
         cells = [f"{own:.0%}", f"{inside} of {len(watts)}", *(f"{each:.0%}" for each in medians)]
+        few, (all_, last_w) = curve.points[1], curve.points[-1]
+        model = (model_w(row, curve.threads, machine.chips, load) for load in (few[0], all_))
+        for few_w, all_w in (few[1], last_w), tuple(model):
+            cells.append(f"{few_w / few[0] / (all_w / all_):.1f}")
         name = re.sub(r"\(R\)|\(TM\)| CPU| Processor|@.*", "", curve.name).strip()
         spread = "spread" if curve.spread == "all_cores" else "thread by thread"
         yield f"| {name} | {spread} | " + " | ".join(cells).replace("%", " %") + " |"
@@ -322,6 +358,8 @@ def main() -> None:
     measured = curves(options.data)
     table = list(rows(results, by_load, measured))
     by_key = {row.key: row for row in table}
+    shares = {spec.kind: idle_share(spec.kind, results, measured) for spec in SPEC}
+    print("of the wall's idle power:", {kind: f"{each:.2f}" for kind, each in shares.items()})
     of_rapl = rapl_residuals(results, by_load, measured)
     for (name, spread), ratios in of_rapl.items():
         off = statistics.median(abs(1 / each - 1) for each in ratios)
@@ -329,8 +367,8 @@ def main() -> None:
     errors = {}
     for kinds in (("xeon", "epyc"), ("client",)):
         server = [each for each in by_load if each.spec.kind in kinds]
-        spec = spec_residuals(results, server, by_key, whole=False)
-        whole = spec_residuals(results, server, by_key, whole=True)
+        spec = spec_residuals(results, server, by_key, shares, whole=False)
+        whole = spec_residuals(results, server, by_key, shares, whole=True)
         rapl = [
             ratio
             for curve in measured
@@ -345,8 +383,13 @@ def main() -> None:
             f" with RAPL's {len(rapl)}: {covering(both):.1%}"
         )
         if "epyc" in kinds:
-            hosts = [a * b for a in host_factors(by_key["milan"]) for b in both[::11]]
+            hosts = [a * b for a in host_factors(by_key["milan"]) for b in both[::13]]
             print(f"  on a host of unknown load (EPYC 7003): 90 % within {covering(hosts):.1%}")
+    of_tdp, of_watts = told_residuals(results, by_load, measured)
+    print(
+        f"design power told: 90 % within {covering(of_tdp):.1%}; its own curve told:"
+        f" {covering(of_watts):.1%} of {len(of_watts)} loads"
+    )
     ERRORS.update(errors)
     print(*compare(measured, by_key), sep="\n")
     if options.write:

@@ -38,8 +38,8 @@ FOLDER = DOCS / "reference"
 ENVIRONMENT: Mapping[str, str] = {
     "ENERGYBENCH_POWERCAP_ROOT": "folder that RAPL's counters are looked for in, instead of "
     "`/sys/class/powercap` (containers, tests)",
-    "ENERGYBENCH_CPU_TDP_W": "design power in watts of all processors that this system sees; the "
-    "estimate of `cpu` then scales its curve to 0.7 of it",
+    "ENERGYBENCH_CPU_TDP_W": "design power in watts of all processors of this machine, in a "
+    "virtual one of its host's; the estimate of `cpu` then scales its curve to 0.7 of it",
     "ENERGYBENCH_CPU_WATTS": "watts of all processors that this system sees, idle and at a tenth, "
     "half and full load (`8,19,43,47`), in place of the table; `energybench validate` prints them",
     "ENERGYBENCH_METERS": "sources for `measure()` outside pytest, as for `--energy-meters`",

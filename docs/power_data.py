@@ -105,7 +105,7 @@ class Server(NamedTuple):
 
 class Curve(NamedTuple):
     """A public RAPL curve: name, what is known of it, how the load was spread, threads, and (load,
-    watts) points; load is a share of all threads."""
+    watts) points from idle to full load; load is a share of all threads."""
 
     name: str
     machine: Checked
@@ -163,33 +163,41 @@ def levels(folder: Path) -> list[Server]:
 
 
 class Checked(NamedTuple):
-    """A machine with a public RAPL curve: its row, kind, chips, design power of all of them in
-    watts, and whether the shape is fitted to it. The others came after the model had been made, and
-    only the errors look at them."""
+    """A machine with a public RAPL curve: its row, kind, chips, and design power of all of them in
+    watts."""
 
     row: str
     kind: str
     chips: int
     tdp_w: float
-    fitted: bool
 
 
 CHECKED = {
-    "EPYC 8024P": Checked("siena", "epyc", 1, 90, True),
-    "E5-2620 v3": Checked("haswell", "xeon", 2, 170, True),
-    "Threadripper 1950X": Checked("threadripper", "epyc", 1, 180, False),
-    "E3-1240 V2": Checked("ivy-bridge-client", "client", 1, 69, False),
+    "EPYC 8024P": Checked("siena", "epyc", 1, 90),
+    "E5-2620 v3": Checked("haswell", "xeon", 2, 170),
+    "Threadripper 1950X": Checked("threadripper", "epyc", 1, 180),
+    "E3-1240 V2": Checked("ivy-bridge-client", "client", 1, 69),
 }
 
 
+JOULES = 3.6e6
+"""Of a kilowatt-hour."""
+
+
 def curves(folder: Path) -> list[Curve]:
-    """RAPL watts by load; without the first row, which the counter's start spoils."""
+    """RAPL watts by load, from none on.
+
+    A row's watts are its joules over its time. The column `rapl_power` shows, in each of these
+    files, those of the row before.
+    """
     found = []
     for path in sorted((folder / "rapl_by_load").glob("*.csv")):
         rows = list(csv.DictReader(path.open()))
         name = rows[0]["cpu_name"]
         machine = next(what for key, what in CHECKED.items() if key in name)
-        points = tuple((number(r["cpu_load"]) / 100, number(r["rapl_power"])) for r in rows[1:])
+        watts = [number(r["rapl_energy"]) * JOULES / number(r["duration"]) for r in rows]
+        loads = [0.0, *(number(row["cpu_load"]) / 100 for row in rows[1:])]
+        points = tuple(zip(loads, watts, strict=True))
         threads = max(int(number(row["cores_used"])) for row in rows)
         spread = rows[0]["load_type"]
         found.append(Curve(name, machine, spread, threads, points))

@@ -22,3 +22,15 @@ def open_flags(*names: str) -> int:
     for name in (*names, "O_BINARY"):
         flags |= getattr(os, name, 0)
     return flags
+
+
+def logical_cpus() -> int:
+    """Logical CPUs of this machine.
+
+    `os.cpu_count` is not asked where the system can be: since Python 3.13 it shows what
+    `PYTHON_CPU_COUNT` says.
+    """
+    try:
+        return max(1, os.sysconf("SC_NPROCESSORS_ONLN"))
+    except (AttributeError, ValueError, OSError):  # Windows
+        return os.cpu_count() or 1

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import threading
 
+from pytest_energybench.base.system import logical_cpus
 from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
 from pytest_energybench.metering.cpu_power import CpuPower, cpu_power
 from pytest_energybench.metering.cpu_table import VERSION
@@ -50,7 +50,7 @@ class CpuEstimate:
         """
         self.power = power or cpu_power()
         self._cpu = cpu or cpu_time()
-        self._cores = cores or os.cpu_count() or 1
+        self._cores = cores or logical_cpus()
         self._clock = clock
         self._mutex = threading.Lock()
         tell_after_fork(self)

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pytest_energybench.base.plain_file import read_plain
+from pytest_energybench.base.system import logical_cpus
+from pytest_energybench.metering.cpu_rows import ROWS
 
 ROOT = Path("/")
 
@@ -29,7 +31,8 @@ NAMES = (
     ("EPYC", r"9\w\w4", "genoa"),
     ("EPYC", r"9\w\w5", "turin"),
     ("Threadripper", "", "threadripper"),
-    ("Ryzen", r"Ryzen (AI|Z)\b| \d{3,4}(U|C|H|HS|HX|HX3D)\b", "laptop-amd"),
+    ("Ryzen", r"(?i)AI MAX", "ryzen-7000"),
+    ("Ryzen", r"Ryzen (AI\b|Z\d)| \d{3,4}(U|C|H|HS|HX|HX3D)\b", "laptop-amd"),
     ("Ryzen", r" [1-5]\d{3}(?!\d)", "ryzen"),
     ("Ryzen", r" [6-9]\d{3}(?!\d)", "ryzen-7000"),
     ("E3-1", r"[vV]2", "ivy-bridge-client"),
@@ -57,7 +60,7 @@ NAMES = (
     *((f"i{n}-", r"-(78|79|98|99)\d\d(X|XE)\b", "skylake") for n in (7, 9)),
     ("i9-", r"-109\d\d(X|XE)\b", "cascade-lake"),
     ("Core", r"\d{3,5}(H|HQ|HK|HX|HF|MQ|QM|XM|MX|M)\b", "laptop-intel-h"),
-    ("Core", r"\d{3,4}(U|Y|P|V|UL|UE)\b|-1\d{3}G\d|\d{5}[UPY]|Core m\d?", "laptop-intel"),
+    ("Core", r"\d{3,4}(U|Y|P|V|UL|UE)\b|-1\d{3}N?G\d|\d{5}[UPY]|Core [mM]\d?-", "laptop-intel"),
     ("Core", r"i\d-1[234]\d{3}|Ultra", "core-12"),
     ("Core", r"i\d-(8|9|10|11)\d{3}", "coffee-lake-client"),
     ("Core", r"i\d-[67]\d{3}", "skylake-client"),
@@ -126,12 +129,15 @@ ARM = {
     (0x41, 0xD4F): ("Neoverse-V2", "neoverse-v2"),
     (0x41, 0xD83): ("Neoverse-V3", "neoverse-v2"),
     (0x41, 0xD8E): ("Neoverse-N3", "neoverse-n2"),
-    (0x48, 0xD01): ("TaiShan-v110", "neoverse-n1"),
+    (0x48, 0xD01): ("TaiShan-v110", ""),
+    (0x6D, 0xD49): ("Azure-Cobalt-100", "neoverse-n2"),
     (0xC0, 0xAC3): ("AmpereOne", "ampere-one"),
     (0xC0, 0xAC4): ("AmpereOne", "ampere-one"),
+    (0xC0, 0xAC5): ("AmpereOne", "ampere-one"),
     **{(0x61, part): ("Apple", "apple") for part in range(0x020, 0x060)},
 }
-"""Implementer and part numbers (Linux, `cputype.h`) -> name, row."""
+"""Implementer and part numbers (Linux, `cputype.h`) -> name, row; without one, its class's."""
+APPLE = 0x61
 
 CLOUDS = (
     "amazon ec2",
@@ -147,6 +153,10 @@ CLOUDS = (
     "digitalocean",
     "innotek gmbh virtualbox",
     "parallels",
+    "apple inc. apple virtualization",
+    "nutanix ahv",
+    "red hat kvm",
+    "scaleway scw-",
 )
 """Beginnings of maker and product as hypervisors give them to their machines."""
 LAPTOPS = {"8", "9", "10", "14", "30", "31", "32"}
@@ -193,11 +203,16 @@ def identify(
         windows = environ.get("PROCESSOR_ARCHITECTURE", "")
         machine = os.uname().machine if hasattr(os, "uname") else windows
     if system == "darwin":
-        name = (sysctl or _sysctl)("machdep.cpu.brand_string")
-        return _by_name(name, virtual="virtual" in name.lower()) or _unknown(name, machine)
+        ask = sysctl or _sysctl
+        name = ask("machdep.cpu.brand_string")
+        return _named({}, name, machine, ask("kern.hv_vmm_present") == "1")
     if system == "win32":
-        name = _windows_name(environ)
-        return _by_name(name) or _unknown(name, machine)
+        numbers = environ.get("PROCESSOR_IDENTIFIER", "").strip()
+        name = _registry(r"CentralProcessor\0", "ProcessorNameString") or numbers
+        maker, product = (
+            _registry("BIOS", f"System{key}") for key in ("Manufacturer", "ProductName")
+        )
+        return _named(_windows_numbers(numbers), name, machine, _is_guest(maker, product))
     first, parts = _cpuinfo(root)
     if parts:
         return _arm(root, first, parts, machine)
@@ -205,20 +220,30 @@ def identify(
     name = name if name.strip("0 ").lower() not in ("", "unknown") else ""
     virtual = "hypervisor" in first.get("flags", "").split() or _in_cloud(root)
     threads = int(first["siblings"]) if first.get("siblings", "").isdigit() else None
+    laptop = _text(root, "chassis_type") in LAPTOPS
+    return _named(first, name, machine, virtual, laptop)._replace(package_threads=threads)
+
+
+def _named(
+    first: Mapping[str, str], name: str, machine: str, virtual: bool, laptop: bool = False
+) -> CpuIdentity:
+    """By the numbers of a server, then by the name, then by the numbers of a client, else of its
+    class."""
+    virtual = virtual or "virtual" in name.lower()
     if row := _server(first, name):
-        return CpuIdentity(name, row, True, virtual, threads)
-    found = _by_name(name, virtual)
-    if found is None and (row := _client(first)):
-        found = CpuIdentity(name, row, True, virtual)
-    found = found or _unknown(name, machine, virtual, _text(root, "chassis_type") in LAPTOPS)
-    return found._replace(package_threads=threads)
+        return CpuIdentity(name, row, True, virtual)
+    if found := _by_name(name, virtual):
+        return found
+    if row := _client(first):
+        return CpuIdentity(name, row, True, virtual)
+    return _unknown(name, machine, virtual, laptop, _is_old(first))
 
 
 def _by_name(name: str, virtual: bool = False) -> CpuIdentity | None:
     plain = re.sub(r"\((R|TM|C)\)|\bCPU\b|\bProcessor\b|@.*", " ", name, flags=re.I)
     plain = " ".join(plain.split())
     for word, pattern, row in NAMES:
-        if word in plain and (found := re.search(pattern, plain)):
+        if word.lower() in plain.lower() and (found := re.search(pattern, plain)):
             return CpuIdentity(name, found.expand(row).lower(), True, virtual)
     return None
 
@@ -245,7 +270,7 @@ def _arm(
 ) -> CpuIdentity:
     """The board and its cores, or the cores alone; of two kinds of cores the stronger one
     counts."""
-    virtual = _in_cloud(root)
+    virtual = _in_cloud(root) or "dummy-virt" in _read(root / "proc/device-tree/compatible")
     board = _read(root / "proc/device-tree/model").strip("\0 ") or first.get("Model", "")
     names, rows = [], []
     for implementer, part in parts:
@@ -254,21 +279,45 @@ def _arm(
         rows.append(row)
     cores = first.get("model name") or " + ".join(names)
     name = f"{board} ({cores})" if board else cores
-    known = [row for row in rows if row]
-    if known:
-        return CpuIdentity(name, known[-1], True, virtual)
+    if all(rows):
+        row = max(rows, key=lambda each: ROWS[each].watts[-1])
+        by_board = _by_name(name, virtual) if row == "apple" else None
+        return by_board or CpuIdentity(name, row, True, virtual)
+    if all(implementer == APPLE for implementer, _ in parts):  # a guest isn't told which
+        return CpuIdentity(name, "apple", False, True)
     return _by_name(name, virtual) or _unknown(name, machine, virtual)
 
 
-def _unknown(name: str, machine: str, virtual: bool = False, laptop: bool = False) -> CpuIdentity:
-    """A row that stands for the class: of servers, laptops, boards or desktops."""
+def _is_old(first: Mapping[str, str]) -> bool:
+    """From before Intel's Nehalem or AMD's Zen."""
+    family, model, _ = (_number(first.get(key, "")) for key in NUMBERS)
+    if first.get("vendor_id") == "GenuineIntel":
+        return family == 15 or (family == 6 and model < 26)
+    return first.get("vendor_id") == "AuthenticAMD" and family < 23
+
+
+def _unknown(
+    name: str, machine: str, virtual: bool = False, laptop: bool = False, old: bool = False
+) -> CpuIdentity:
+    """A row that stands for the class: of servers, laptops, boards or desktops.
+
+    The error of a class ends at twice its figure, so it is one of those that draw much.
+    """
+    cpus = logical_cpus()
     if machine.lower() in ("x86_64", "amd64", "i386", "i686"):
-        is_server = virtual or "Xeon" in name or "EPYC" in name
-        server = "milan" if "AMD" in name else "ice-lake"
-        row = server if is_server else "laptop-intel" if laptop else "coffee-lake-client"
+        is_server = virtual or any(word in name for word in ("Xeon", "EPYC", "Opteron"))
+        if old and not virtual:
+            row = "sandy-bridge" if is_server else "sandy-bridge-client"
+        elif is_server:
+            row = "milan" if "AMD" in name else "ice-lake"
+        else:
+            row = "laptop-intel" if laptop else "coffee-lake-client"
+    elif machine.lower().startswith(("ppc", "s390")):
+        row = "ice-lake"
+    elif virtual or cpus > 8:
+        row = "neoverse-n1"
     else:
-        many = (os.cpu_count() or 1) > 8
-        row = "neoverse-n1" if virtual or many else "cortex-a72"
+        row = "laptop-amd" if cpus > 4 else "cortex-a76"
     return CpuIdentity(name, row, False, virtual)
 
 
@@ -316,9 +365,11 @@ def _text(root: Path, name: str) -> str:
 
 def _in_cloud(root: Path) -> bool:
     """Whether the firmware names a hypervisor or a cloud, and no bare metal of it."""
-    product = _text(root, "product_name").lower()
-    made = f"{_text(root, 'sys_vendor').lower()} {product}"
-    return made.startswith(CLOUDS) and ".metal" not in product
+    return _is_guest(_text(root, "sys_vendor"), _text(root, "product_name"))
+
+
+def _is_guest(maker: str, product: str) -> bool:
+    return f"{maker} {product}".lower().startswith(CLOUDS) and ".metal" not in product.lower()
 
 
 def _sysctl(name: str) -> str:
@@ -333,12 +384,18 @@ def _sysctl(name: str) -> str:
     return run.stdout.strip()
 
 
-def _windows_name(environ: Mapping[str, str]) -> str:
-    """The name in the registry, or else the family and model that the environment has."""
+def _registry(folder: str, key: str) -> str:
+    """What Windows knows of its hardware; empty where it doesn't say."""
     try:
         winreg: Any = import_module("winreg")  # only there
-        place = r"HARDWARE\DESCRIPTION\System\CentralProcessor\0"
-        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, place) as key:
-            return str(winreg.QueryValueEx(key, "ProcessorNameString")[0]).strip()
+        place = rf"HARDWARE\DESCRIPTION\System\{folder}"
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, place) as opened:
+            return str(winreg.QueryValueEx(opened, key)[0]).strip()
     except (ImportError, OSError):
-        return environ.get("PROCESSOR_IDENTIFIER", "").strip()
+        return ""
+
+
+def _windows_numbers(identifier: str) -> dict[str, str]:
+    """As `/proc/cpuinfo` has them, from `Intel64 Family 6 Model 85 Stepping 7, GenuineIntel`."""
+    found = re.search(r"Family (\d+) Model (\d+) Stepping (\d+), (\w+)", identifier)
+    return dict(zip((*NUMBERS, "vendor_id"), found.groups(), strict=True)) if found else {}

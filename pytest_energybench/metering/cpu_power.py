@@ -13,6 +13,7 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from pytest_energybench.base.system import logical_cpus
 from pytest_energybench.metering.cpu_identity import CpuIdentity, identify
 from pytest_energybench.metering.cpu_rows import HOST_ERROR, ROWS, THREADS_POWER
 from pytest_energybench.metering.cpu_table import CLASS_ERROR, SPEC, Row
@@ -103,7 +104,8 @@ def cpu_power(
     Args:
         identity: the processor; found out by default.
         environ: `ENERGYBENCH_CPU_WATTS` has watts of all that this system sees at idle, a tenth,
-            half and full load; `ENERGYBENCH_CPU_TDP_W` its design power in watts.
+            half and full load; `ENERGYBENCH_CPU_TDP_W` the design power of all processors, of the
+            host's where this is a part of one.
         visible: logical CPUs; those of this system by default.
         ours: those of them that this process may use; from cpuset and quota by default.
 
@@ -111,18 +113,18 @@ def cpu_power(
         MeterError: a variable holds no such figures.
     """
     identity = identity or identify()
-    visible = visible or os.cpu_count() or 1
+    visible = visible or logical_cpus()
     if ours is None:
         ours = min(allowed_cpus() or visible, cpu_quota() or visible)
     row = ROWS[identity.row]
     if WATTS_VARIABLE in environ:
         return _told_watts(environ[WATTS_VARIABLE], row, visible, ours)
-    if TDP_VARIABLE in environ:
-        return _told_tdp(environ[TDP_VARIABLE], row, visible, ours)
     threads, chip_threads = _host(identity, row, visible)
+    part = "" if threads == visible else f", {visible} of some {threads} threads of a host"
+    if TDP_VARIABLE in environ:
+        return _told_tdp(environ[TDP_VARIABLE], row, threads, visible, ours, part)
     scale = threads * (row.threads / chip_threads) ** THREADS_POWER
     a, b, c, d = row.watts
-    part = "" if threads == visible else f", {visible} of some {threads} threads of a host"
     return CpuPower(
         (a * scale, b * scale, c * scale, d * scale),
         threads,
@@ -145,9 +147,8 @@ def _host(identity: CpuIdentity, row: Row, visible: int) -> tuple[int, float]:
     if identity.virtual:
         chips = math.ceil(visible / row.threads)
         return max(visible, chips * row.threads), row.threads
-    chip_threads = identity.package_threads or 0
-    if 0 < chip_threads <= visible:
-        return visible, chip_threads
+    if identity.package_threads:  # more than are seen where a container shows only its own
+        return max(visible, identity.package_threads), identity.package_threads
     chips = max(1, round(visible / row.threads))
     return visible, visible / chips
 
@@ -165,13 +166,14 @@ def _source(identity: CpuIdentity, row: Row) -> str:
     return source if identity.known else f"stands for an unlisted processor, set {TDP_VARIABLE}"
 
 
-def _told_tdp(text: str, row: Row, visible: int, ours: float) -> CpuPower:
+def _told_tdp(text: str, row: Row, threads: int, visible: int, ours: float, part: str) -> CpuPower:
     tdp_w = _watts(text)
     if tdp_w is None:
         raise MeterError(f"{TDP_VARIABLE}={text!r} is no power; give watts, e.g. 65")
     a, b, c, d = (each / row.watts[3] * tdp_w * TDP_SHARE for each in row.watts)
-    note = f"{TDP_SHARE} x TDP {tdp_w:g} W, {TDP_VARIABLE}; curve of {row.title}"
-    return CpuPower((a, b, c, d), visible, visible, ours, TDP_ERROR, note, row.memory)
+    note = f"{TDP_SHARE} x TDP {tdp_w:g} W, {TDP_VARIABLE}; curve of {row.title}{part}"
+    error = CLASS_ERROR if part else TDP_ERROR
+    return CpuPower((a, b, c, d), threads, visible, ours, error, note, row.memory)
 
 
 def _told_watts(text: str, row: Row, visible: int, ours: float) -> CpuPower:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 
+from pytest_energybench.base.system import logical_cpus
 from pytest_energybench.metering.clock import SYSTEM_CLOCK
 from pytest_energybench.metering.discovery import (
     BUILT_IN,
@@ -189,7 +189,7 @@ def self_test(
     """A window while nothing runs, and one with all processors busy; half of `seconds` each."""
     with meter.measure("idle") as idle:
         sleep(seconds / 2)
-    with meter.measure("load") as load, busy_processors(os.cpu_count() or 1):
+    with meter.measure("load") as load, busy_processors(logical_cpus()):
         sleep(seconds / 2)
     return idle, load
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from pytest_energybench.base.plain_file import read_plain
+from pytest_energybench.base.system import logical_cpus
 
 ROOT = Path("/")
 
@@ -19,7 +20,7 @@ def allowed_cpus() -> int | None:
     if not hasattr(os, "sched_getaffinity"):
         return None
     allowed = len(os.sched_getaffinity(0))
-    return allowed if allowed < (os.cpu_count() or 1) else None
+    return allowed if allowed < logical_cpus() else None
 
 
 def cpu_quota(root: Path = ROOT) -> float | None:
@@ -55,7 +56,7 @@ def _groups(root: Path) -> Iterator[Path]:
     except OSError:
         return
     for line in lines:
-        _, controllers, path = line.split(":", 2)
+        _, controllers, path = (*line.split(":", 2), "", "")[:3]
         if controllers and "cpu" not in controllers.split(","):
             continue
         for top in dict.fromkeys((mounted / controllers, mounted / "cpu", mounted)):

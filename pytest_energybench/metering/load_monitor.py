@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import os
 from typing import NamedTuple
 
 from pytest_energybench.base.flags import BACKGROUND_LOAD
+from pytest_energybench.base.system import logical_cpus
 from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
 from pytest_energybench.metering.cpu_time import CpuTime, cpu_time
 
@@ -61,7 +61,7 @@ class LoadMonitor:
             clock: seconds between two looks.
         """
         self._cpu = cpu or cpu_time()
-        self._cores = cores or os.cpu_count() or 1
+        self._cores = cores or logical_cpus()
         self._clock = clock
         self._last = self._series = self._look()
         self._ended = self._last.at

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pytest_energybench.base.system import logical_cpus
 from pytest_energybench.metering.cpu_identity import identify
 from pytest_energybench.metering.ram import installed_bytes
 
@@ -49,7 +49,7 @@ def machine_facts(gpus: Sequence[str] | None = None) -> MachineFacts:
         gpus = gpu_names()
     return MachineFacts(
         cpu=identify().name,
-        cores=os.cpu_count() or 1,
+        cores=logical_cpus(),
         memory_bytes=installed_bytes(),
         gpus=tuple(gpus),
         os=f"{platform.system()} {platform.release()}",

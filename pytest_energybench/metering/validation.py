@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+from pytest_energybench.base.system import logical_cpus
 from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
 from pytest_energybench.metering.cpu_estimate import CpuEstimate
 from pytest_energybench.metering.cpu_power import LOADS, WATTS_VARIABLE
@@ -129,7 +129,7 @@ def validate(
     source = estimate or CpuEstimate(clock=clock)
     (domain,) = source.domains
     both = counters.beside(source)
-    cores = cores or os.cpu_count() or 1
+    cores = cores or logical_cpus()
     points = []
     for threads in _threads(cores):
         with busy(threads):

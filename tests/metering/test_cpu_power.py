@@ -9,35 +9,53 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_energybench.metering.cpu_identity import CpuIdentity
-from pytest_energybench.metering.cpu_power import CpuPower, cpu_power
+from pytest_energybench.metering.cpu_power import TDP_ERROR, CpuPower, cpu_power
 from pytest_energybench.metering.cpu_rows import HOST_ERROR, ROWS
 from pytest_energybench.metering.cpu_table import CLASS_ERROR
 from pytest_energybench.metering.errors import MeterError
 
 EPYC = CpuIdentity("AMD EPYC 8024P 8-Core Processor", "siena", package_threads=16)
+E3 = CpuIdentity(
+    "Intel(R) Xeon(R) CPU E3-1240 V2 @ 3.40GHz", "ivy-bridge-client", package_threads=8
+)
+THREADRIPPER = CpuIdentity("Threadripper 1950X", "threadripper", package_threads=32)
 E5 = CpuIdentity("Intel(R) Xeon(R) CPU E5-2620 v3 @ 2.40GHz", "haswell", package_threads=12)
 RUNNER = CpuIdentity("AMD EPYC 7763 64-Core Processor", "milan", virtual=True)
+
+
+CURVES = [
+    (EPYC, [(0, 18), (1.6, 34), (8, 48), (16, 46)]),
+    (E5, [(0, 16), (2.4, 33), (12, 64), (24, 101)]),
+    (THREADRIPPER, [(0, 44), (3.2, 63), (16, 153), (32, 166)]),
+    (E3, [(0, 5.6), (1, 14), (4, 33), (8, 50)]),
+]
+"""Busy threads and watts that RAPL showed, the mean of loads that were spread over all threads and
+of loads thread by thread."""
 
 
 def power(identity: CpuIdentity, threads: int, **more: float) -> CpuPower:
     return cpu_power(identity, environ={}, visible=threads, ours=more.get("ours", threads))
 
 
-@pytest.mark.parametrize(
-    ("identity", "threads", "seen"),
-    [
-        # Watts that RAPL showed on these machines with a tenth, half and all threads busy, rounded
-        (EPYC, 16, [(1.6, 19), (8, 45), (16, 46)]),
-        (E5, 24, [(2.4, 16), (12, 56), (24, 98)]),
-    ],
-)
+@pytest.mark.parametrize(("identity", "seen"), CURVES)
 def test_counters_of_known_machines_lie_within_the_stated_error(
-    identity: CpuIdentity, threads: int, seen: list[tuple[float, float]]
+    identity: CpuIdentity, seen: list[tuple[float, float]]
 ) -> None:
-    model = power(identity, threads)
+    model = power(identity, int(seen[-1][0]))
     for busy, watts in seen:
         estimate = model.idle_w + model.work_w(busy)
         assert abs(watts - estimate) <= model.error * estimate
+
+
+@pytest.mark.parametrize(("identity", "seen"), CURVES)
+def test_counters_of_known_machines_agree_that_all_threads_at_once_cost_less(
+    identity: CpuIdentity, seen: list[tuple[float, float]]
+) -> None:
+    model = power(identity, int(seen[-1][0]))
+    few, all_ = seen[1], seen[-1]
+    assert few[1] / few[0] > all_[1] / all_[0]
+    one_by_one, at_once = ((model.idle_w + model.work_w(n)) / n for n in (few[0], all_[0]))
+    assert one_by_one > at_once
 
 
 def test_a_runner_of_four_threads_is_a_part_of_its_host() -> None:
@@ -47,6 +65,20 @@ def test_a_runner_of_four_threads_is_a_part_of_its_host() -> None:
     assert model.idle_w == pytest.approx(model.watts[0] * 4 / 128)
     whole = model.package_w(62 + 4) - model.watts[0]
     assert model.work_w(4) == pytest.approx(whole * 4 / 66)
+    assert "4 of some 128 threads of a host" in model.note
+
+
+def test_a_container_that_shows_only_its_own_threads_is_a_part_of_its_host() -> None:
+    model = power(CpuIdentity(RUNNER.name, "milan", package_threads=128), 4)
+    assert (model.threads, model.visible, model.error) == (128, 4, HOST_ERROR)
+    assert model.idle_w == pytest.approx(model.watts[0] * 4 / 128)
+
+
+def test_a_design_power_is_that_of_the_whole_host() -> None:
+    """Four threads of an EPYC 7763 don't draw its 280 W."""
+    model = cpu_power(RUNNER, environ={"ENERGYBENCH_CPU_TDP_W": "280"}, visible=4, ours=4)
+    assert (model.threads, model.visible, model.error) == (128, 4, CLASS_ERROR)
+    assert model.idle_w + model.work_w(4) < 280 / 16
     assert "4 of some 128 threads of a host" in model.note
 
 
@@ -113,10 +145,10 @@ def test_an_unlisted_processor_has_the_widest_error() -> None:
 
 
 def test_what_is_told_comes_first() -> None:
-    tdp = cpu_power(RUNNER, environ={"ENERGYBENCH_CPU_TDP_W": "64"}, visible=16, ours=16)
-    assert tdp.watts[3] == pytest.approx(0.7 * 64)
-    assert tdp.threads == 16
-    assert "TDP 64 W" in tdp.note
+    tdp = cpu_power(EPYC, environ={"ENERGYBENCH_CPU_TDP_W": "90"}, visible=16, ours=16)
+    assert tdp.watts[3] == pytest.approx(0.7 * 90)
+    assert (tdp.threads, tdp.error) == (16, TDP_ERROR)
+    assert "TDP 90 W" in tdp.note
     environ = {"ENERGYBENCH_CPU_WATTS": "8,19,43,47", "ENERGYBENCH_CPU_TDP_W": "64"}
     told = cpu_power(RUNNER, environ=environ, visible=16, ours=16)
     assert told.watts == (8, 19, 43, 47)

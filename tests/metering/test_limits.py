@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_energybench.metering import limits
 from pytest_energybench.metering.limits import allowed_cpus, cpu_quota
 
 
@@ -55,6 +56,7 @@ CASES = {
         },
         None,
     ),
+    "a line that is none": ("\n0::/\n", {"sys/fs/cgroup/cpu.max": "50000 100000\n"}, 0.5),
     "not a number": ("0::/\n", {"sys/fs/cgroup/cpu.max": "much\n"}, None),
 }
 
@@ -78,5 +80,5 @@ def test_fewer_cpus_than_there_are_is_told() -> None:
 
 def test_all_cpus_are_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(8)), raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(limits, "logical_cpus", lambda: 8)
     assert allowed_cpus() is None

@@ -172,6 +172,15 @@ class TestJetson:
         assert "no rail of the whole module among VDD_GPU_SOC" in problem
 
 
+def topology(folder: Path, packages: dict[int, int]) -> Path:
+    """CPU -> package, as the kernel tells them."""
+    for cpu, package in packages.items():
+        told = folder / f"cpus/cpu{cpu}/topology"
+        told.mkdir(parents=True)
+        (told / "physical_package_id").write_text(f"{package}\n")
+    return folder / "cpus"
+
+
 class TestPerf:
     @pytest.fixture
     def root(self, tmp_path: Path) -> Path:
@@ -196,11 +205,19 @@ class TestPerf:
             path.write_bytes(struct.pack("Q", 2**32 * (config + cpu)))
             return os.open(path, os.O_RDONLY)
 
-        sources, problems = perf.find(SYSTEM_CLOCK, root, opened)
+        sources, problems = perf.find(SYSTEM_CLOCK, root, opened, topology(tmp_path, {0: 0, 8: 1}))
         assert asked == [(9, 64, 64, 2, 0), (9, 64, 64, 2, 8), (9, 64, 64, 3, 0), (9, 64, 64, 3, 8)]
         assert joules(sources) == pytest.approx({"cpu:0": 2.0, "dram:0": 3.0, "dram:1": 11.0})
         assert "perf_event_paranoid" in problems[0].remedy
         assert "cpu:1" in sources[1].read().lost
+
+    def test_cpus_of_one_package_may_each_show_the_whole_of_it(
+        self, root: Path, tmp_path: Path
+    ) -> None:
+        alike = topology(tmp_path, {0: 0, 8: 0})
+        (source,), problems = perf.find(SYSTEM_CLOCK, root, lambda _attributes, _cpu: 0, alike)
+        assert "a die or all of it" in source.read().lost["cpu:0"].why
+        assert "6.11" in problems[0].remedy
 
     def test_a_virtual_machine_with_other_events_has_none(self, root: Path) -> None:
         for file in (root / "events").iterdir():

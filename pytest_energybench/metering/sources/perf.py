@@ -24,6 +24,7 @@ from pytest_energybench.metering.sources import Offer, unreadable
 ROOT = Path("/sys/bus/event_source/devices/power")
 EVENTS = {"cpu": "energy-pkg", "dram": "energy-ram"}
 PERIOD_S = 0.001
+CPUS = Path("/sys/devices/system/cpu")
 SYSCALL = {"x86_64": 298, "i686": 336}
 """Number of perf_event_open(2); only x86 has RAPL."""
 CLOSE_ON_EXEC = 8
@@ -41,13 +42,14 @@ def offer() -> Offer | None:
 
 
 def find(
-    clock: Clock, root: Path = ROOT, opened: Open | None = None
+    clock: Clock, root: Path = ROOT, opened: Open | None = None, topology: Path = CPUS
 ) -> tuple[list[Source], list[Problem]]:
     """A source for each package, and one for its memory where it is counted.
 
     Args:
         root: the event source.
         opened: opens a counter; the system call by default.
+        topology: which package a CPU is of.
     """
     if opened is None:
         opened = _perf_event_open
@@ -58,6 +60,10 @@ def find(
         cpus = _numbers(read_plain(root / "cpumask").decode())
     except (OSError, ValueError) as error:
         return [], [Problem("perf", str(error), "`sudo modprobe rapl`", absent=not root.is_dir())]
+    if len({_package(topology, cpu) for cpu in cpus}) < len(cpus):
+        why = f"{root}/cpumask lists CPUs of one package, and each may count a die or all of it"
+        twice = Problem("perf", why, "use Linux 6.11 or newer, where AMD's count is told once")
+        return [unreadable("cpu:0", twice, "perf", clock)], [twice]
     for domain, event in EVENTS.items():
         if not (root / "events" / event).exists():
             continue
@@ -106,6 +112,14 @@ def _numbers(text: str) -> list[int]:
     """CPUs in a list such as `0,8-9`."""
     spans = [span.split("-") for span in text.strip().split(",")]
     return [cpu for span in spans for cpu in range(int(span[0]), int(span[-1]) + 1)]
+
+
+def _package(topology: Path, cpu: int) -> str:
+    """The package that a CPU is of; one of its own where the system doesn't say."""
+    try:
+        return read_plain(topology / f"cpu{cpu}/topology/physical_package_id").decode().strip()
+    except OSError:
+        return f"of CPU {cpu}"
 
 
 def _attributes(kind: int, config: int) -> bytes:
