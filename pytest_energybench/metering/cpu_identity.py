@@ -32,7 +32,7 @@ NAMES = (
     ("EPYC", r"9\w\w5", "turin"),
     ("Threadripper", "", "threadripper"),
     ("Ryzen", r"(?i)AI MAX", "ryzen-7000"),
-    ("Ryzen", r"Ryzen (AI\b|Z\d)| \d{3,4}(U|C|H|HS|HX|HX3D)\b", "laptop-amd"),
+    ("Ryzen", r"Ryzen (AI\b|Z\d|\d (PRO )?\d{3}\b)| \d{3,4}(U|C|H|HS|HX|HX3D)\b", "laptop-amd"),
     ("Ryzen", r" [1-5]\d{3}(?!\d)", "ryzen"),
     ("Ryzen", r" [6-9]\d{3}(?!\d)", "ryzen-7000"),
     ("E3-1", r"[vV]2", "ivy-bridge-client"),

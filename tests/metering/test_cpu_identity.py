@@ -233,6 +233,7 @@ def test_windows_without_a_registry_has_the_name_of_its_environment() -> None:
         ("AMD RYZEN AI MAX+ 395 w/ Radeon 8060S", "ryzen-7000"),
         ("AMD Ryzen AI 9 HX 370 w/ Radeon 890M", "laptop-amd"),
         ("AMD Ryzen Z1 Extreme", "laptop-amd"),
+        ("AMD Ryzen 7 250 w/ Radeon 780M Graphics", "laptop-amd"),
         ("AMD Ryzen 9 7945HX with Radeon Graphics", "laptop-amd"),
         ("AMD Ryzen 7 PRO 4750G with Radeon Graphics", "ryzen"),
         ("AMD Ryzen 9 9950X3D 16-Core Processor", "ryzen-7000"),
