@@ -59,14 +59,15 @@ def interpolate(xs: Sequence[float], ys: Sequence[float], x: float) -> float:
 
 def shape(kind: str, results: Sequence[Server], measured: Sequence[Curve]) -> tuple[float, float]:
     """Watts above idle at a tenth and at half of the load, as parts of those at full load: the mean
-    of SPEC's servers, which are tuned for these loads, and of machines as they are (RAPL)."""
+    of SPEC's servers, which are tuned for these loads, and of machines as they are (RAPL); of
+    desktops these alone, as SPEC's are tuned down to below a straight line."""
     spec = [
         [(each.levels[i] - each.idle_w) / (each.full_w - each.idle_w) for i in (1, 5)]
         for each in results
-        if each.spec.kind == kind
+        if each.spec.kind == kind != "client"
     ]
     alike = [each for each in measured if each.machine.kind == kind]
-    if kind == "client":  # SPEC's are tuned down to below a straight line
+    if kind == "client":
         alike = alike or list(measured)
     rapl = []
     for curve in alike:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-VERSION = 2
-"""Of the model: figures of two versions are not comparable. 1 was CPU seconds x TDP share."""
+VERSION = 3
+"""Of the model: figures of two versions are not comparable. 1 was CPU seconds x TDP share; 2 had half
+the idle power of servers."""
 
 SPEC = "SPECpower_ssj2008"
 CLASS_ERROR = 1.0
