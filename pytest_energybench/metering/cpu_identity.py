@@ -50,24 +50,23 @@ NAMES = (
     ("Xeon", r"(Platinum|Gold|Silver|Bronze) \d4\d\d|w\d-[23]|Max|Sapphire", "sapphire-rapids"),
     ("Xeon", r"(Platinum|Gold|Silver|Bronze) \d5\d\d", "emerald-rapids"),
     ("Xeon", r" 6\d{3}E|SierraForest", "sierra-forest"),
+    ("Xeon", r" 63\d\dP", "core-12"),
     ("Xeon", r" 6\d{3}P|GraniteRapids", "granite-rapids"),
     ("Xeon", r"E-2[123]\d\d|W-1[0-3]", "coffee-lake-client"),
     ("Xeon", r"E-24\d\d", "core-12"),
     ("Xeon", r"Haswell", "haswell"),
     ("Xeon", r"Broadwell|D-1[56]", "broadwell"),
-    ("i7-", r"-(58|59)\d\d", "haswell"),
-    ("i7-", r"-(68|69)\d\d[KX]", "broadwell"),
     *((f"i{n}-", r"-(78|79|98|99)\d\d(X|XE)\b", "skylake") for n in (7, 9)),
     ("i9-", r"-109\d\d(X|XE)\b", "cascade-lake"),
     ("Core", r"\d{3,5}(H|HQ|HK|HX|HF|MQ|QM|XM|MX|M)\b", "laptop-intel-h"),
-    ("Core", r"\d{3,4}(U|Y|P|V|UL|UE)\b|-1\d{3}N?G\d|\d{5}[UPY]|Core [mM]\d?-", "laptop-intel"),
+    ("Core", r"\d{3,4}(U|Y|V|UL|UE)\b|-1\d{3}(N?G\d|P)|\d{5}[UY]|Core [mM]\d?-", "laptop-intel"),
     ("Core", r"i\d-1[234]\d{3}|Ultra", "core-12"),
     ("Core", r"i\d-(8|9|10|11)\d{3}", "coffee-lake-client"),
     ("Core", r"i\d-[67]\d{3}", "skylake-client"),
     ("Core", r"i\d-[45]\d{3}", "haswell-client"),
     ("Core", r"i\d-3\d{3}", "ivy-bridge-client"),
     ("Core", r"i\d-2\d{3}", "sandy-bridge-client"),
-    ("Intel", r"Atom|(Celeron|Pentium).* [NJ]\d{4}|Intel N\d{2,3}\b", "atom"),
+    ("Intel", r"Atom (?![CP]\d{4})|(Celeron|Pentium).* [NJ]\d{4}|Intel N\d{2,3}\b", "atom"),
     ("Apple", r"M\d+ (Pro|Max|Ultra)", "apple-pro"),
     ("Apple", "", "apple"),
     ("Altra", "", "neoverse-n1"),
@@ -77,6 +76,14 @@ NAMES = (
 the first that fits counts. A maker's numbers follow a scheme: the last digit of an EPYC and the
 second one of a scalable Xeon are the generation."""
 
+FEW_FAST_CORES = r"E5-16\d\d\b|i7-3[89]\d\d[KX]?\b|i7-(48|49|58|59|68|69)\d\d[KX]\b"
+"""Workstations: servers' chips with few cores that draw what many do; they stand for a class."""
+UNLIKE_THE_REST = (
+    r"Xeon.*\b(D-\d{4}|L[357]\d{3}|E5-\d{4}L|E5-(2623|2637|2643|4655)|E7-889[13])"
+    r"|EPYC (\w{3,4}[FX]|\dF\d\d|\d\dF\d)\b"
+)
+"""Servers' chips at lower or higher clocks than those that results are of. They draw half or double
+and stand for a class."""
 INTEL_SERVERS = {
     **dict.fromkeys((26, 44, 46, 47), "nehalem"),
     45: "sandy-bridge",
@@ -230,10 +237,13 @@ def _named(
     """By the numbers of a server, then by the name, then by the numbers of a client, else of its
     class."""
     virtual = virtual or "virtual" in name.lower()
+    if re.search(FEW_FAST_CORES, name):
+        return CpuIdentity(name, "sandy-bridge-client", False, virtual)
+    is_listed = not re.search(UNLIKE_THE_REST, name)
     if row := _server(first, name):
-        return CpuIdentity(name, row, True, virtual)
+        return CpuIdentity(name, row, is_listed, virtual)
     if found := _by_name(name, virtual):
-        return found
+        return found._replace(known=is_listed)
     if row := _client(first):
         return CpuIdentity(name, row, True, virtual)
     return _unknown(name, machine, virtual, laptop, _is_old(first))

@@ -246,6 +246,8 @@ def test_windows_without_a_registry_has_the_name_of_its_environment() -> None:
         ("Intel(R) Xeon(R) Platinum 8370C CPU @ 2.80GHz", "ice-lake"),
         ("Intel(R) Xeon(R) Gold 6548Y+", "emerald-rapids"),
         ("Intel(R) Xeon(R) 6980P", "granite-rapids"),
+        ("Intel(R) Xeon(R) 6315P", "core-12"),
+        ("Intel(R) Core(TM) i5-3350P CPU @ 3.10GHz", "ivy-bridge-client"),
         ("Intel(R) Xeon(R) E-2288G CPU @ 3.70GHz", "coffee-lake-client"),
         ("Intel(R) Core(TM) i7-3770 CPU @ 3.40GHz", "ivy-bridge-client"),
         ("Intel(R) Core(TM) i7-4790K CPU @ 4.00GHz", "haswell-client"),
@@ -273,6 +275,10 @@ def test_a_name_alone_leads_to_its_generation(name: str, row: str) -> None:
         (x86("AMD FX(tm)-8350 Eight-Core Processor", AMD, 21, 2), 8, "x86_64", 125),
         (x86("Intel(R) Core(TM)2 Quad CPU Q6600 @ 2.40GHz", INTEL, 6, 15), 4, "x86_64", 80),
         (x86("AMD Opteron(tm) Processor 6376", AMD, 21, 2, siblings=16), 16, "x86_64", 115),
+        (x86("Intel(R) Xeon(R) CPU E5-1650 v3 @ 3.50GHz", INTEL, 6, 63), 12, "x86_64", 110),
+        (x86("Intel(R) Core(TM) i7-3930K CPU @ 3.20GHz", INTEL, 6, 45), 12, "x86_64", 110),
+        (x86("AMD EPYC 75F3 32-Core Processor", AMD, 25, 1), 64, "x86_64", 240),
+        (x86("Intel(R) Atom(TM) CPU C3758 @ 2.20GHz", INTEL, 6, 95), 8, "x86_64", 20),
         (arm(0x51, 0x1), 8, "aarch64", 30),  # Snapdragon X Plus
         (arm(0x41, 0xD46, 0xD4D), 8, "aarch64", 12),  # a telephone
         (arm(0x48, 0xD01), 64, "aarch64", 130),  # Kunpeng 920
@@ -293,6 +299,17 @@ def test_the_error_of_a_class_contains_what_its_members_draw(
     model = cpu_power(found, environ={}, visible=cpus, ours=cpus)
     assert not found.known
     assert watts <= (1 + model.error) * (model.idle_w + model.work_w(cpus))
+
+
+@pytest.mark.parametrize(
+    "name", ["Intel(R) Xeon(R) CPU D-1541 @ 2.10GHz", "Intel(R) Xeon(R) CPU E5-2650L v4 @ 1.70GHz"]
+)
+def test_a_servers_chip_of_low_power_has_its_generations_watts_and_no_error_of_results(
+    tmp_path: Path, name: str
+) -> None:
+    root = machine(tmp_path, x86(name, INTEL, 6, 86))
+    found = identify(root, system="linux", machine="x86_64")
+    assert (found.row, found.known) == ("broadwell", False)
 
 
 @pytest.mark.parametrize(
