@@ -23,6 +23,7 @@ from typing import NamedTuple
 from power_data import HAND, SPEC, Checked, Curve, Server, curves, levels, servers
 
 from pytest_energybench.metering.cpu_power import TDP_SHARE
+from pytest_energybench.metering.cpu_table import IDLE_THREADS_POWER
 
 HERE = Path(__file__).parent
 TABLE = HERE.parent / "pytest_energybench/metering/cpu_rows.py"
@@ -30,9 +31,11 @@ TABLE = HERE.parent / "pytest_energybench/metering/cpu_rows.py"
 DYNAMIC_SHARE = 0.85
 """Of what a server draws above idle at the wall, the part that its processors draw: supply and
 voltage regulators lose some 12 % on the way, and fans and memory take a little."""
-THREADS_POWER = 0.5
-"""Watts of a chip go by this power of its threads: within the generations of SPEC's results the
-exponent is 0.49. More threads share one power limit at lower clocks."""
+THREADS_POWER = {"xeon": 0.5, "epyc": 0.5, "client": 0.25}
+"""A chip's watts above idle go by this power of its threads, by its kind. Within the generations of
+SPEC's results the exponent is 0.49 for servers: more threads share one power limit at lower clocks.
+It is 0.1 for desktops, of which most have the same four cores with one thread each or two; 0.25
+fits best with 1,281 design powers of desktops and laptops."""
 
 
 class Row(NamedTuple):
@@ -45,6 +48,7 @@ class Row(NamedTuple):
     memory: str
     machines: int
     source: str
+    threads_power: float
 
 
 LOADS = (0.0, 0.1, 0.5, 1.0)
@@ -82,17 +86,17 @@ def shape(kind: str, results: Sequence[Server], measured: Sequence[Curve]) -> tu
     return means[0], means[1]
 
 
-def idle_share(kind: str, results: Sequence[Server], measured: Sequence[Curve]) -> float:
+def idle_share(results: Sequence[Server], measured: Sequence[Curve]) -> float:
     """Of what an idle server draws at the wall, the part of its processors: the mean over the
-    machines with RAPL whose generation has results of SPEC, of servers or of desktops."""
-    shares: dict[bool, list[float]] = {True: [], False: []}
+    machines with RAPL whose generation has results of SPEC."""
+    shares = []
     for curve in measured:
         machine = curve.machine
         own = [each for each in results if each.spec.key == machine.row]
         if own:
             wall_w, _ = chip(own, round(curve.threads / machine.chips))
-            shares[machine.kind == "client"].append(curve.points[0][1] / machine.chips / wall_w)
-    return statistics.fmean(shares[kind == "client"] or shares[kind != "client"])
+            shares.append(curve.points[0][1] / machine.chips / wall_w)
+    return statistics.fmean(shares)
 
 
 def rows(
@@ -100,7 +104,7 @@ def rows(
 ) -> Iterator[Row]:
     """The table, derived."""
     shapes = {kind: shape(kind, by_load, measured) for kind in ("xeon", "epyc", "client")}
-    shares = {kind: idle_share(kind, results, measured) for kind in shapes}
+    share = idle_share(results, measured)
     for spec in SPEC:
         own = [each for each in results if each.spec is spec]
         threads = round(statistics.median(each.threads for each in own))
@@ -109,23 +113,30 @@ def rows(
             spec.key,
             spec.title,
             threads,
-            per_thread(shares[spec.kind] * idle, dynamic, threads, shapes[spec.kind]),
+            per_thread(share * idle, dynamic, threads, shapes[spec.kind]),
             spec.memory,
             len(own),
             "SPECpower_ssj2008",
+            THREADS_POWER[spec.kind],
         )
     for hand in HAND:
         watts = per_thread(hand.idle_w, hand.full_w - hand.idle_w, hand.threads, shapes[hand.kind])
-        yield Row(hand.key, hand.title, hand.threads, watts, hand.memory, 0, hand.source)
+        power = THREADS_POWER[hand.kind]
+        yield Row(hand.key, hand.title, hand.threads, watts, hand.memory, 0, hand.source, power)
 
 
 def chip(own: Sequence[Server], threads: int) -> tuple[float, float]:
     """Of a server's chip of so many threads: its part of the wall's watts while idle, and its own
     watts above idle with all of them busy."""
-    scale = [(threads / each.threads) ** THREADS_POWER / each.chips for each in own]
-    idle = statistics.median(s * each.idle_w for s, each in zip(scale, own, strict=True))
+    power = THREADS_POWER[own[0].spec.kind]
+    ratios = [threads / each.threads for each in own]
+    idle = statistics.median(
+        ratio**IDLE_THREADS_POWER * each.idle_w / each.chips
+        for ratio, each in zip(ratios, own, strict=True)
+    )
     dynamic = statistics.median(
-        s * (each.full_w - each.idle_w) for s, each in zip(scale, own, strict=True)
+        ratio**power * (each.full_w - each.idle_w) / each.chips
+        for ratio, each in zip(ratios, own, strict=True)
     )
     return idle, DYNAMIC_SHARE * dynamic
 
@@ -140,15 +151,16 @@ def per_thread(
 
 def model_w(row: Row, threads: int, chips: int, load: float) -> float:
     """Watts of the model for a whole machine, as `metering/cpu_power.py` has them."""
-    scale = (row.threads * chips / threads) ** THREADS_POWER
-    return threads * scale * interpolate(LOADS, row.watts, load)
+    ratio, own = threads / chips / row.threads, row.threads * chips
+    above_w = interpolate(LOADS, row.watts, load) - row.watts[0]
+    return own * (ratio**IDLE_THREADS_POWER * row.watts[0] + ratio**row.threads_power * above_w)
 
 
 def spec_residuals(
     results: Sequence[Server],
     by_load: Sequence[Server],
     table: dict[str, Row],
-    shares: Mapping[str, float],
+    share: float,
     whole: bool,
 ) -> list[float]:
     """true / model of SPEC's servers, idle and at their ten loads, each predicted from the others;
@@ -174,7 +186,6 @@ def spec_residuals(
         idle, dynamic = chip(own, threads)
         row = table[spec.key]
         parts = [(w - row.watts[0]) / (row.watts[3] - row.watts[0]) for w in row.watts]
-        share = shares[spec.kind]
         watts = [share * idle + part * dynamic for part in parts]
         for place in range(11):
             wall = DYNAMIC_SHARE * (server.levels[place] - server.idle_w)
@@ -206,9 +217,11 @@ def told_residuals(
     of_tdp, of_watts = [], []
     for curve in measured:
         others = [each for each in measured if each.name != curve.name]
-        watts = {row.key: row for row in rows(results, by_load, others)}[curve.machine.row].watts
-        full_w = TDP_SHARE * curve.machine.tdp_w
-        of_tdp += [w / full_w * watts[3] / interpolate(LOADS, watts, at) for at, w in curve.points]
+        row = {row.key: row for row in rows(results, by_load, others)}[curve.machine.row]
+        machine = curve.machine
+        ours = [model_w(row, curve.threads, machine.chips, at) for at in LOADS]
+        factor = TDP_SHARE * machine.tdp_w / ours[3]
+        of_tdp += [w / factor / interpolate(LOADS, ours, at) for at, w in curve.points]
         for own in measured:
             if (own.name, own.spread, curve.spread) == (curve.name, "some_cores", "all_cores"):
                 loads, shown = zip(*own.points, strict=True)
@@ -242,8 +255,6 @@ from __future__ import annotations
 
 from pytest_energybench.metering.cpu_table import SPEC, Row
 
-THREADS_POWER = {threads_power}
-"""Watts of a chip go by this power of the number of its threads."""
 HOST_ERROR = {host_error}
 """Relative error of a part of a host of unknown load, from a tenth to nine tenths, whose row has
 results of SPEC; it contains the row's own."""
@@ -263,9 +274,9 @@ def table_text(table: Sequence[Row], errors: Mapping[str, float], host_error: fl
         error = errors[kinds[row.key]] if row.machines else SHEET_ERROR
         lines.append(
             f'    "{row.key}": Row(\n        "{row.title}", {row.threads}, {row.watts},'
-            f' "{row.memory}", {error}, {source}\n    ),'
+            f' "{row.memory}", {row.threads_power}, {error}, {source}\n    ),'
         )
-    return HEAD.format(threads_power=THREADS_POWER, rows="\n".join(lines), host_error=host_error)
+    return HEAD.format(rows="\n".join(lines), host_error=host_error)
 
 
 ERRORS: dict[str, float] = {}
@@ -359,8 +370,8 @@ def main() -> None:
     measured = curves(options.data)
     table = list(rows(results, by_load, measured))
     by_key = {row.key: row for row in table}
-    shares = {spec.kind: idle_share(spec.kind, results, measured) for spec in SPEC}
-    print("of the wall's idle power:", {kind: f"{each:.2f}" for kind, each in shares.items()})
+    share = idle_share(results, measured)
+    print(f"of the wall's idle power: {share:.2f}")
     of_rapl = rapl_residuals(results, by_load, measured)
     for (name, spread), ratios in of_rapl.items():
         off = statistics.median(abs(1 / each - 1) for each in ratios)
@@ -368,8 +379,8 @@ def main() -> None:
     errors = {}
     for kinds in (("xeon", "epyc"), ("client",)):
         server = [each for each in by_load if each.spec.kind in kinds]
-        spec = spec_residuals(results, server, by_key, shares, whole=False)
-        whole = spec_residuals(results, server, by_key, shares, whole=True)
+        spec = spec_residuals(results, server, by_key, share, whole=False)
+        whole = spec_residuals(results, server, by_key, share, whole=True)
         rapl = [
             ratio
             for curve in measured

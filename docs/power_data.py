@@ -69,7 +69,7 @@ HAND = (
     Hand("ryzen", "Ryzen 1000 to 5000", "client", "DDR4", 16, 16, 75, SHEETS),
     Hand("ryzen-7000", "Ryzen 7000 to 9000", "client", "DDR5", 16, 20, 95, SHEETS),
     Hand("threadripper", "Ryzen Threadripper", "epyc", "DDR4", 32, 28, 150, SHEETS),
-    Hand("core-12", "Core 12th to 14th, Ultra", "client", "DDR5", 20, 8, 100, SHEETS),
+    Hand("core-12", "Core 12th to 14th, Ultra", "client", "DDR5", 20, 8, 125, "makers' limits"),
     Hand("laptop-intel", "Core U, P, Y, G and Ultra U, V", "client", "LPDDR", 8, 1.5, 20, SHEETS),
     Hand("laptop-intel-h", "Core H, HQ, HK, HX", "client", "DDR4", 16, 3.0, 50, SHEETS),
     Hand("laptop-amd", "Ryzen U, H, HS, HX, AI", "client", "LPDDR", 16, 3.0, 32, SHEETS),

@@ -130,6 +130,18 @@ def test_the_parts_of_all_never_exceed_the_whole(
         assert total_w <= (model.package_w(threads * 1.0) - model.watts[0]) * (1 + 1e-9) or virtual
 
 
+@pytest.mark.parametrize("row", ["milan", "skylake-client"])
+def test_half_a_chips_threads_draw_more_than_half_of_it_and_idle_nearly_all(row: str) -> None:
+    whole = ROWS[row].of_chips(ROWS[row].threads, ROWS[row].threads)
+    half = ROWS[row].of_chips(ROWS[row].threads / 2, ROWS[row].threads / 2)
+    assert whole == pytest.approx([each * ROWS[row].threads for each in ROWS[row].watts])
+    assert 0.8 < half[0] / whole[0] < 1.0
+    assert 0.6 < half[3] / whole[3] < 1.0
+    assert ROWS[row].of_chips(ROWS[row].threads, ROWS[row].threads / 2) == pytest.approx(
+        [2 * each for each in half]
+    )
+
+
 def test_every_row_rises_and_has_its_source() -> None:
     for key, row in ROWS.items():
         assert row.watts[0] > 0
@@ -148,7 +160,7 @@ def test_what_is_told_comes_first() -> None:
     tdp = cpu_power(EPYC, environ={"ENERGYBENCH_CPU_TDP_W": "90"}, visible=16, ours=16)
     assert tdp.watts[3] == pytest.approx(0.7 * 90)
     assert (tdp.threads, tdp.error) == (16, TDP_ERROR)
-    assert "TDP 90 W" in tdp.note
+    assert "TDP_W=90" in tdp.note
     environ = {"ENERGYBENCH_CPU_WATTS": "8,19,43,47", "ENERGYBENCH_CPU_TDP_W": "64"}
     told = cpu_power(RUNNER, environ=environ, visible=16, ours=16)
     assert told.watts == (8, 19, 43, 47)
