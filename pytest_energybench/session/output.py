@@ -271,7 +271,7 @@ class RunWriter:
         left_out = told_left_out(entries)
         return self._try(
             f"energy history, {len(entries)} more"
-            + f" (no run is compared with: {left_out})" * bool(left_out),
+            + f" (left out of comparisons: {left_out})" * bool(left_out),
             storage / FILE,
             lambda: append_history(storage, entries),
         )

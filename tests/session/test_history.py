@@ -157,7 +157,7 @@ def test_what_no_run_is_compared_with_is_said_where_it_is_added_and_where_it_is_
         file.write("# changed\n")
     dirty = suite.runpytest("--energy-history")
     dirty.stdout.fnmatch_lines(
-        ["energy history, 1 more (no run is compared with: uncommitted changes (1)): *"]
+        ["energy history, 1 more (left out of comparisons: uncommitted changes (1)): *"]
     )
     git("checkout", "-q", "-b", "feature")
     commit(suite, 1.1)
@@ -165,7 +165,7 @@ def test_what_no_run_is_compared_with_is_said_where_it_is_added_and_where_it_is_
     git("checkout", "-q", "--detach")
     git("branch", "-D", "feature")
     nowhere = suite.runpytest("--energy-history")
-    nowhere.stdout.fnmatch_lines(["*(no run is compared with: a commit of no branch that git*"])
+    nowhere.stdout.fnmatch_lines(["*(left out of comparisons: a commit of no branch that git*"])
     capsys.readouterr()
     assert main(["history", "test_a"]) == 1
     assert capsys.readouterr().out == (
