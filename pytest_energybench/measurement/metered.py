@@ -109,6 +109,17 @@ def told(window: Window) -> str:
     return sanitize(line)
 
 
+def _is_in_a_loop() -> bool:
+    """Whether an event loop of this thread is running, as in a notebook."""
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 def load_magic(ipython: Any) -> None:
     """Give an IPython the magic `%energy STATEMENT` and `%%energy [NAME]`, which meter a statement
     or a cell and print a line; one that raises fails the cell and has no figure."""
@@ -116,8 +127,16 @@ def load_magic(ipython: Any) -> None:
 
     def magic(line: str, cell: str | None = None) -> None:
         name = "cell" if cell is None else line.strip() or "cell"
+        code = line if cell is None else cell
+        if _is_in_a_loop() and ipython.should_run_async(
+            code, transformed_cell=ipython.transform_cell(code)
+        ):
+            raise UsageError(
+                f"{name}: it awaits, and no magic can wait for that in a notebook: put"
+                " `with measure() as window:` there"
+            )
         with measure(name) as window:
-            done = ipython.run_cell(line if cell is None else cell)
+            done = ipython.run_cell(code)
         if not done.success:
             raise UsageError(f"{name}: it raised, so its joules are no figure")
         print(told(window))

@@ -91,6 +91,15 @@ def test_a_cell_of_a_notebook(
         printed = "".join(capsys.readouterr())
         assert "cell: it raised, so its joules are no figure" in printed
         assert "J (" not in printed
+        awaits = "%%energy fit\nimport asyncio\nawait asyncio.sleep(0)\nadvance(3.0)"
+        assert shell.run_cell(awaits).success
+        assert "fit: 30.0 J (measured)" in capsys.readouterr().out
+
+        async def notebook() -> Any:
+            return shell.run_cell(awaits)
+
+        assert not asyncio.run(notebook()).success
+        assert "fit: it awaits, and no magic can wait" in "".join(capsys.readouterr())
     finally:
         shell.atexit_operations()
 
