@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bench_cases.options import BenchOptions
-from pytest_energybench.experiment.cases import case
-from pytest_energybench.experiment.rules import MATRIX_METHODS, RULES
+from pytest_energybench.experiment.rules import MATRIX_METHODS, RULES, case
 from pytest_energybench.experiment.training.errors import SettingError
 from pytest_energybench.experiment.training.language.sizes import ARCHITECTURES
 from pytest_energybench.experiment.training.model_names import model_names

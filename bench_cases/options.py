@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from pytest_energybench.experiment.cases import with_baseline
 from pytest_energybench.experiment.compression.search import STRATEGIES
 from pytest_energybench.experiment.rules import (
     ABLATIONS,
@@ -16,6 +15,7 @@ from pytest_energybench.experiment.rules import (
     LAYER_SETS,
     LISTS,
     MATRIX_METHODS,
+    with_baseline,
 )
 from pytest_energybench.experiment.training.datasets.fingerprints import of_ends
 from pytest_energybench.experiment.training.errors import SettingError

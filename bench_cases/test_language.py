@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_energybench.experiment.paper.inference import IN_TURN
+from pytest_energybench.experiment.paper.matrix import IN_TURN
 
 if TYPE_CHECKING:
     from pytest_energybench.experiment import Experiment

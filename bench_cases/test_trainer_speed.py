@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from pytest_energybench.experiment.compression.plan import CompressionPlan
 from pytest_energybench.experiment.compression.run import prepare
 from pytest_energybench.experiment.training.datasets.data import Data
-from pytest_energybench.experiment.training.datasets.embedded import digits
+from pytest_energybench.experiment.training.datasets.named_sets import digits
 from pytest_energybench.experiment.training.hardware import has_bfloat16
 from pytest_energybench.experiment.training.models import build
 from pytest_energybench.experiment.training.settings import TrainSettings, preset

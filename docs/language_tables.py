@@ -23,8 +23,7 @@ from results_cells import (
     with_reason,
 )
 
-from pytest_energybench.experiment.paper.inference import in_turn
-from pytest_energybench.experiment.paper.matrix import Matrix, Range
+from pytest_energybench.experiment.paper.matrix import Matrix, Range, in_turn
 from pytest_energybench.experiment.paper.trials import (
     Figure,
     Trial,

@@ -14,16 +14,15 @@ import argparse
 import math
 import re
 import statistics
-import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
-from power_data import HAND, SPEC, Checked, Curve, Server, curves, levels, servers
+from power_data import HAND, SHEETS, SPEC, Checked, Curve, Server, curves, levels, servers
 
 from pytest_energybench.metering.cpu_power import TDP_SHARE
-from pytest_energybench.metering.cpu_table import IDLE_THREADS_POWER
+from pytest_energybench.metering.cpu_rows import IDLE_THREADS_POWER
 
 HERE = Path(__file__).parent
 TABLE = HERE.parent / "pytest_energybench/metering/cpu_rows.py"
@@ -249,34 +248,29 @@ def host_factors(row: Row) -> list[float]:
     return [busy_w(load) / busy_w(0.5) for load in HOST_LOADS]
 
 
-HEAD = '''"""Watts per hardware thread by generation, made by `docs/make_estimates.py --write`."""
-
-from __future__ import annotations
-
-from pytest_energybench.metering.cpu_table import SPEC, Row
-
-HOST_ERROR = {host_error}
-"""Relative error of a part of a host of unknown load, from a tenth to nine tenths, whose row has
-results of SPEC; it contains the row's own."""
-
-ROWS = {{
-{rows}
-}}
-'''
-
-
 def table_text(table: Sequence[Row], errors: Mapping[str, float], host_error: float) -> str:
-    """The module with the table."""
+    """The module with the table of rows, and the error of a part of a host."""
     kinds = {each.key: each.kind for each in SPEC}
     lines = []
     for row in table:
-        source = f"SPEC, {row.machines}" if row.machines else f'"{row.source}"'
+        source = row.machines or ("sheets" if row.source == SHEETS else row.source)
         error = errors[kinds[row.key]] if row.machines else SHEET_ERROR
-        lines.append(
-            f'    "{row.key}": Row(\n        "{row.title}", {row.threads}, {row.watts},'
-            f' "{row.memory}", {row.threads_power}, {error}, {source}\n    ),'
+        watts = " ".join(map(str, row.watts))
+        cells = (
+            row.key,
+            row.title,
+            row.threads,
+            watts,
+            row.memory,
+            row.threads_power,
+            error,
+            source,
         )
-    return HEAD.format(rows="\n".join(lines), host_error=host_error)
+        lines.append(" | ".join(map(str, cells)))
+    before, _, rest = TABLE.read_text("utf-8").partition('_TABLE = """\n')
+    _, end, after = rest.partition('\n"""\n')
+    before = re.sub(r"(?m)(?<=^HOST_ERROR = ).*", str(host_error), before)
+    return before + '_TABLE = """\n' + "\n".join(lines) + end + after
 
 
 ERRORS: dict[str, float] = {}
@@ -406,9 +400,7 @@ def main() -> None:
     print(*compare(measured, by_key), sep="\n")
     if options.write:
         draw(measured, by_key, HERE / "estimates.svg")
-        text = table_text(table, errors, up(covering(hosts)))
-        TABLE.write_text(text)
-        subprocess.run(["ruff", "format", "-q", str(TABLE)], check=True)
+        TABLE.write_text(table_text(table, errors, up(covering(hosts))), "utf-8")
 
 
 if __name__ == "__main__":

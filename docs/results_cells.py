@@ -8,7 +8,7 @@ from math import inf, isclose
 from msgspec.structs import replace
 
 from pytest_energybench.experiment.paper.matrix import Matrix, Range, spoiled
-from pytest_energybench.experiment.paper.render import markdown_table
+from pytest_energybench.experiment.paper.tables import markdown_table
 from pytest_energybench.experiment.paper.trials import Figure, energy_j, with_search
 from pytest_energybench.experiment.rules import BASELINE
 from pytest_energybench.gates.quantities import MINUS, UNKNOWN, share

@@ -8,9 +8,9 @@ from pathlib import Path
 from results_cells import WITH_SEARCH, disturbed, lines, with_reason
 
 from pytest_energybench.experiment.paper import canvas
+from pytest_energybench.experiment.paper.canvas import method_looks, method_name
 from pytest_energybench.experiment.paper.matrix import Matrix, Range
 from pytest_energybench.experiment.paper.reference import reference
-from pytest_energybench.experiment.paper.style import method_looks, method_name
 from pytest_energybench.experiment.paper.trials import accuracy, compression, energy_j
 from pytest_energybench.experiment.rules import BASELINE
 from pytest_energybench.gates.quantities import MINUS, UNKNOWN

@@ -21,7 +21,7 @@ from pytest_energybench.experiment.compression.plan import CompressionPlan, Task
 from pytest_energybench.experiment.compression.run import prepare
 from pytest_energybench.experiment.compression.tolerance import Tolerance
 from pytest_energybench.experiment.training.datasets.data import Data
-from pytest_energybench.experiment.training.datasets.embedded import digits
+from pytest_energybench.experiment.training.datasets.named_sets import digits
 from pytest_energybench.experiment.training.evaluate import running_type
 from pytest_energybench.experiment.training.settings import TrainSettings
 

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """0 once it is written."""
-    from pytest_energybench.cli.outputs import put
+    from pytest_energybench.cli.report import put
     from pytest_energybench.report.build import run_view
     from pytest_energybench.report.markdown import LONGEST_COMMENT, LONGEST_NOTE, render_comment
     from pytest_energybench.results.run_file import read_run

@@ -41,10 +41,9 @@ def run(options: argparse.Namespace) -> int:
     from pytest_energybench.gates.parse import parse_fraction
     from pytest_energybench.gates.results import key_of
     from pytest_energybench.gates.stored import compare_stored
-    from pytest_energybench.report.side_by_side import compared_csv, compared_rows
+    from pytest_energybench.report.tables import compared_csv, compared_rows
     from pytest_energybench.results.model import NOT_MEASURED
-    from pytest_energybench.results.noise import read_floors
-    from pytest_energybench.results.storage import Storage
+    from pytest_energybench.results.storage import Storage, read_floors
 
     if len(options.runs) < 2:
         raise EnergyBenchError(

@@ -30,16 +30,17 @@ def run(options: argparse.Namespace) -> int:
 
         options.seconds = 5.0
         return validate.run(options)
+    from pytest_energybench.metering import doctor
+
     if options.fix:
-        from pytest_energybench.metering.permission import advice
         from pytest_energybench.metering.powercap import powercap_root
 
-        print(advice(powercap_root()))
+        print(doctor.advice(powercap_root()))
         return 0
-    from pytest_energybench.metering import doctor
+    from pytest_energybench.metering.diagnosis import diagnose
     from pytest_energybench.metering.discovery import discover
 
-    diagnosis = doctor.diagnose(quick=options.quick, meter=discover(options.meters))
+    diagnosis = diagnose(quick=options.quick, meter=discover(options.meters))
     if options.json:
         print(doctor.to_json(diagnosis).decode())
     else:

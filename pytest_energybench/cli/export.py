@@ -19,7 +19,7 @@ def run(options: argparse.Namespace) -> int:
     """0 once it is written."""
     import msgspec
 
-    from pytest_energybench.cli.outputs import put
+    from pytest_energybench.cli.report import put
     from pytest_energybench.exceptions import EnergyBenchError
     from pytest_energybench.report import export
     from pytest_energybench.results.run_file import read_run

@@ -27,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """0 if every case could be compared with itself, 1 if one failed."""
     from pytest_energybench.base.text import sanitize
-    from pytest_energybench.results.noise import Floor, keep_floors, meters_of
     from pytest_energybench.results.run_file import read_run
+    from pytest_energybench.results.storage import Floor, keep_floors, meters_of
 
     if options.rounds < 2:
         raise EnergyBenchError("--rounds: 2 or more, since one pair tells nothing of noise")

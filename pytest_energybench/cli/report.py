@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -36,7 +38,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """0 once the file is written."""
-    from pytest_energybench.cli.outputs import put
     from pytest_energybench.gates.parse import parse_fraction
     from pytest_energybench.gates.stored import compare_stored
     from pytest_energybench.results.run_file import read_run
@@ -67,7 +68,7 @@ def rendered(run: Run, form: str) -> str:
         from pytest_energybench.report.markdown import render_markdown
 
         return render_markdown(run_view(run))
-    from pytest_energybench.report.table_csv import render_csv
+    from pytest_energybench.report.tables import render_csv
 
     return render_csv(run)
 
@@ -87,3 +88,23 @@ def _page(run: Run) -> str:
             print(sanitize(line))
         found = [] if published.headline is None else [published.headline]
         return render_html(run_view(run), [*found, *published.figures, *published.tables])
+
+
+def put(content: str, run: Run, file: str, output: str | None) -> None:
+    """Print it, or write it to `output`, which is another file than the run's own.
+
+    Raises:
+        EnergyBenchError: it would replace the run file.
+        WriteError: it can't be written; what was there stays.
+    """
+    from pytest_energybench.base.text import sanitize
+    from pytest_energybench.report.text import plural
+    from pytest_energybench.results.atomic import write_atomically
+
+    if output is None:
+        sys.stdout.write(content)
+        return
+    if os.path.exists(output) and os.path.samefile(file, output):
+        raise EnergyBenchError(f"-o {output}: this is the run file, which would be lost")
+    write_atomically(output, content.encode(), overwrite=True)
+    print(sanitize(f"{output}: {plural(len(run.cases), 'case')}"))

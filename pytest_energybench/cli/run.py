@@ -148,9 +148,7 @@ def _run(
     if len(cases) > 1 and any(form == "boamps" for form, _ in files):
         raise EnergyBenchError(f"--export boamps: a report is of one task, not of {len(cases)}")
     meter = discover(
-        options.meters,
-        patience=Patience(tell=_say),
-        allow_missing=_names(options.allow_missing),
+        options.meters, patience=Patience(tell=_say), allow_missing=_names(options.allow_missing)
     )
     if options.cooldown is not None:
         meter.cooldown_s = _parsed("--cooldown", parse_duration, options.cooldown)
@@ -192,9 +190,7 @@ def _limits(options: argparse.Namespace) -> Limits:
             f"--budget: a command counts no {unit}; a limit is per run, e.g. 40 J"
         )
     return Limits(
-        budgets=budgets,
-        margin=_parsed("--margin", parse_margin, options.margin),
-        fails=fails,
+        budgets=budgets, margin=_parsed("--margin", parse_margin, options.margin), fails=fails
     )
 
 

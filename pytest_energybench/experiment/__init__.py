@@ -10,15 +10,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_energybench.experiment.cases import methods
     from pytest_energybench.experiment.experiment import Experiment
+    from pytest_energybench.experiment.rules import methods
     from pytest_energybench.experiment.training.model_names import register_model
 
 __all__ = ["Experiment", "methods", "register_model"]
 
 _HOMES = {
     "Experiment": "experiment",
-    "methods": "cases",
+    "methods": "rules",
     "register_model": "training.model_names",
 }
 

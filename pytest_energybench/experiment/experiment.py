@@ -17,9 +17,8 @@ from torch import nn
 from pytest_energybench.experiment.compression import registry
 from pytest_energybench.experiment.compression.plan import CompressionPlan, Method, Task
 from pytest_energybench.experiment.compression.run import Prepared, prepare, warm_up
-from pytest_energybench.experiment.compression.sizes import size
+from pytest_energybench.experiment.compression.targets import size
 from pytest_energybench.experiment.compression.tolerance import Tolerance
-from pytest_energybench.experiment.judging import assert_saves_energy
 from pytest_energybench.experiment.records import (
     Measured,
     Reached,
@@ -27,12 +26,12 @@ from pytest_energybench.experiment.records import (
     record_level,
     recorded_by_baseline,
 )
-from pytest_energybench.experiment.rules import BASELINE, rule
-from pytest_energybench.experiment.training.chance import check_knows_classes
+from pytest_energybench.experiment.rules import BASELINE, rule, saves_by_type_alone
 from pytest_energybench.experiment.training.datasets.data import Splits
 from pytest_energybench.experiment.training.datasets.own import Images, splits_of
 from pytest_energybench.experiment.training.distributed import current
 from pytest_energybench.experiment.training.errors import TrainingError
+from pytest_energybench.experiment.training.evaluate import check_knows_classes
 from pytest_energybench.experiment.training.hardware import choose_device, float32_arithmetic
 from pytest_energybench.experiment.training.progress import Part, Progress
 from pytest_energybench.experiment.training.settings import TrainSettings
@@ -236,12 +235,7 @@ class Experiment:
         return plan
 
     def _compress(
-        self,
-        plan: CompressionPlan,
-        method: Method,
-        seed: int,
-        reached: Reached,
-        progress: Progress,
+        self, plan: CompressionPlan, method: Method, seed: int, reached: Reached, progress: Progress
     ) -> CompressionPlan:
         """Let the method decide, on validation, where the trained baseline `reached` that much."""
         task = Task(
@@ -297,3 +291,27 @@ def machine_settings(device: torch.device) -> dict[str, Any]:
         "python": platform.python_version(),
         **{name.lower(): os.environ[name] for name in WAITING if name in os.environ},
     }
+
+
+def assert_saves_energy(energy: Energy, method: str, lacks: str | None = None) -> None:
+    """Energy is below the baseline's; nothing is compared in the baseline's own case, nor with a
+    method that is a control.
+
+    Where the paper itself finds no saving, missing it reproduces a negative finding and must not
+    turn the suite red: it ends as xfail with the paper's section. So does what a device can't save
+    for want of a narrow number type, with what it `lacks` as the reason, unless the method removes
+    structure, too. Where there are no two figures to compare, nothing was missed, and it fails. A
+    saving simply passes.
+    """
+    __tracebackhide__ = True
+    if rule(method).reported_only:
+        return
+    reason = rule(method).paper or (lacks if lacks and saves_by_type_alone(method) else None)
+    before = len(energy.case().comparisons)
+    try:
+        energy.assert_below_baseline(margin=0.0)
+    except AssertionError as missed:
+        compared = energy.case().comparisons[before:]
+        if reason is None or all(each.estimate is None for each in compared):
+            raise
+        pytest.xfail(f"{reason}\n{missed}")

@@ -9,11 +9,11 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from pytest_energybench.experiment.views import ACCURACY, JOULES, LOSS, first_crossing
-from pytest_energybench.results import blocks
+from pytest_energybench.results.answers import BLOCK_ACCURACY, BLOCK_LOSS
 
 if TYPE_CHECKING:
     from pytest_energybench.experiment.compression.plan import CompressionPlan, Metric
-    from pytest_energybench.experiment.compression.sizes import Size
+    from pytest_energybench.experiment.compression.targets import Size
     from pytest_energybench.experiment.training.datasets.data import Split
     from pytest_energybench.experiment.training.evaluate import Answers, Score
     from pytest_energybench.experiment.training.trainer import Training
@@ -42,16 +42,12 @@ class Measured:
 
     @classmethod
     def of(
-        cls,
-        plan: CompressionPlan,
-        training: Training,
-        images: Split,
-        batch_size: int,
+        cls, plan: CompressionPlan, training: Training, images: Split, batch_size: int
     ) -> Measured:
         """Check that the trained model is what its method says, save it, load it into another one
         and evaluate that on `images`: the accuracy is that of what is stored."""
         from pytest_energybench.experiment.compression.run import reloaded
-        from pytest_energybench.experiment.compression.sizes import size
+        from pytest_energybench.experiment.compression.targets import size
         from pytest_energybench.experiment.training.evaluate import Answers, evaluate
 
         loaded, file_bytes = reloaded(plan.model)
@@ -110,15 +106,10 @@ def record(energy: Energy, measured: Measured, dense_bytes: int) -> None:
         )
     history = training.history
     energy.record_series(
-        LOSS,
-        [(epoch.number, epoch.validation.loss) for epoch in history],
-        x="epoch",
-        unit="nats",
+        LOSS, [(epoch.number, epoch.validation.loss) for epoch in history], x="epoch", unit="nats"
     )
     energy.record_series(
-        ACCURACY,
-        [(epoch.number, epoch.validation.accuracy) for epoch in history],
-        x="epoch",
+        ACCURACY, [(epoch.number, epoch.validation.accuracy) for epoch in history], x="epoch"
     )
     energy.record_series(
         "training loss",
@@ -151,8 +142,8 @@ def _record_blocks(energy: Energy, measured: Measured) -> None:
     size = max(1, BLOCK // measured.length)
     starts = range(0, max(1, len(answers.right) - size + 1), size)
     for name, values, each in (
-        (blocks.ACCURACY, answers.right, measured.length),
-        (blocks.LOSS, answers.losses, 1),
+        (BLOCK_ACCURACY, answers.right, measured.length),
+        (BLOCK_LOSS, answers.losses, 1),
     ):
         points = []
         for number, start in enumerate(starts, 1):

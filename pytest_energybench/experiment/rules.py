@@ -1,14 +1,17 @@
-"""Which methods there are, in lists, and what is asserted of each; without loading torch."""
+"""Which methods there are, in lists, the cases made of them, and what is asserted of each; without
+loading torch or pytest."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final, TypeVar
 
 BASELINE: Final = "baseline"
 """The method that the others are compared with."""
+
+Test = TypeVar("Test", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +80,39 @@ def saves_by_type_alone(method: str) -> bool:
 
     parts = method.split("+")
     return all(stage(part) is Stage.NUMBERS or rule(part).paper for part in parts)
+
+
+def methods(*names: str, group: str | None = None) -> Callable[[Test], Test]:
+    """Run a test once for each method, as its argument `method`; all are one group.
+
+    Args:
+        names: methods, combinations such as `"pruning+steganographic"`, and the lists `"paper"`,
+            `"controls"` and `"beyond"`. The baseline is always among them, since the others are
+            compared with it.
+        group: the group's name; by default that of the test, with its module.
+    """
+
+    def parametrized(test: Test) -> Test:
+        import pytest
+
+        name = group or f"{test.__module__}.{test.__qualname__}"
+        cases = [case(each) for each in with_baseline(names or ("paper",))]
+        for mark in (pytest.mark.parametrize("method", cases), pytest.mark.energy_group(name)):
+            test = mark(test)
+        return test
+
+    return parametrized
+
+
+def with_baseline(names: Sequence[str]) -> tuple[str, ...]:
+    """`names` with the lists among them spelled out, each once, the baseline first."""
+    chosen = (each for name in names for each in LISTS.get(name, (name,)))
+    return tuple(dict.fromkeys((BASELINE, *chosen)))
+
+
+def case(method: str, *before: str | int, marks: Sequence[Any] = ()) -> Any:
+    """The parameters `before`, then `method`, marked where it is the reference of its group."""
+    import pytest
+
+    marks = [*marks, *([pytest.mark.energy_baseline] if method == BASELINE else [])]
+    return pytest.param(*before, method, id="-".join(map(str, (*before, method))), marks=marks)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TypeVar
 
-from pytest_energybench.experiment.training.early_stopping import EarlyStopping
+from pytest_energybench.experiment.training.settings import EarlyStopping
 from pytest_energybench.results.model import Case, Scalar
 
 T = TypeVar("T")

@@ -12,12 +12,16 @@ from typing import TypeGuard
 from msgspec.structs import replace
 
 from pytest_energybench.gates.figures import known_as
-from pytest_energybench.gates.pairs import NO_PAIRS, make_no_pairs, paired_by_seed
 from pytest_energybench.gates.quantities import drop, in_points
 from pytest_energybench.gates.results import conclude
-from pytest_energybench.gates.statistics import CONFIDENCE, mean_bounds
-from pytest_energybench.results.answers import unpack
-from pytest_energybench.results.blocks import ACCURACY, by_block
+from pytest_energybench.gates.statistics import (
+    CONFIDENCE,
+    NO_PAIRS,
+    make_no_pairs,
+    mean_bounds,
+    paired_by_seed,
+)
+from pytest_energybench.results.answers import BLOCK_ACCURACY, by_block, unpack
 from pytest_energybench.results.model import (
     ACCURACY_LOST,
     NOT_COMPARABLE,
@@ -70,7 +74,7 @@ class Score:
         score = cls.recorded(case.metrics)
         if score is None or score.total is None or len(case.rounds) != 1:
             return score
-        if blocks := by_block(case, ACCURACY):
+        if blocks := by_block(case, BLOCK_ACCURACY):
             return dataclasses.replace(score, blocks=blocks)
         answers = unpack(case.rounds[0].answers)
         belong = answers is not None and score.counted == (answers[1].bit_count(), answers[0])

@@ -10,9 +10,10 @@ from statistics import geometric_mean, median
 from msgspec.structs import replace
 
 from pytest_energybench.base.flags import SHORT
-from pytest_energybench.gates.disturbance import Disturbance, disturbances
 from pytest_energybench.gates.figures import (
+    Disturbance,
     Figures,
+    disturbances,
     is_energy,
     known_as,
     provenance_word,

@@ -1,4 +1,9 @@
-"""What a gate judges: joules of a case's rounds or windows, whole or per functional unit."""
+"""What a gate judges: joules of a case's rounds or windows, whole or per functional unit.
+
+What was wrong with the rounds behind a figure goes with it: then it shows no change, whatever it
+is. Other processes' work moves CPU seconds as well as the counters of a whole package, and only
+ever adds. A window too short for its counter is off by the steps of that counter, either way.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +17,12 @@ from statistics import fmean, median
 from pytest_energybench.base.domains import kind_of
 from pytest_energybench.base.flags import (
     ACROSS_NAMESAKE,
+    BUSY,
     INSIDE_CALL,
     INSIDE_NAMESAKE,
+    SHORT,
     partly_without,
+    spoils,
 )
 from pytest_energybench.results.model import Case, Provenance, Round, Window
 
@@ -263,3 +271,36 @@ def _by_kind(provenance: Mapping[str, Provenance]) -> dict[str, str]:
         kind: " + ".join(word if n == 1 else f"{n} x {word}" for word, n in sorted(found.items()))
         for kind, found in words.items()
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Disturbance:
+    """Why rounds decide nothing.
+
+    Attributes:
+        word: `machine busy` or `too short`.
+        caution: the flag of the first such round, and how many rounds have one.
+    """
+
+    word: str
+    caution: str
+
+
+def disturbances(rounds: Sequence[Sequence[str]]) -> list[Disturbance]:
+    """What disturbed the rounds; a busy machine goes before a short window.
+
+    Args:
+        rounds: the flags of each round.
+    """
+    if not any(rounds):
+        return []
+    return [found for word in (BUSY, SHORT) if (found := _disturbance(rounds, word))]
+
+
+def _disturbance(rounds: Sequence[Sequence[str]], word: str) -> Disturbance | None:
+    first = [next((flag for flag in flags if spoils(flag) == word), None) for flags in rounds]
+    flags = [flag for flag in first if flag is not None]
+    if not flags:
+        return None
+    where = "" if len(rounds) == 1 else f" in {len(flags)} of {len(rounds)} rounds"
+    return Disturbance(word, f"caution: {flags[0]}{where}")

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import msgspec
+from msgspec.structs import replace
 
 from pytest_energybench.gates.accuracy import judge_group_accuracy
 from pytest_energybench.gates.budgets import Budgets, judge_budgets
 from pytest_energybench.gates.comparisons import judge_group
 from pytest_energybench.gates.perplexity import judge_group_perplexity
-from pytest_energybench.gates.results import (
-    broke_off,
-    condoned,
-    judged,
-    missed,
-    with_comparisons,
-)
+from pytest_energybench.gates.results import broke_off, condoned, judged, missed, with_comparisons
 from pytest_energybench.results.model import Case, Comparison, Run
 
 
@@ -44,7 +38,7 @@ def judge_run(run: Run, *, budgets: Budgets | None = None, allow_mismatch: bool 
                 comparisons.append(condoned(again) if caught else again)
         made_anew = with_comparisons(case, comparisons)
         judged.append(made_anew if budgets is None else with_budgets(made_anew, budgets))
-    return with_changes(msgspec.structs.replace(run, cases=judged), allow_mismatch=allow_mismatch)
+    return with_changes(replace(run, cases=judged), allow_mismatch=allow_mismatch)
 
 
 def with_budgets(case: Case, budgets: Budgets) -> Case:
@@ -86,8 +80,8 @@ def with_changes(run: Run, *, allow_mismatch: bool = False) -> Run:
         if "accuracy" not in there and case.metrics and reference.metrics:
             added.append(judge_group_accuracy(case, reference, 0.0))
         shown = [_shown(each) for each in added if each.estimate is not None]
-        cases.append(msgspec.structs.replace(case, comparisons=[*case.comparisons, *shown]))
-    return msgspec.structs.replace(run, cases=cases)
+        cases.append(replace(case, comparisons=[*case.comparisons, *shown]))
+    return replace(run, cases=cases)
 
 
 def _shown(comparison: Comparison) -> Comparison:
@@ -96,9 +90,7 @@ def _shown(comparison: Comparison) -> Comparison:
     finding, bounds = comparison.finding, comparison.interval
     if comparison.quantity == "accuracy" and finding != "better":
         finding = "lost" if bounds is not None and bounds[1] < 0 else "undecided"
-    return msgspec.structs.replace(
-        comparison, finding=finding, limit=None, margin=None, judged=None
-    )
+    return replace(comparison, finding=finding, limit=None, margin=None, judged=None)
 
 
 def settled(case: Case) -> Case:
@@ -110,9 +102,7 @@ def settled(case: Case) -> Case:
     expected = bool(case.expected) and all(each.quantity == "energy" for each in failing)
     outcome = "passed" if not failing else "xfailed" if expected else "failed"
     return judged(
-        msgspec.structs.replace(
-            case, outcome=outcome, expected=case.expected if outcome == "xfailed" else ""
-        )
+        replace(case, outcome=outcome, expected=case.expected if outcome == "xfailed" else "")
     )
 
 

@@ -49,7 +49,7 @@ SPELT: Mapping[str, str] = {
 POWERS = ("w", "mw", "kw", "watt", "watts")
 
 _QUANTITY = re.compile(
-    r"\s*(?P<number>[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*(?P<unit>\D*?)\s*",
+    r"\s*(?P<number>[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*(?P<unit>\D*?)\s*"
 )
 
 

@@ -8,11 +8,10 @@ from statistics import fmean
 from msgspec.structs import replace
 
 from pytest_energybench.gates.figures import known_as
-from pytest_energybench.gates.pairs import NO_PAIRS, make_no_pairs, paired_by_seed
 from pytest_energybench.gates.quantities import number, percent
 from pytest_energybench.gates.results import conclude
-from pytest_energybench.gates.statistics import mean_bounds
-from pytest_energybench.results.blocks import LOSS, by_block
+from pytest_energybench.gates.statistics import NO_PAIRS, make_no_pairs, mean_bounds, paired_by_seed
+from pytest_energybench.results.answers import BLOCK_LOSS, by_block
 from pytest_energybench.results.model import (
     MORE_THAN,
     NOT_COMPARABLE,
@@ -106,7 +105,7 @@ def _seeds(case: Case) -> tuple[int | None, ...]:
 
 def _block_bounds(case: Case, reference: Case) -> tuple[float, float] | None:
     """Of the difference of mean losses, over the blocks of the text that both were told on."""
-    ours, theirs = by_block(case, LOSS), by_block(reference, LOSS)
+    ours, theirs = by_block(case, BLOCK_LOSS), by_block(reference, BLOCK_LOSS)
     if len(ours) != len(theirs) or len(ours) < 2:
         return None
     return mean_bounds([a - b for a, b in zip(ours, theirs, strict=True)])

@@ -87,9 +87,7 @@ def energies(first: float, second: float, unit: str = "") -> tuple[str, str]:
     return per(ours, unit), per(theirs, unit)
 
 
-def energy_column(
-    figures: Sequence[tuple[float | None, float | None, bool]],
-) -> list[Quantity]:
+def energy_column(figures: Sequence[tuple[float | None, float | None, bool]]) -> list[Quantity]:
     """Figures (joules, uncertainty, estimated) of one column: one unit and one precision.
 
     Where no unit leaves each of them readable, each has the unit of its own size.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-import msgspec
+from msgspec.structs import replace
 
 from pytest_energybench.gates.quantities import in_points, percent
 from pytest_energybench.results.model import (
@@ -56,8 +56,8 @@ def condoned(comparison: Comparison) -> Comparison:
     """A comparison whose failure the test caught: it passes, and the reason stays."""
     if comparison.judged is None or comparison.judged.kind != "fail":
         return comparison
-    passed = msgspec.structs.replace(comparison.judged, kind="pass")
-    return msgspec.structs.replace(comparison, judged=passed)
+    passed = replace(comparison.judged, kind="pass")
+    return replace(comparison, judged=passed)
 
 
 def failure_message(comparison: Comparison) -> str:
@@ -86,8 +86,8 @@ def certainty(comparison: Comparison) -> str:
 
 def with_comparisons(case: Case, comparisons: list[Comparison]) -> Case:
     """The case with these comparisons and the result that follows from them."""
-    case = msgspec.structs.replace(case, comparisons=comparisons)
-    return msgspec.structs.replace(case, result=_result(case))
+    case = replace(case, comparisons=comparisons)
+    return replace(case, result=_result(case))
 
 
 def judged(case: Case) -> Case:
@@ -114,10 +114,10 @@ def _result(case: Case) -> Result:
         found.append(Result(kind="unknown", reason=NOT_MEASURED, text=case.errors[0]))
     worst = max(found, key=_severity, default=Result(kind="pass", reason=NOT_JUDGED))
     if case.outcome == "xfailed":
-        return msgspec.structs.replace(worst, kind="xfail")
+        return replace(worst, kind="xfail")
     if case.outcome in ("failed", "error") and worst.kind != "fail":
         if case.errors:
-            return msgspec.structs.replace(worst, kind="fail")
+            return replace(worst, kind="fail")
         return Result(kind="fail", reason=NOT_JUDGED, text=f"the test ended as {case.outcome}")
     if case.outcome == "skipped" and worst.kind == "pass":
         return Result(kind="unknown", reason=NOT_JUDGED, text="the test was skipped")

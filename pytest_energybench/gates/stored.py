@@ -17,7 +17,7 @@ from pytest_energybench.gates.results import DEFAULT_FAILS, broke_off, conclude,
 from pytest_energybench.gates.statistics import bounds_among
 from pytest_energybench.results.compatibility import differences, heads
 from pytest_energybench.results.model import NOT_COMPARABLE, Case, Comparison, Run, StoredRun
-from pytest_energybench.results.noise import Floor, floor_of
+from pytest_energybench.results.storage import Floor, floor_of
 
 _ENDS: Mapping[str, str] = {"passed": "passed", "xpassed": "passed", "xfailed": "xfailed"}
 """Outcomes with which a test came to its end; two figures are compared at the same end."""

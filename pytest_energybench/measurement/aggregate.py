@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Literal, TypeGuard, TypeVar, get_args
 
-import msgspec
+from msgspec.structs import replace
 
-from pytest_energybench.base import provenance
+from pytest_energybench.base import domains
 from pytest_energybench.base.flags import (
     BROKEN_OFF,
     ENDED_EARLY,
@@ -46,51 +46,39 @@ CUT = (
     "a round ended at an assertion that was to fail, and the last one went on behind it: put it at"
     " the test's end"
 )
-WEAKEST: tuple[Provenance, ...] = get_args(provenance.Provenance)
+WEAKEST: tuple[Provenance, ...] = get_args(domains.Provenance)
 """From most to least; a word of a later version is trusted less than any of them."""
 
 
 def window_record(
-    window: ClosedWindow,
-    *,
-    place: Place = "counted",
-    round: int = 0,
-    idle: IdlePower | None = None,
+    window: ClosedWindow, *, place: Place = "counted", round: int = 0, idle: IdlePower | None = None
 ) -> Window:
     """The run file's form of a closed window; an unknown total (nan) becomes None.
 
     Args:
         idle: subtracted where given; what was subtracted is kept beside what is left.
     """
+    energy_j, errors = window.energy_j, list(window.errors)
+    idle_j: Mapping[str, float] = {}
+    total_j = None if math.isnan(window.total_j) else window.total_j
     if idle is not None and window.energy_j:
         from pytest_energybench.metering.idle import subtract_idle
 
         net = subtract_idle(window.energy_j, window.duration_s, idle)
-        known = not math.isnan(window.total_j)
-        return Window(
-            name=window.name,
-            started=window.started,
-            duration_s=window.duration_s,
-            energy_j=dict(net.net_j),
-            total_j=net.net_total_j if known and not net.errors else None,
-            provenance=dict(window.provenance),
-            place=place,
-            round=round,
-            idle_j=dict(net.idle_j),
-            flags=list(window.flags),
-            errors=[*window.errors, *net.errors],
-        )
+        energy_j, idle_j, errors = net.net_j, net.idle_j, [*errors, *net.errors]
+        total_j = net.net_total_j if total_j is not None and not net.errors else None
     return Window(
         name=window.name,
         started=window.started,
         duration_s=window.duration_s,
-        energy_j=dict(window.energy_j),
-        total_j=None if math.isnan(window.total_j) else window.total_j,
+        energy_j=dict(energy_j),
+        total_j=total_j,
         provenance=dict(window.provenance),
         place=place,
         round=round,
+        idle_j=dict(idle_j),
         flags=list(window.flags),
-        errors=list(window.errors),
+        errors=errors,
     )
 
 
@@ -136,7 +124,7 @@ def sum_rounds(parts: Sequence[Window | Round], flags: Sequence[str] = ()) -> Ro
 
 def sum_windows(first: Window, second: Window) -> Window:
     """Two windows of one place as one record; an unknown part makes its total unknown."""
-    return msgspec.structs.replace(
+    return replace(
         first,
         duration_s=first.duration_s + second.duration_s,
         energy_j=_by_domain(sum, [first.energy_j, second.energy_j]),
@@ -160,7 +148,7 @@ def known_sum(totals: Iterable[float | None]) -> float | None:
 
 def searches_so_far(last: Search | None) -> list[Search]:
     """Flat, in their order: those before `last`, and `last` itself."""
-    return [] if last is None else [*last.earlier, msgspec.structs.replace(last, earlier=[])]
+    return [] if last is None else [*last.earlier, replace(last, earlier=[])]
 
 
 def with_priced_search(case: Case, baseline: Case | None) -> Case:
@@ -182,14 +170,14 @@ def with_priced_search(case: Case, baseline: Case | None) -> Case:
     total, saved = _known_median(each.total_j for each in spent), None
     if case.total_j is not None and baseline is not None and baseline.total_j is not None:
         saved = baseline.total_j - case.total_j
-    search = msgspec.structs.replace(
+    search = replace(
         case.search,
         duration_s=case.search.duration_s or median(each.duration_s for each in spent),
         energy_j=_by_domain(median, [each.energy_j for each in spent]),
         total_j=total,
         pays_after=total / saved if total and saved and saved > 0 else None,
     )
-    return msgspec.structs.replace(case, search=search)
+    return replace(case, search=search)
 
 
 def _known_median(totals: Iterable[float | None]) -> float | None:
@@ -206,7 +194,7 @@ def summarise(case: Case, *, pue: float) -> Case:
         return case
     total = _known_median(entry.total_j for entry in rounds)
     counted = [window for window in case.windows if window.place == "counted"]
-    return msgspec.structs.replace(
+    return replace(
         case,
         total_j=total,
         facility_j=None if total is None else pue * total,
@@ -226,9 +214,9 @@ def summarise(case: Case, *, pue: float) -> Case:
 
 def of_a_part(case: Case, why: str) -> Case:
     """The case as one of which only a part was metered: its energy is not known."""
-    return msgspec.structs.replace(
+    return replace(
         case,
-        rounds=[msgspec.structs.replace(each, total_j=None) for each in case.rounds],
+        rounds=[replace(each, total_j=None) for each in case.rounds],
         total_j=None,
         facility_j=None,
         errors=[*case.errors, why],
@@ -252,9 +240,9 @@ def join(earlier: Case, later: Case, *, pue: float, baseline: Case | None = None
         baseline: tells after how many trainings a search has paid.
     """
     if adds_none(earlier):
-        return msgspec.structs.replace(later, flags=noted([*later.flags, BROKEN_OFF]))
+        return replace(later, flags=noted([*later.flags, BROKEN_OFF]))
     if broke_off(later):
-        return msgspec.structs.replace(
+        return replace(
             earlier,
             outcome=later.outcome,
             errors=noted([*earlier.errors, *(IN_VAIN + error for error in later.errors)]),
@@ -264,13 +252,11 @@ def join(earlier: Case, later: Case, *, pue: float, baseline: Case | None = None
     if ENDED_EARLY in earlier.flags and _last(count, earlier) != _last(count, later):
         earlier = of_a_part(earlier, CUT)
     flags = [BROKEN_OFF if flag == LAST_BROKE_OFF else flag for flag in earlier.flags]
-    moved = [
-        msgspec.structs.replace(window, round=window.round + offset) for window in later.windows
-    ]
-    curves = [msgspec.structs.replace(curve, round=curve.round + offset) for curve in later.series]
+    moved = [replace(window, round=window.round + offset) for window in later.windows]
+    curves = [replace(curve, round=curve.round + offset) for curve in later.series]
     rounds = [*earlier.rounds, *later.rounds]
     by_round = earlier.rounds and later.rounds and any(each.metrics for each in rounds)
-    joined = msgspec.structs.replace(
+    joined = replace(
         later,
         rounds=rounds,
         metrics=metrics_of(rounds) if by_round else _of_no_round(earlier, later),
@@ -302,8 +288,8 @@ def join_parts(parts: Sequence[Case], *, pue: float) -> Case:
     for part in sound[1:]:
         unmet = [each for each in whole.comparisons if not (_is_renewed(each) or passes(each))]
         whole = join(whole, part, pue=pue)
-        whole = msgspec.structs.replace(whole, comparisons=[*unmet, *whole.comparisons])
-    return msgspec.structs.replace(
+        whole = replace(whole, comparisons=[*unmet, *whole.comparisons])
+    return replace(
         whole,
         outcome=broken[0].outcome if broken else "passed",
         expected=next((part.expected for part in parts if part.expected), ""),

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import msgspec
+from msgspec.structs import replace
 
 from pytest_energybench.base.flags import INSIDE_NAMESAKE, TRACED
 from pytest_energybench.measurement import aggregate
@@ -113,7 +113,7 @@ class CaseBuilder:
         if place < len(self.windows):
             self.windows[place] = aggregate.sum_windows(self.windows[place], window)
         else:
-            self.windows.append(msgspec.structs.replace(window, name=name))
+            self.windows.append(replace(window, name=name))
 
     def add_series(self, series: Sequence[Series]) -> None:
         """Add curves that came with a window, of the first windows only."""
@@ -152,7 +152,7 @@ class CaseBuilder:
         """
         windows = [*self.windows, *(window for window, _ in self.called)]
         case = aggregate.summarise(
-            msgspec.structs.replace(
+            replace(
                 self.case,
                 rounds=self._rounds(),
                 windows=windows,
@@ -184,11 +184,9 @@ class CaseBuilder:
             made = self._called_rounds(plain, seen)
         seed = self.metrics.get("seed")
         seed = seed if isinstance(seed, int) and not isinstance(seed, bool) else None
-        made = [msgspec.structs.replace(each, units=dict(self.units), seed=seed) for each in made]
+        made = [replace(each, units=dict(self.units), seed=seed) for each in made]
         if len(made) == 1:  # what was recorded once is of that round; of several it is of none
-            return [
-                msgspec.structs.replace(made[0], metrics=dict(self.metrics), answers=self.answers)
-            ]
+            return [replace(made[0], metrics=dict(self.metrics), answers=self.answers)]
         return made
 
     def see_machine(self) -> list[str]:
@@ -200,17 +198,8 @@ class CaseBuilder:
         return self._seen[1]
 
     def _called_rounds(self, plain: Sequence[Window], seen: Sequence[str]) -> list[Round]:
-        return [
-            aggregate.sum_rounds(
-                [
-                    *plain,
-                    *(
-                        aggregate.round_of_call(window, iterations)
-                        for window, iterations in self.called
-                        if window.round == number
-                    ),
-                ],
-                seen,
-            )
-            for number in range(self._round_count())
+        calls = [
+            [aggregate.round_of_call(each, times) for each, times in self.called if each.round == n]
+            for n in range(self._round_count())
         ]
+        return [aggregate.sum_rounds([*plain, *own], seen) for own in calls]

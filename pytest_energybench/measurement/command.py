@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING
 
-from pytest_energybench.base.system import LINUX
+from pytest_energybench.base.system import LINUX, signal_name
 from pytest_energybench.base.text import sanitize
 from pytest_energybench.exceptions import EnergyBenchError
 from pytest_energybench.metering.clock import SYSTEM_CLOCK
@@ -194,7 +194,7 @@ class Command:
         if late:
             return f"{name} took longer than {self.conduct.timeout_s:g} s and was ended"
         if status < 0:
-            return f"{name} was killed by {_signal(-status)}"
+            return f"{name} was killed by {signal_name(-status)}"
         if status and not self.conduct.ignores_status:
             return f"{name} ended with exit status {status}"
         return ""
@@ -332,15 +332,6 @@ def _without_quotes(found: re.Match[str]) -> str:
     """Of a quoted part what a shell reads all the same."""
     within = re.sub(r"\\.", "", found["within"] or "", flags=re.DOTALL)
     return "".join(["\0", *(each[0] for each in _EXPANDED.finditer(within))])
-
-
-def _signal(number: int) -> str:
-    import signal
-
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def _named(left: Sequence[psutil.Process]) -> str:

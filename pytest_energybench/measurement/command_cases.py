@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
+from msgspec.structs import replace
 
 from pytest_energybench.gates.comparisons import judge_energy, judge_group
 from pytest_energybench.gates.parse import EnergyLimit
@@ -100,7 +100,7 @@ def _case(builder: CaseBuilder, rounds: int, failed: CommandFailedError | None) 
     done = len(builder.called)
     if failed is not None and done < rounds:
         builder.errors.append(f"{done} of {rounds} rounds: {str(failed).splitlines()[0]}")
-        builder.case = msgspec.structs.replace(builder.case, outcome="error")
+        builder.case = replace(builder.case, outcome="error")
     return judged(without_private(storable_case(builder.finished(None))))
 
 
@@ -116,12 +116,8 @@ def judge(cases: Sequence[Case], limits: Limits) -> list[Case]:
             if (reference := references.get(case.group)) is not None:
                 made.append(
                     judge_group(
-                        case,
-                        reference,
-                        margin=limits.margin,
-                        interleaved=True,
-                        fails=limits.fails,
+                        case, reference, margin=limits.margin, interleaved=True, fails=limits.fails
                     )
                 )
-        found.append(judged(msgspec.structs.replace(case, comparisons=made)))
+        found.append(judged(replace(case, comparisons=made)))
     return found

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import threading
 
-from pytest_energybench.base.system import logical_cpus
+from pytest_energybench.base.system import logical_cpus, tell_after_fork
 from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
 from pytest_energybench.metering.cpu_power import CpuPower, cpu_power
-from pytest_energybench.metering.cpu_table import VERSION
+from pytest_energybench.metering.cpu_rows import VERSION
 from pytest_energybench.metering.cpu_time import CpuTime, cpu_time
-from pytest_energybench.metering.fork import tell_after_fork
 from pytest_energybench.metering.load_monitor import FRESH_S, CpuSample, impossible
 from pytest_energybench.metering.source import MIN_UPDATES, Domain, Loss, Reading
 

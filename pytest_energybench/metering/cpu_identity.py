@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pytest_energybench.base.plain_file import read_plain
+from pytest_energybench.base.plain_file import plain_text
 from pytest_energybench.base.system import logical_cpus
 from pytest_energybench.metering.cpu_rows import ROWS
 
@@ -280,8 +280,8 @@ def _arm(
 ) -> CpuIdentity:
     """The board and its cores, or the cores alone; of two kinds of cores the stronger one
     counts."""
-    virtual = _in_cloud(root) or "dummy-virt" in _read(root / "proc/device-tree/compatible")
-    board = _read(root / "proc/device-tree/model").strip("\0 ") or first.get("Model", "")
+    virtual = _in_cloud(root) or "dummy-virt" in plain_text(root / "proc/device-tree/compatible")
+    board = plain_text(root / "proc/device-tree/model").strip("\0 ") or first.get("Model", "")
     names, rows = [], []
     for implementer, part in parts:
         title, row = ARM.get((implementer, part), (f"Arm {implementer:#x} {part:#x}", ""))
@@ -361,16 +361,9 @@ def _number(text: str) -> int:
         return 0
 
 
-def _read(path: Path) -> str:
-    try:
-        return read_plain(path).decode(errors="replace").strip()
-    except OSError:
-        return ""
-
-
 def _text(root: Path, name: str) -> str:
     """A field of the firmware's tables."""
-    return _read(root / "sys/class/dmi/id" / name)
+    return plain_text(root / "sys/class/dmi/id" / name)
 
 
 def _in_cloud(root: Path) -> bool:

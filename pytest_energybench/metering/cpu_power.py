@@ -15,8 +15,7 @@ from typing import NamedTuple
 
 from pytest_energybench.base.system import logical_cpus
 from pytest_energybench.metering.cpu_identity import CpuIdentity, identify
-from pytest_energybench.metering.cpu_rows import HOST_ERROR, ROWS
-from pytest_energybench.metering.cpu_table import CLASS_ERROR, SPEC, Row
+from pytest_energybench.metering.cpu_rows import CLASS_ERROR, HOST_ERROR, ROWS, SPEC, Row
 from pytest_energybench.metering.errors import MeterError
 from pytest_energybench.metering.limits import allowed_cpus, cpu_quota
 

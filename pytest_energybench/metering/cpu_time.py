@@ -12,9 +12,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from pytest_energybench.base.system import WINDOWS
+from pytest_energybench.base.system import WINDOWS, tell_after_fork
 from pytest_energybench.metering.errors import Problem
-from pytest_energybench.metering.fork import tell_after_fork
 from pytest_energybench.metering.proc import Proc, Process, is_readable, reaped_s
 
 

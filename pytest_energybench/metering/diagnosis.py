@@ -12,12 +12,7 @@ from itertools import pairwise
 
 from pytest_energybench.base.system import logical_cpus
 from pytest_energybench.metering.clock import SYSTEM_CLOCK
-from pytest_energybench.metering.discovery import (
-    BUILT_IN,
-    EXPERIMENTAL,
-    discover,
-    source_module,
-)
+from pytest_energybench.metering.discovery import BUILT_IN, EXPERIMENTAL, discover, source_module
 from pytest_energybench.metering.errors import Problem
 from pytest_energybench.metering.machine import MachineFacts, machine_facts
 from pytest_energybench.metering.meter import Meter

@@ -48,11 +48,7 @@ class LoadMonitor:
     """
 
     def __init__(
-        self,
-        cpu: CpuTime | None = None,
-        *,
-        cores: int | None = None,
-        clock: Clock = SYSTEM_CLOCK,
+        self, cpu: CpuTime | None = None, *, cores: int | None = None, clock: Clock = SYSTEM_CLOCK
     ) -> None:
         """
         Args:

@@ -28,10 +28,9 @@ from typing import NamedTuple
 
 from pytest_energybench.base.file_lock import try_lock, unlock
 from pytest_energybench.base.flags import INSIDE_ANOTHER, NOT_EXCLUSIVE, SHARED
-from pytest_energybench.base.system import LINUX, WINDOWS, open_flags
+from pytest_energybench.base.system import LINUX, WINDOWS, open_flags, tell_after_fork
 from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
 from pytest_energybench.metering.errors import LockTimeoutError, Problem
-from pytest_energybench.metering.fork import tell_after_fork
 
 __tracebackhide__ = True  # a user's mistake is shown at the user's line
 

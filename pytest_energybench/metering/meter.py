@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from pytest_energybench.base.flags import OVERLAPS, SUSPENDED, TOO_SHORT
+from pytest_energybench.base.system import tell_after_fork
 from pytest_energybench.metering.clock import SHORTEST_SLEEP_S, SYSTEM_CLOCK, Clock
 from pytest_energybench.metering.errors import MeterError
-from pytest_energybench.metering.fork import tell_after_fork
 from pytest_energybench.metering.load_monitor import LoadMonitor
 from pytest_energybench.metering.locks import MachineLock
 from pytest_energybench.metering.nvidia import finish_gpu_work

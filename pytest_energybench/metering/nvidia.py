@@ -8,8 +8,8 @@ import threading
 from collections.abc import Mapping, Sequence
 
 from pytest_energybench.base.flags import DISAGREES, NOT_LOOKED_AT
+from pytest_energybench.base.system import tell_after_fork
 from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
-from pytest_energybench.metering.fork import tell_after_fork
 from pytest_energybench.metering.nvml import Gpu, NvmlFailedError
 from pytest_energybench.metering.power import PowerIntegral
 from pytest_energybench.metering.source import Domain, Loss, Reading, Samples
@@ -151,11 +151,7 @@ class GpuSource:
     tick_s = SAMPLE_S
 
     def __init__(
-        self,
-        gpus: Sequence[Gpu],
-        *,
-        lost: Mapping[str, str] = {},
-        clock: Clock = SYSTEM_CLOCK,
+        self, gpus: Sequence[Gpu], *, lost: Mapping[str, str] = {}, clock: Clock = SYSTEM_CLOCK
     ) -> None:
         """
         Args:

@@ -158,10 +158,7 @@ class Gpu:
         Raises:
             NvmlFailedError: the device can't say (any more).
         """
-        try:
-            return int(self._nvml.nvmlDeviceGetTotalEnergyConsumption(self._handle)) / 1e3
-        except self._nvml.NVMLError as error:
-            raise NvmlFailedError(str(error)) from error
+        return int(self._asked(self._nvml.nvmlDeviceGetTotalEnergyConsumption)) / 1e3
 
     def power_w(self) -> float:
         """Watts now: of this instant where the device shows that, else its own running average.
@@ -179,42 +176,36 @@ class Gpu:
     def _instant_w(self) -> float:
         """From Ampere on, the plain power figure is an average over a second; this one isn't."""
         nvml = self._nvml
-        try:
-            (field,) = nvml.nvmlDeviceGetFieldValues(self._handle, [nvml.NVML_FI_DEV_POWER_INSTANT])
-        except nvml.NVMLError as error:
-            raise NvmlFailedError(str(error)) from error
+        (field,) = self._asked(nvml.nvmlDeviceGetFieldValues, [nvml.NVML_FI_DEV_POWER_INSTANT])
         if field.nvmlReturn != nvml.NVML_SUCCESS:
             raise NvmlFailedError(str(nvml.NVMLError(field.nvmlReturn)))
         return int(field.value.uiVal) / 1e3
 
     def _average_w(self) -> float:
+        return int(self._asked(self._nvml.nvmlDeviceGetPowerUsage)) / 1e3
+
+    def _asked(self, ask: Callable[..., T], *args: object) -> T:
         try:
-            return int(self._nvml.nvmlDeviceGetPowerUsage(self._handle)) / 1e3
+            return ask(self._handle, *args)
         except self._nvml.NVMLError as error:
             raise NvmlFailedError(str(error)) from error
 
     def _capability(self) -> tuple[int, int]:
-        try:
-            major, minor = self._nvml.nvmlDeviceGetCudaComputeCapability(self._handle)
-        except self._nvml.NVMLError:  # none that is known
-            return 0, 0
+        major, minor = self._told(self._nvml.nvmlDeviceGetCudaComputeCapability) or (0, 0)
         return int(major), int(minor)
 
     def _limit_w(self) -> float:
-        try:
-            limit_w = int(self._nvml.nvmlDeviceGetEnforcedPowerLimit(self._handle)) / 1e3
-        except self._nvml.NVMLError:  # not supported
-            return 0.0
+        limit_w = int(self._told(self._nvml.nvmlDeviceGetEnforcedPowerLimit) or 0) / 1e3
         return limit_w if limit_w <= MOST_WATTS else 0.0
 
     def state(self) -> GpuState:
         """Temperature, clock, limit and what slows it down, now."""
-        nvml, handle = self._nvml, self._handle
-        reasons = self._told(nvml.nvmlDeviceGetCurrentClocksThrottleReasons, handle) or 0
-        heat = self._told(nvml.nvmlDeviceGetViolationStatus, handle, nvml.NVML_PERF_POLICY_THERMAL)
+        nvml = self._nvml
+        reasons = self._told(nvml.nvmlDeviceGetCurrentClocksThrottleReasons) or 0
+        heat = self._told(nvml.nvmlDeviceGetViolationStatus, nvml.NVML_PERF_POLICY_THERMAL)
         return GpuState(
-            self._told(nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU),
-            self._told(nvml.nvmlDeviceGetClockInfo, handle, nvml.NVML_CLOCK_SM),
+            self._told(nvml.nvmlDeviceGetTemperature, nvml.NVML_TEMPERATURE_GPU),
+            self._told(nvml.nvmlDeviceGetClockInfo, nvml.NVML_CLOCK_SM),
             self._limit_w(),
             next((word for bit, word in _SLOWDOWNS.items() if reasons & bit), ""),
             None if heat is None else heat.violationTime / 1e9,
@@ -222,7 +213,7 @@ class Gpu:
 
     def _told(self, ask: Callable[..., T], *args: object) -> T | None:
         try:
-            return ask(*args)
+            return ask(self._handle, *args)
         except self._nvml.NVMLError:  # not supported, or gone: its meter tells
             return None
 

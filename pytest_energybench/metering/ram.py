@@ -14,7 +14,7 @@ from pathlib import Path
 from pytest_energybench.base.plain_file import read_plain
 from pytest_energybench.metering.clock import SYSTEM_CLOCK, Clock
 from pytest_energybench.metering.cpu_power import CpuPower, cpu_power
-from pytest_energybench.metering.cpu_table import VERSION
+from pytest_energybench.metering.cpu_rows import VERSION
 from pytest_energybench.metering.source import Domain, Reading
 
 WATTS_PER_GB = {"DDR3": 0.25, "DDR4": 0.08, "DDR5": 0.07, "LPDDR": 0.04}

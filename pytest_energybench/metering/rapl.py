@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pytest_energybench.base.plain_file import open_plain
+from pytest_energybench.base.system import tell_after_fork
 from pytest_energybench.base.text import sanitize
 from pytest_energybench.metering.clock import SHORTEST_SLEEP_S, SYSTEM_CLOCK, Clock
-from pytest_energybench.metering.fork import tell_after_fork
 from pytest_energybench.metering.powercap import (
     Counters,
     Zone,
@@ -64,24 +64,6 @@ class _Counter:
         since: from when it may stand still now; None where it doesn't.
         stops: from when until when it may have stood still before.
     """
-
-    __slots__ = (
-        "domain",
-        "fd",
-        "idly_still_s",
-        "last_uj",
-        "mark_uj",
-        "most_w",
-        "path",
-        "peak_w",
-        "range_uj",
-        "since",
-        "still_s",
-        "stops",
-        "top_uj",
-        "total_uj",
-        "turn_s",
-    )
 
     def __init__(self, domain: str, zone: Zone) -> None:
         self.domain = domain
@@ -317,10 +299,7 @@ class RaplSource:
                     failed = True
                     continue
                 name = counter.domain
-                if name in joules:
-                    joules[name] += counter.total_uj / 1e6
-                else:
-                    joules[name] = counter.total_uj / 1e6
+                joules[name] = joules.get(name, 0.0) + counter.total_uj / 1e6
             self._began = began
             if first or marks:
                 mark = _Mark(began, self._clock.monotonic(), self._clock.worked())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
+from pytest_energybench.base.system import tell_after_fork
 from pytest_energybench.metering.clock import SYSTEM_CLOCK
-from pytest_energybench.metering.fork import tell_after_fork
 from pytest_energybench.metering.source import Ticking
 
 LINGER_S = 1.0

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from pytest_energybench.base.provenance import Provenance as Provenance
+from pytest_energybench.base.domains import Provenance as Provenance
 
 PARTS: Mapping[str, tuple[str, ...]] = {
     "gpu": ("gpu",),

@@ -15,9 +15,8 @@ from pytest_energybench.report.provenance import (
     meter_view,
     scalar_rows,
 )
-from pytest_energybench.report.sections import sections
 from pytest_energybench.report.summary import carbon, cost, counts, estimate_note, how_estimated
-from pytest_energybench.report.text import labels, shorten
+from pytest_energybench.report.text import labels, sections, shorten
 from pytest_energybench.report.view import (
     GLYPHS,
     WORDS,

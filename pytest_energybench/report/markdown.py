@@ -11,7 +11,7 @@ from pytest_energybench.gates.quantities import ESTIMATE_MARK
 from pytest_energybench.report.columns import columns
 from pytest_energybench.report.digest import digest
 from pytest_energybench.report.entries import MOST_NAMED, Entry, shown_of_each
-from pytest_energybench.report.text import ELLIPSIS, LONGEST_NAME, plural, shorten
+from pytest_energybench.report.text import ELLIPSIS, LONGEST_NAME, plural, shorten, unmarked
 from pytest_energybench.report.view import GLYPHS, RunView
 
 LONGEST_COMMENT = 65_536
@@ -31,7 +31,6 @@ _LONGEST_HEAD = 1_200
 _FRAME = 1_000
 """Bytes for what is always there: heads of tables, and what says that rows are left out."""
 _LONGEST_REMARK = 160
-_MARKUP = re.compile(r"([\\`*_{}\[\]#|~<>&$])")
 _LINKED = re.compile(
     r"""(?<=@)|(?<=[#!%$&^])(?=["\w])|(?<=~)(?=["a-z])|(?<=\bGH)(?=-\d)"""  # references
     r"""|(?<=:)(?=//)|(?<=\bwww)(?=\.)|(?<=<!)(?=--)""",
@@ -201,7 +200,7 @@ def _line(text: str, most: int = _LONGEST_LINE) -> str:
 
 def _escape(text: str) -> str:
     """Markdown and HTML characters lose their meaning; nothing becomes a link or a mention."""
-    return _MARKUP.sub(r"\\\1", _LINKED.sub("\u200b", sanitize(text)))
+    return unmarked(_LINKED.sub("\u200b", sanitize(text)))
 
 
 def _code(text: str) -> str:

@@ -13,8 +13,14 @@ from pytest_energybench.report.digest import Digest, digest
 from pytest_energybench.report.entries import MOST_OF_EACH, Entry, shown_of_each
 from pytest_energybench.report.figures import estimated_domains, idle_share_j, memory_share
 from pytest_energybench.report.provenance import software
-from pytest_energybench.report.sections import sections
-from pytest_energybench.report.text import display_width, pad, parts_of_id, plural, shorten
+from pytest_energybench.report.text import (
+    display_width,
+    pad,
+    parts_of_id,
+    plural,
+    sections,
+    shorten,
+)
 from pytest_energybench.report.view import CaseView, RunView
 
 MOST_ROWS = 40

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from hashlib import blake2b
 
 import msgspec
+from msgspec.structs import replace
 
 from pytest_energybench.results.model import Case, Host, Machine, MeterInfo, Run, Scalar
 
@@ -123,21 +124,14 @@ def with_hosts(run: Run, hosts: Sequence[Host]) -> Run:
     if not hosts:
         return run
     first = hosts[0]
-    return msgspec.structs.replace(
-        run,
-        machine=first.machine,
-        meters=first.meters,
-        settings=first.settings,
-        hosts=list(hosts),
+    return replace(
+        run, machine=first.machine, meters=first.meters, settings=first.settings, hosts=list(hosts)
     )
 
 
 def heads(run: Run) -> dict[str | None, Run]:
     """Name of a host -> the run as if all of it were that host's; None -> the run as it is."""
-    return {
-        None: run,
-        **{host.name: with_hosts(run, [host]) for host in run.hosts},
-    }
+    return {None: run, **{host.name: with_hosts(run, [host]) for host in run.hosts}}
 
 
 def numbered(runs: Sequence[Run]) -> tuple[list[Host], list[Case]]:
@@ -150,10 +144,7 @@ def numbered(runs: Sequence[Run]) -> tuple[list[Host], list[Case]]:
     for run in runs:
         own = run.hosts or [host_of(run, 1)]
         names = {host.name: f"host {len(hosts) + place}" for place, host in enumerate(own, start=1)}
-        hosts += [msgspec.structs.replace(host, name=names[host.name]) for host in own]
+        hosts += [replace(host, name=names[host.name]) for host in own]
         only = None if run.hosts else own[0].name
-        cases += [
-            msgspec.structs.replace(case, host=names.get(case.host or only or ""))
-            for case in run.cases
-        ]
+        cases += [replace(case, host=names.get(case.host or only or "")) for case in run.cases]
     return hosts, cases

@@ -16,6 +16,7 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 from msgspec import Meta, Struct, field
+from msgspec.structs import replace
 
 from pytest_energybench.base.domains import kind_of
 from pytest_energybench.base.flags import spoils
@@ -264,7 +265,7 @@ def last_runs(run: Run, entries: Sequence[Entry], asked: Asked) -> tuple[Run, di
             cases.append(_as_case(case, alike[-asked.runs :]))
     last = next((entry for entry in reversed(earlier) if not entry.left_out), None)
     return (
-        msgspec.structs.replace(
+        replace(
             run,
             created=last.created if last is not None else "",
             commits=[last.commit] if last is not None and last.commit is not None else [],
@@ -327,6 +328,6 @@ def with_trends(run: Run, earlier: Run) -> Run:
                 (float(at - len(values)), value) for at, value in enumerate([*values, case.total_j])
             ]
             trend = Series(name="energy", x="runs before this one", unit="J", points=points)
-            case = msgspec.structs.replace(case, series=[*case.series, trend])
+            case = replace(case, series=[*case.series, trend])
         cases.append(case)
-    return msgspec.structs.replace(run, cases=cases)
+    return replace(run, cases=cases)

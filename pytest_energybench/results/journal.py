@@ -152,7 +152,7 @@ class Journal:
         except OSError as error:
             raise WriteError(named(path, f"cannot be written: {cause(error)}")) from error
         while True:
-            journal = cls._open(Path(path), os.O_CREAT)
+            journal = cls._open(Path(path))
             if WINDOWS:  # where nobody can take an open file's name away
                 return journal
             with suppress(OSError):
@@ -179,24 +179,6 @@ class Journal:
             journal.discard()
             raise
         return journal
-
-    @classmethod
-    def resume(cls, path: str | os.PathLike[str], head: Run) -> tuple[Journal, Run]:
-        """Go on with a journal: what it holds, and the journal, ready for the next case.
-
-        Args:
-            head: the session as it would have been started now.
-
-        Raises:
-            RunFileError: the journal is damaged.
-            WriteError: it can't be written, or another process is writing it.
-        """
-        journal = cls._open(Path(path), 0)
-        try:
-            return journal, journal.begin(head)
-        except BaseException:
-            journal.close()
-            raise
 
     def begin(self, head: Run) -> Run:
         """Make it ready for the next case, and give what it holds.
@@ -255,9 +237,10 @@ class Journal:
             self.close()
 
     @classmethod
-    def _open(cls, path: Path, flags: int) -> Journal:
+    def _open(cls, path: Path) -> Journal:
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | open_flags()
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_APPEND | open_flags() | flags, 0o666)
+            descriptor = os.open(path, flags, 0o666)
         except OSError as error:
             raise WriteError(named(path, f"cannot be written: {cause(error)}")) from error
         try:
@@ -357,11 +340,7 @@ def parse_journal(path: str | os.PathLike[str], content: bytes) -> JournalConten
         cases.pop(entry.nodeid, None)
         cases[entry.nodeid] = entry
     run = msgspec.structs.replace(run, cases=list(cases.values()), hosts=list(hosts.values()))
-    return JournalContent(
-        run=run,
-        torn=bool(rest),
-        good_bytes=len(content) - len(rest),
-    )
+    return JournalContent(run=run, torn=bool(rest), good_bytes=len(content) - len(rest))
 
 
 def _at(path: str | os.PathLike[str], number: int, read: Callable[[bytes], T], line: bytes) -> T:

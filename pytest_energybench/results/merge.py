@@ -1,11 +1,14 @@
-"""Several runs that are parts of one whole, put together."""
+"""A session's cases split over machines that know nothing of each other, and several runs that are
+parts of one whole put together."""
 
 from __future__ import annotations
 
+import heapq
+import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-import msgspec
+from msgspec.structs import replace
 
 from pytest_energybench.results.compatibility import (
     EMISSION_SETTINGS,
@@ -14,7 +17,7 @@ from pytest_energybench.results.compatibility import (
     numbered,
     with_hosts,
 )
-from pytest_energybench.results.errors import MergeError, one_line
+from pytest_energybench.results.errors import MergeError, ShardError, one_line
 from pytest_energybench.results.model import Case, Host, Run, Scalar, Shard, StoredRun, distinct
 
 Join = Callable[[Sequence[Case]], Case]
@@ -22,6 +25,8 @@ Join = Callable[[Sequence[Case]], Case]
 
 OF_ROUNDS = ("seed", "rounds")
 """Settings that parts may differ in where every round says its own seed."""
+
+_SHARD = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,7 @@ def merge(parts: Sequence[Part], *, join: Join, allow_mismatch: bool = False) ->
         by_test.setdefault(case.nodeid, []).append(case)
     joined = frozenset(nodeid for nodeid, found in by_test.items() if len(found) > 1)
     cases = [join(found) if len(found) > 1 else found[0] for found in by_test.values()]
-    run = msgspec.structs.replace(
+    run = replace(
         with_hosts(parts[0].run, hosts),
         settings=_settings([part.run for part in parts], cases, joined=bool(joined)),
         created=min(part.run.created for part in parts),
@@ -131,7 +136,7 @@ def _reference(found: Sequence[StoredRun], cases: Collection[str]) -> StoredRun:
         shared = set(first).intersection(*others).difference(cases)
         return [nodeid for nodeid in first if nodeid in shared]
 
-    return msgspec.structs.replace(
+    return replace(
         found[0],
         differences=list(dict.fromkeys(line for each in found for line in each.differences)),
         stale=in_all(*(each.stale for each in found)),
@@ -237,3 +242,46 @@ def _missing(parts: Sequence[Part]) -> Iterable[str]:
 def _some(sentences: Sequence[str], shown: int = 3) -> str:
     rest = len(sentences) - shown
     return "; ".join(sentences[:shown]) + (f"; and {rest} more" if rest > 0 else "")
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """Index (from 1) and number of shards from `3/8`.
+
+    Raises:
+        ShardError: it is no such pair, or the index is out of range.
+    """
+    match = _SHARD.fullmatch(text.strip())
+    index, count = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not 1 <= index <= count:
+        raise ShardError(
+            one_line(f"{text!r} is no shard: INDEX/COUNT with 1 <= INDEX <= COUNT, e.g. 3/8")
+        )
+    return index, count
+
+
+def take_shard(cases: Iterable[tuple[str, str | None]], index: int, count: int) -> list[str]:
+    """The node ids that are this shard's, in the order they came.
+
+    A group is never split, so that a case stays with its baseline; a case without a group is a
+    group of its own. The largest groups are dealt first, each to the shard with the fewest cases
+    so far (Graham's longest-processing-time rule, SIAM J. Appl. Math. 17, 1969). The same cases
+    give the same split on every machine, in whatever order they were collected.
+
+    Args:
+        cases: node id and group of every case of the session.
+        index: which shard, from 1.
+        count: how many there are.
+    """
+    ordered = list(cases)
+    groups: dict[tuple[str, str], list[str]] = {}
+    for nodeid, group in ordered:
+        key = ("case", nodeid) if group is None else ("group", group)
+        groups.setdefault(key, []).append(nodeid)
+    loads = [(0, shard) for shard in range(1, count + 1)]
+    mine: set[str] = set()
+    for key in sorted(groups, key=lambda key: (-len(groups[key]), key)):
+        load, shard = heapq.heappop(loads)
+        heapq.heappush(loads, (load + len(groups[key]), shard))
+        if shard == index:
+            mine.update(groups[key])
+    return [nodeid for nodeid, _ in ordered if nodeid in mine]

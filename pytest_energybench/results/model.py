@@ -13,7 +13,7 @@ from typing import Annotated, Literal, get_args
 
 from msgspec import Meta, Struct, field
 
-from pytest_energybench.base import provenance
+from pytest_energybench.base import domains
 from pytest_energybench.base.flags import BUSY, SHORT
 
 SCHEMA_VERSION = 2
@@ -29,7 +29,7 @@ Finding = Literal[
 Outcome = Literal["passed", "failed", "skipped", "xfailed", "xpassed", "error"]
 Reference = Literal["budget", "group", "stored"]
 
-Provenance = Annotated[str, Meta(examples=list(get_args(provenance.Provenance)))]
+Provenance = Annotated[str, Meta(examples=list(get_args(domains.Provenance)))]
 """One of these words, or one of a later version."""
 
 LARGEST = 1e30

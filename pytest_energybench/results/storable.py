@@ -14,6 +14,7 @@ from numbers import Number
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from pytest_energybench.results.errors import one_line
 from pytest_energybench.results.model import (
@@ -80,12 +81,12 @@ def storable_case(case: Case) -> Case:
 
 def storable_head(run: Run) -> Run:
     """The run with texts and settings that a file can hold; its cases are left alone."""
-    if _fault(msgspec.structs.replace(run, cases=[])) is None:
+    if _fault(replace(run, cases=[])) is None:
         return run
     settings = _scalars(run.settings)
-    head = msgspec.structs.replace(run, cases=[], settings=settings)
+    head = replace(run, cases=[], settings=settings)
     plain = _with_texts(msgspec.to_builtins(head))
-    return msgspec.structs.replace(msgspec.convert(plain, Run), cases=run.cases)
+    return replace(msgspec.convert(plain, Run), cases=run.cases)
 
 
 def _fault(value: Case | Run) -> str | None:
@@ -132,7 +133,7 @@ def _repaired(case: Case) -> Case:
     whole = _figures(case)
     void = _totals(whole, rounds, windows) < _totals(case, case.rounds, case.windows)
     lost = ["a figure is no energy, so the total is not known"] if void else []
-    return msgspec.structs.replace(
+    return replace(
         whole,
         nodeid=text(case.nodeid),
         name=text(case.name),
@@ -142,7 +143,7 @@ def _repaired(case: Case) -> Case:
         facility_j=case.facility_j if whole.total_j is not None else None,
         rounds=rounds,
         windows=[
-            msgspec.structs.replace(each, name=text(each.name), errors=[*map(text, each.errors)])
+            replace(each, name=text(each.name), errors=[*map(text, each.errors)])
             for each in windows
         ],
         series=series,
@@ -169,7 +170,7 @@ def _figures(part: Part) -> Part:
         changes["metrics"] = _scalars(part.metrics)
     else:
         changes["provenance"] = {text(name): word for name, word in part.provenance.items()}
-    return msgspec.structs.replace(part, **changes)
+    return replace(part, **changes)
 
 
 def _totals(case: Case, rounds: Sequence[Round], windows: Sequence[Window]) -> int:
@@ -186,7 +187,7 @@ def _is_figure(value: float | None) -> bool:
 
 
 def _series(series: Series, flags: list[str]) -> Series:
-    return msgspec.structs.replace(
+    return replace(
         series,
         name=text(series.name),
         x=text(series.x),
@@ -200,7 +201,7 @@ def _search(search: Search, flags: list[str]) -> Search | None:
         flags.append(f"the search over {text(search.parameter)} is left out: it found no number")
         return None
     earlier = [_search(each, flags) for each in search.earlier]
-    return msgspec.structs.replace(
+    return replace(
         search,
         parameter=text(search.parameter),
         curve=_finite(search.curve, search.parameter, flags),
@@ -221,7 +222,7 @@ def _finite(points: Sequence[Point], name: str, flags: list[str]) -> list[Point]
 
 def _comparison(comparison: Comparison) -> Comparison:
     judged, interval = comparison.judged, comparison.interval
-    return msgspec.structs.replace(
+    return replace(
         comparison,
         name=text(comparison.name),
         nodeid=None if comparison.nodeid is None else text(comparison.nodeid),
@@ -230,7 +231,7 @@ def _comparison(comparison: Comparison) -> Comparison:
         interval=interval if all(map(math.isfinite, interval or ())) else None,
         judged=None
         if judged is None
-        else msgspec.structs.replace(judged, reason=text(judged.reason), text=text(judged.text)),
+        else replace(judged, reason=text(judged.reason), text=text(judged.text)),
     )
 
 

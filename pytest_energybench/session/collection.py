@@ -174,7 +174,7 @@ def once_each(nodeids: Iterable[str]) -> list[str]:
 
 
 def _shard(items: Sequence[pytest.Item], shard: tuple[int, int]) -> set[str]:
-    from pytest_energybench.results.shard import take_shard
+    from pytest_energybench.results.merge import take_shard
 
     named = {nodeid_of(item): group_of(item) for item in items}
     return set(take_shard(named.items(), *shard))

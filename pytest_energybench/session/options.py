@@ -105,7 +105,7 @@ def _fail_on(text: str) -> frozenset[str]:
 
 def _shard(text: str) -> tuple[int, int]:
     from pytest_energybench.results.errors import ShardError
-    from pytest_energybench.results.shard import parse_shard
+    from pytest_energybench.results.merge import parse_shard
 
     try:
         return parse_shard(text)

@@ -39,9 +39,8 @@ from pytest_energybench.results.history import (
     with_trends,
 )
 from pytest_energybench.results.model import NOT_MEASURED, Case, Comparison, Run
-from pytest_energybench.results.noise import Floor, read_floors
 from pytest_energybench.results.run_file import read_bytes
-from pytest_energybench.results.storage import Storage
+from pytest_energybench.results.storage import Floor, Storage, read_floors
 from pytest_energybench.session.config import EnergyConfig
 from pytest_energybench.session.markers import MarkedBudget, why_no_baseline
 

@@ -15,7 +15,7 @@ import transformers.models.llama.modeling_llama  # noqa: F401
 
 from bench_cases import language
 from bench_cases.test_language import ROUNDS
-from pytest_energybench.experiment.paper.inference import IN_TURN
+from pytest_energybench.experiment.paper.matrix import IN_TURN
 from pytest_energybench.experiment.training import cache
 from pytest_energybench.experiment.training.language import pretraining
 from pytest_energybench.experiment.training.language.sizes import LanguageSize

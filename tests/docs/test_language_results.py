@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 from msgspec.structs import replace
 
-from pytest_energybench.experiment.paper.inference import IN_TURN
+from pytest_energybench.experiment.paper.matrix import IN_TURN
 from pytest_energybench.results.model import Case, Round, Scalar, Search, Series, Window
 from pytest_energybench.results.run_file import write_run
 from tests.docs.pages import ROOT

@@ -9,8 +9,8 @@ from pytest_energybench.experiment.compression import registry
 SUITE = """
 import pytest
 from pytest_energybench.metering.fake import FakeMeter
-from pytest_energybench.experiment.judging import assert_saves_energy
-from pytest_energybench.experiment.compression.baseline import baseline
+from pytest_energybench.experiment.experiment import assert_saves_energy
+from pytest_energybench.experiment.compression.registry import baseline
 from pytest_energybench.experiment.compression.registry import Stage, register
 
 register("fewer-bits-of-my-own", baseline, Stage.NUMBERS)

@@ -11,8 +11,8 @@ from torch import nn
 # Before a run of pytester's begins, which forgets what is loaded meanwhile.
 from pytest_energybench.experiment import experiment
 from pytest_energybench.experiment.training import model_names
-from pytest_energybench.experiment.training.chance import check_knows_classes
 from pytest_energybench.experiment.training.datasets.data import Split
+from pytest_energybench.experiment.training.evaluate import check_knows_classes
 from tests.bench_cases.conftest import Run, run_pytest  # noqa: F401
 from tests.docs.pages import ROOT, blocks
 from tests.session.conftest import only_this_plugin  # noqa: F401  # found by its name

@@ -12,10 +12,10 @@ from torch import nn
 
 from pytest_energybench.experiment.compression.plan import CompressionPlan, Retrain
 from pytest_energybench.experiment.compression.run import prepare
+from pytest_energybench.experiment.paper.further_tables import view_table
 from pytest_energybench.experiment.paper.matrix import Matrix
 from pytest_energybench.experiment.paper.tables import PaperTable
 from pytest_energybench.experiment.paper.trials import energy_j
-from pytest_energybench.experiment.paper.view_table import view_table
 from pytest_energybench.experiment.training.datasets.own import splits_of
 from pytest_energybench.experiment.training.settings import TrainSettings
 from pytest_energybench.experiment.training.trainer import Training

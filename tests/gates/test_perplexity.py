@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from pytest_energybench.gates.accuracy import judge_group_accuracy
 from pytest_energybench.gates.judge import judge_run
 from pytest_energybench.gates.perplexity import judge_group_perplexity
-from pytest_energybench.results import blocks
+from pytest_energybench.results import answers
 from pytest_energybench.results.model import Case, Machine, Round, Run, Scalar, Series
 
 
@@ -87,9 +87,17 @@ def test_of_rounds_that_are_pairs_in_part_the_pairs_are_shown_that_were_compared
 
 def test_one_round_is_told_with_bounds_over_blocks_and_not_over_tokens() -> None:
     losses = [1.0, 1.5, 0.9, 1.2]
-    dense = case("dense", 4.0, curve={blocks.LOSS: losses, blocks.ACCURACY: [0.5, 0.4, 0.6, 0.5]})
+    dense = case(
+        "dense",
+        4.0,
+        curve={answers.BLOCK_LOSS: losses, answers.BLOCK_ACCURACY: [0.5, 0.4, 0.6, 0.5]},
+    )
     worse = [each + 0.1 for each in losses]
-    ours = case("ours", 4.01, curve={blocks.LOSS: worse, blocks.ACCURACY: [0.4, 0.4, 0.6, 0.5]})
+    ours = case(
+        "ours",
+        4.01,
+        curve={answers.BLOCK_LOSS: worse, answers.BLOCK_ACCURACY: [0.4, 0.4, 0.6, 0.5]},
+    )
     made = judge_group_perplexity(ours, dense, 0.01)
     assert made.interval == pytest.approx((math.expm1(0.1), math.expm1(0.1)))
     assert made.n == 1

@@ -13,8 +13,8 @@ from pytest_energybench.gates.results import failure_message
 from pytest_energybench.gates.statistics import decide
 from pytest_energybench.gates.stored import compare_stored
 from pytest_energybench.results.model import Comparison, Host, MeterInfo, Result
-from pytest_energybench.results.noise import Floor
 from pytest_energybench.results.run_file import encode_run
+from pytest_energybench.results.storage import Floor
 from tests.results.samples import MACHINE, METERS, make_case, make_run
 
 A = "tests/test_x.py::test_a"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_energybench.metering.cpu_estimate import CpuEstimate
 from pytest_energybench.metering.cpu_power import CpuPower
-from pytest_energybench.metering.cpu_table import VERSION
+from pytest_energybench.metering.cpu_rows import VERSION
 from pytest_energybench.metering.fake import FakeClock
 from pytest_energybench.metering.idle import measure_idle, subtract_idle
 from pytest_energybench.metering.load_monitor import CpuSample, impossible

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_energybench.metering.cpu_identity import CpuIdentity
 from pytest_energybench.metering.cpu_power import TDP_ERROR, CpuPower, cpu_power
-from pytest_energybench.metering.cpu_rows import HOST_ERROR, ROWS
-from pytest_energybench.metering.cpu_table import CLASS_ERROR
+from pytest_energybench.metering.cpu_rows import CLASS_ERROR, HOST_ERROR, ROWS
 from pytest_energybench.metering.errors import MeterError
 
 EPYC = CpuIdentity("AMD EPYC 8024P 8-Core Processor", "siena", package_threads=16)

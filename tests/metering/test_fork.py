@@ -6,8 +6,8 @@ import gc
 import os
 import weakref
 
-from pytest_energybench.metering import fork
-from pytest_energybench.metering.fork import tell_after_fork
+from pytest_energybench.base import system
+from pytest_energybench.base.system import tell_after_fork
 
 
 class Told:
@@ -31,7 +31,7 @@ def test_a_child_is_told_and_the_parent_is_not() -> None:
 def test_nothing_is_kept_alive_for_it() -> None:
     told = Told()
     known = weakref.ref(told)
-    assert told in fork._objects
+    assert told in system._objects
     del told
     gc.collect()
     assert known() is None

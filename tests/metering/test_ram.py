@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from pytest_energybench.metering.cpu_power import CpuPower
-from pytest_energybench.metering.cpu_table import VERSION
+from pytest_energybench.metering.cpu_rows import VERSION
 from pytest_energybench.metering.fake import FakeClock
 from pytest_energybench.metering.meter import Meter
 from pytest_energybench.metering.ram import RamEstimate, installed_bytes, memory_bytes

@@ -19,9 +19,9 @@ from pytest_energybench.metering import clock, diagnosis, discovery, powercap
 from pytest_energybench.metering.clock import SYSTEM_CLOCK, SystemClock
 from pytest_energybench.metering.custom import CounterSource
 from pytest_energybench.metering.discovery import discover, parse_selection
+from pytest_energybench.metering.doctor import advice
 from pytest_energybench.metering.errors import MeterError, Problem
 from pytest_energybench.metering.meter import Meter
-from pytest_energybench.metering.permission import advice
 from pytest_energybench.metering.source import Source
 from pytest_energybench.metering.sources import Offer, amd, apple, emi, hwmon, jetson, perf
 from tests.field.elsewhere import windows

@@ -45,7 +45,7 @@ from torch.nn.modules.module import register_module_forward_hook
 from conftest import RANK
 from pytest_energybench.experiment.compression.plan import CompressionPlan
 from pytest_energybench.experiment.compression.run import prepare, warm_up
-from pytest_energybench.experiment.training.datasets.embedded import digits
+from pytest_energybench.experiment.training.datasets.named_sets import digits
 from pytest_energybench.experiment.training.evaluate import evaluate
 from pytest_energybench.experiment.training.settings import TrainSettings
 from tests.experiment.training.nets import CPU, small_net

@@ -15,8 +15,7 @@ from pytest_energybench.report.build import run_view
 from pytest_energybench.report.export import FORMATS
 from pytest_energybench.report.html import render_html
 from pytest_energybench.report.markdown import render_markdown
-from pytest_energybench.report.side_by_side import compared_csv, compared_rows
-from pytest_energybench.report.table_csv import render_csv
+from pytest_energybench.report.tables import compared_csv, compared_rows, render_csv
 from pytest_energybench.report.terminal import terminal_report
 from pytest_energybench.results.model import Case, MeterInfo, Round, Run
 from tests.report.samples import MACHINE

@@ -11,7 +11,7 @@ from pytest_energybench.report.build import run_view
 from pytest_energybench.report.html import render_html
 from pytest_energybench.report.markdown import LONGEST_COMMENT, render_markdown
 from pytest_energybench.results.model import Case, Run
-from pytest_energybench.results.noise import Floor
+from pytest_energybench.results.storage import Floor
 from tests.report.samples import MACHINE, empty_run
 from tests.results.samples import make_case, make_run
 

@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_energybench.report.build import run_view
-from pytest_energybench.report.sections import sections
+from pytest_energybench.report.text import sections
 from pytest_energybench.results.model import Case, Run
 from tests.report.samples import MACHINE
 

@@ -4,7 +4,7 @@ import csv
 import io
 
 from pytest_energybench.gates.stored import compare_stored
-from pytest_energybench.report.side_by_side import compared_csv, compared_rows
+from pytest_energybench.report.tables import compared_csv, compared_rows
 from tests.results.samples import make_case, make_run
 
 

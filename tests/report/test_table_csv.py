@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from pytest_energybench.report.table_csv import render_csv
+from pytest_energybench.report.tables import render_csv
 from pytest_energybench.results.model import Case, Run
 from tests.report.samples import MACHINE, empty_run
 

@@ -1,5 +1,6 @@
 """Runs for tests: small, whole, and with every kind of field in use."""
 
+from pytest_energybench.results.journal import Journal
 from pytest_energybench.results.model import (
     Case,
     Commit,
@@ -48,6 +49,16 @@ def make_case(name, *joules, group=None, baseline=False, **fields):
         "provenance": {"cpu": "estimated", "ram": "estimated"},
     }
     return Case(**(values | fields))
+
+
+def resumed(path, head):
+    """A journal that a later session goes on with, and what it holds."""
+    journal = Journal.claim(path)
+    try:
+        return journal, journal.begin(head)
+    except BaseException:
+        journal.close()
+        raise
 
 
 def make_run(*cases, **fields):

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pytest_energybench.results.errors import ResultsError, RunFileError, WriteError
 from pytest_energybench.results.journal import Journal, JournalReader, read_journal
 from pytest_energybench.results.model import Host
-from tests.results.samples import MACHINE, full_run, make_case, make_run
+from tests.results.samples import MACHINE, full_run, make_case, make_run, resumed
 
 CASES = [make_case(f"test_{number}", 1.0 + number) for number in range(4)]
 
@@ -70,7 +70,7 @@ def test_the_heads_own_cases_are_not_written(path):
 
 def test_a_case_that_stands_twice_counts_as_it_stands_last(written):
     later = make_case("test_0", 99.0)
-    journal, _ = Journal.resume(written, make_run())
+    journal, _ = resumed(written, make_run())
     with journal:
         journal.append(later)
     assert read_journal(written).run.cases == [*CASES[1:], later]
@@ -88,7 +88,7 @@ def test_a_torn_last_line_is_left_out_and_said(written, cut):
 def test_a_resumed_journal_goes_on_after_the_last_whole_line(written, cut):
     whole = written.read_bytes()
     written.write_bytes(whole[: len(whole) - cut])
-    journal, run = Journal.resume(written, make_run())
+    journal, run = resumed(written, make_run())
     with journal:
         assert run.cases == (CASES[:-1] if cut else CASES)
         journal.append(CASES[-1])
@@ -100,7 +100,7 @@ def test_a_resumed_journal_goes_on_after_the_last_whole_line(written, cut):
 @pytest.mark.parametrize("length", [0, 1, 10, 30])
 def test_a_journal_torn_in_its_first_line_is_started_anew(written, length):
     written.write_bytes(written.read_bytes()[:length])
-    journal, run = Journal.resume(written, make_run(settings={"preset": "paper"}))
+    journal, run = resumed(written, make_run(settings={"preset": "paper"}))
     with journal:
         assert run.cases == []
         journal.append(CASES[0])
@@ -128,7 +128,7 @@ def test_a_damaged_line_is_reported_with_its_number_and_nothing_is_changed(writt
     lines[number - 1] = damage
     damaged = b"\n".join(lines)
     written.write_bytes(damaged)
-    for read in (read_journal, lambda path: Journal.resume(path, make_run())):
+    for read in (read_journal, lambda path: resumed(path, make_run())):
         with pytest.raises(RunFileError) as refused:
             read(written)
         assert str(refused.value).startswith(f"{written}: line {number}: ")
@@ -141,7 +141,7 @@ def test_another_file_is_not_taken_for_a_journal(tmp_path, content):
     path = tmp_path / "notes.txt"
     path.write_bytes(content)
     with pytest.raises(RunFileError, match="line 1"):
-        Journal.resume(path, make_run())
+        resumed(path, make_run())
     assert path.read_bytes() == content
 
 
@@ -154,23 +154,21 @@ def test_a_journal_that_is_there_is_not_started_over(written):
 
 def test_only_one_process_writes_a_journal(path):
     with Journal.create(path, make_run()), pytest.raises(WriteError, match="another process"):
-        Journal.resume(path, make_run())
-    Journal.resume(path, make_run())[0].close()
+        resumed(path, make_run())
+    resumed(path, make_run())[0].close()
 
 
 def test_places_that_cannot_be_written_or_read_are_told(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(WriteError, match="cannot be written"):
         Journal.create(tmp_path / "file" / "journal", make_run())
-    with pytest.raises(WriteError, match="cannot be written"):
-        Journal.resume(tmp_path / "none", make_run())
     with pytest.raises(RunFileError, match="cannot be read"):
         read_journal(tmp_path / "none")
 
 
 def test_a_figure_that_no_reader_takes_is_not_written(written):
     before = written.read_bytes()
-    journal, _ = Journal.resume(written, make_run())
+    journal, _ = resumed(written, make_run())
     with journal, pytest.raises(WriteError, match=r"\$\.case\.metrics\.loss"):
         journal.append(make_case("test_a", 1.0, metrics={"loss": float("nan")}))
     assert written.read_bytes() == before
@@ -180,9 +178,8 @@ ON_A_FULL_DISK = """
 import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 from pytest_energybench.results.errors import WriteError
-from pytest_energybench.results.journal import Journal
-from tests.results.samples import make_case, make_run
-journal, run = Journal.resume(sys.argv[1], make_run())
+from tests.results.samples import make_case, make_run, resumed
+journal, run = resumed(sys.argv[1], make_run())
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
 try:
     journal.append(make_case("test_more", 1.0))
@@ -207,10 +204,10 @@ def test_when_the_disk_is_full_no_half_line_stays(written):
 APPEND_UNTIL_KILLED = """
 import sys
 from pytest_energybench.results.journal import Journal
-from tests.results.samples import make_case, make_run
+from tests.results.samples import make_case, make_run, resumed
 number = int(sys.argv[2])
 if number:
-    journal, run = Journal.resume(sys.argv[1], make_run())
+    journal, run = resumed(sys.argv[1], make_run())
 else:
     journal = Journal.create(sys.argv[1], make_run())
 while True:

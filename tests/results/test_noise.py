@@ -4,8 +4,14 @@ import msgspec
 import pytest
 
 from pytest_energybench.results.errors import RunFileError
-from pytest_energybench.results.noise import FILE, Floor, floor_of, keep_floors, read_floors
-from pytest_energybench.results.storage import Storage
+from pytest_energybench.results.storage import (
+    NOISE_FILE,
+    Floor,
+    Storage,
+    floor_of,
+    keep_floors,
+    read_floors,
+)
 from tests.results.samples import MACHINE, make_case, make_run
 
 METERS = "cpu cpu-time, ram ram-size"
@@ -49,8 +55,8 @@ def test_the_file_is_no_stored_run(tmp_path):
 
 @pytest.mark.parametrize("content", [b"", b"{}", b'[{"machine": 1}]', b"\xff", b"[" * 10_000])
 def test_a_damaged_file_is_told(tmp_path, content):
-    (tmp_path / FILE).write_bytes(content)
+    (tmp_path / NOISE_FILE).write_bytes(content)
     for use in (read_floors, lambda folder: keep_floors(folder, [floor()])):
-        with pytest.raises(RunFileError, match=FILE):
+        with pytest.raises(RunFileError, match=NOISE_FILE):
             use(tmp_path)
-    assert (tmp_path / FILE).read_bytes() == content
+    assert (tmp_path / NOISE_FILE).read_bytes() == content

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_energybench.results.errors import ShardError
-from pytest_energybench.results.shard import parse_shard, take_shard
+from pytest_energybench.results.merge import parse_shard, take_shard
 
 CASES = [(f"t.py::test[{model}-{method}]", model) for model in "abcdefg" for method in range(5)] + [
     (f"t.py::test_{number}", None) for number in range(9)

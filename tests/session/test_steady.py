@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_energybench.gates.disturbance import disturbances
+from pytest_energybench.gates.figures import disturbances
 from pytest_energybench.metering.clock import SystemClock
 from pytest_energybench.results.run_file import read_run
 

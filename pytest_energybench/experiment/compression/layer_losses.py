@@ -74,10 +74,7 @@ def _changes(layer: nn.Module, spectrum: Spectrum, images: Tensor, by: Tensor) -
     """(positions, k): how each component changes the loss, to first order."""
     if isinstance(layer, nn.Conv2d):
         convolve = partial(
-            functional.conv2d,
-            stride=layer.stride,
-            padding=layer.padding,
-            dilation=layer.dilation,
+            functional.conv2d, stride=layer.stride, padding=layer.padding, dilation=layer.dilation
         )
         entering = convolve(images, spectrum.right).movedim(1, -1).flatten(0, -2)
         by = by.movedim(1, -1)

@@ -205,4 +205,3 @@ class Method(Protocol):
         Methods joined with `+` are called one after the other (`registry.Stage` has the order), so
         a search sees, and takes as its reference, the model as the methods before it left it.
         """
-        ...

@@ -12,9 +12,12 @@ from itertools import islice
 import torch
 from torch import nn
 
-from pytest_energybench.experiment.compression.bits import nearest_into, truncate_into
-from pytest_energybench.experiment.compression.masked import Masked
-from pytest_energybench.experiment.compression.number_format import FITS_BFLOAT16, number_format
+from pytest_energybench.experiment.compression.bits import (
+    FITS_BFLOAT16,
+    nearest_into,
+    number_format,
+    truncate_into,
+)
 from pytest_energybench.experiment.compression.plan import (
     BitGrid,
     CompressionPlan,
@@ -23,14 +26,20 @@ from pytest_energybench.experiment.compression.plan import (
 )
 from pytest_energybench.experiment.compression.targets import compressed_weights
 from pytest_energybench.experiment.training import kernel_choice
-from pytest_energybench.experiment.training.autocast import ScaledUpdater, autocasting
 from pytest_energybench.experiment.training.datasets.data import Splits
 from pytest_energybench.experiment.training.distributed import current
 from pytest_energybench.experiment.training.evaluate import entering, running_type
+from pytest_energybench.experiment.training.hardware import generator
 from pytest_energybench.experiment.training.master_weights import Grid, LossScaler, MasterWeights
-from pytest_energybench.experiment.training.optimizers import PlainUpdater, Updater, optimizer_of
+from pytest_energybench.experiment.training.optimizers import (
+    Masked,
+    PlainUpdater,
+    ScaledUpdater,
+    Updater,
+    autocasting,
+    optimizer_of,
+)
 from pytest_energybench.experiment.training.progress import SILENT, Joules, Part, Progress
-from pytest_energybench.experiment.training.seeds import generator
 from pytest_energybench.experiment.training.settings import TrainSettings
 from pytest_energybench.experiment.training.trainer import (
     Enough,

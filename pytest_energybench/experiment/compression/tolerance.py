@@ -19,17 +19,14 @@ class Count(Protocol):
     @property
     def correct(self) -> float:
         """Right answers."""
-        ...
 
     @property
     def total(self) -> int:
         """Answers asked for."""
-        ...
 
     @property
     def loss(self) -> float:
         """Their mean cross entropy in nats; asked for where a tolerance limits it."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,14 +47,6 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
-    """What must run with a model, for a verdict."""
-
-    model: str
-    methods: str
-
-
-@dataclass(frozen=True, slots=True)
 class Claim:
     """One claim and what became of it.
 

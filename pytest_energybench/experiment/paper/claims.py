@@ -267,11 +267,7 @@ def _per_epoch_claim(
         text_of = f"{_range(nearest, '.2f')} of the least other"
         statements.append(Statement(model, list(found.values()), 0.0, text_of))
     return of_each(
-        text.format(models=_names(models)),
-        "3.5, Figure 6",
-        statements,
-        conditions,
-        denied=denied,
+        text.format(models=_names(models)), "3.5, Figure 6", statements, conditions, denied=denied
     )
 
 

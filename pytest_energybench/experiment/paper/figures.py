@@ -14,9 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_energybench.experiment.paper.canvas import (
     FONT,
+    GRID,
+    INK,
+    Look,
     bars,
     finished,
     label,
+    method_looks,
+    method_name,
+    model_looks,
     panels,
     points,
     ratio_axis,
@@ -24,14 +30,6 @@ from pytest_energybench.experiment.paper.canvas import (
 )
 from pytest_energybench.experiment.paper.matrix import Matrix, Range
 from pytest_energybench.experiment.paper.reference import ModelReference, reference
-from pytest_energybench.experiment.paper.style import (
-    GRID,
-    INK,
-    Look,
-    method_looks,
-    method_name,
-    model_looks,
-)
 from pytest_energybench.experiment.paper.trials import (
     Figure,
     accuracy,
@@ -285,7 +283,7 @@ def _fill(axes: Axes, matrix: Matrix, panel: _Panel, looks: dict[str, Look]) -> 
         values += [end for _, each in found for end in each.bounds or ()]
     if not values:
         return {}
-    axes.set_yticks(range(len(matrix.models)), [_name(model) for model in matrix.models])
+    axes.set_yticks(range(len(matrix.models)), [*map(reference().paper_name, matrix.models)])
     axes.set_ylim(len(matrix.models) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     for border in range(1, len(matrix.models)):
@@ -374,7 +372,3 @@ def _scaled(found: Range | None, by: float) -> Range | None:
         return None
     low_high = None if found.bounds is None else (by * found.bounds[0], by * found.bounds[1])
     return Range(by * found.value, low_high, found.n)
-
-
-def _name(model: str) -> str:
-    return reference().paper_name(model)

@@ -6,11 +6,11 @@ A figure that a case did not record is None, never zero.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
-from typing import Literal
+from typing import Final, Literal
 
 from pytest_energybench.base.flags import BROKEN_OFF, LAST_BROKE_OFF, spoils
 from pytest_energybench.experiment.paper.reference import reference
@@ -38,6 +38,10 @@ _METHODS = tuple(dict.fromkeys((*CONTROLS, *MATRIX_METHODS)))
 
 NARROW_BITS = 16
 """From so many zeroed bits on a weight fits a 16-bit type."""
+
+IN_TURN: Final = "joules over the baseline's"
+"""Name of the curve of a case that ran in turn with the baseline: a point for each pair of rounds
+whose figures are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,3 +230,26 @@ def lacked_narrow_type(case: Case) -> bool:
 def _ordered(names: set[str], first: tuple[str, ...] | list[str]) -> tuple[str, ...]:
     places = {name: place for place, name in enumerate(first)}
     return tuple(sorted(names, key=lambda name: (places.get(name, len(places)), name)))
+
+
+def in_turn(case: Case) -> Range | None:
+    """The geometric mean over the seeds; None where a pair of rounds has no figure.
+
+    The pairs of a seed are of one trained model: they are one sample, their mean.
+    """
+    by_seed: dict[int | None, list[float]] = {}
+    found = 0
+    for seed, ratio in _pairs(case):
+        by_seed.setdefault(seed, []).append(math.log(ratio))
+        found += 1
+    if found < len(case.rounds):
+        return None
+    return Range.of([fmean(logs) for logs in by_seed.values()], math.exp)
+
+
+def _pairs(case: Case) -> Iterator[tuple[int | None, float]]:
+    """Seed and ratio of each pair; a curve begins at the first round of its seed."""
+    for curve in case.series:
+        if curve.name == IN_TURN and curve.round < len(case.rounds):
+            for _, ratio in curve.points:
+                yield case.rounds[curve.round].seed, ratio

@@ -1,25 +1,55 @@
-"""Everything of the paper that lies beside a report: `tables/`, `figures/` and `claims.md`."""
+"""Everything of the paper that lies beside a report: `tables/`, `figures/` and `claims.md`.
+
+The bytes of an SVG depend on the run alone; a PNG is for what can't show SVG.
+"""
 
 from __future__ import annotations
 
+import importlib.util
+import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from pytest_energybench.experiment.paper.canvas import FONT, WIDTHS_MM
 from pytest_energybench.experiment.paper.claims import claims
-from pytest_energybench.experiment.paper.claims_page import claims_markdown, claims_table
-from pytest_energybench.experiment.paper.drawing import ENDINGS, INSTALL, can_draw, drawn
+from pytest_energybench.experiment.paper.claims_page import claims_markdown, claims_table, headline
 from pytest_energybench.experiment.paper.figures import PAPER_FIGURES, PaperFigure
-from pytest_energybench.experiment.paper.headline import headline
+from pytest_energybench.experiment.paper.further_tables import savings_table, view_table
 from pytest_energybench.experiment.paper.matrix import Matrix
 from pytest_energybench.experiment.paper.reference import reference
-from pytest_energybench.experiment.paper.render import csv_text, markdown_text, page_table
-from pytest_energybench.experiment.paper.savings_table import savings_table
-from pytest_energybench.experiment.paper.tables import paper_tables
-from pytest_energybench.experiment.paper.view_table import view_table
+from pytest_energybench.experiment.paper.tables import (
+    csv_text,
+    markdown_text,
+    page_table,
+    paper_tables,
+)
 from pytest_energybench.experiment.rules import PAPER_METHODS
 from pytest_energybench.report.attachments import Headline, Table
 from pytest_energybench.results.atomic import write_atomically
 from pytest_energybench.results.model import Run
+
+INSTALL = "pip install 'pytest-energybench[bench]'"
+
+_SETTINGS: dict[Any, Any] = {
+    "svg.hashsalt": "pytest-energybench",
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": FONT,
+    "axes.linewidth": 0.6,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+}
+"""Text stays text, which is small and can be searched; ids come from a fixed salt."""
+
+_DOTS_PER_INCH = 300
+
+ENDINGS = tuple(
+    f"{'' if width == WIDTHS_MM[0] else f'_{width}mm'}{kind}"
+    for width in WIDTHS_MM
+    for kind in (".svg", ".png")
+)
+"""What follows the stem in the names of a figure's files: the widest first, without its width."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +128,27 @@ def _remove(figure: PaperFigure, folder: Path) -> None:
 
 def _write(path: Path, text: str) -> None:
     write_atomically(path, text.encode("utf-8"), overwrite=True)
+
+
+def can_draw() -> bool:
+    """Whether matplotlib is there; it is not imported to find out."""
+    return importlib.util.find_spec("matplotlib") is not None
+
+
+def drawn(figure: PaperFigure, matrix: Matrix) -> dict[str, bytes] | None:
+    """Ending -> content of the figure's files; None if the run has nothing to show in it."""
+    import matplotlib as mpl
+
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_SETTINGS)
+        contents = []
+        for width in WIDTHS_MM:
+            drawing = figure.draw(matrix, width)
+            if drawing is None:
+                return None
+            svg, png = io.BytesIO(), io.BytesIO()
+            drawing.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+            drawing.savefig(png, format="png", dpi=_DOTS_PER_INCH, metadata={"Software": None})
+            contents += [svg.getvalue(), png.getvalue()]
+    return dict(zip(ENDINGS, contents, strict=True))

@@ -2,19 +2,24 @@
 
 All nine models have a row, also where a run holds only some of them. Rates and accuracies are
 fractions with the four decimals the paper prints; a difference is this run's value less the
-paper's, an accuracy change that against the baseline of the same run.
+paper's, an accuracy change that against the baseline of the same run. A table is written as
+comma-separated values, as Markdown, and for the report page.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
+from pytest_energybench.base.text import sanitize
 from pytest_energybench.experiment.paper.matrix import Matrix, Range
 from pytest_energybench.experiment.paper.reference import ModelReference, reference
 from pytest_energybench.experiment.paper.trials import Figure, accuracy, compression, metric
 from pytest_energybench.experiment.rules import BASELINE
-from pytest_energybench.report.text import listed
+from pytest_energybench.gates.quantities import MINUS, UNKNOWN
+from pytest_energybench.report.attachments import Table
+from pytest_energybench.report.text import listed, separated, unmarked
 
 Value = str | float | None
 """A cell; None if nothing is known."""
@@ -123,8 +128,22 @@ def _of(matrix: Matrix, method: str, figure: Figure) -> Callable[[str], float | 
     return lambda model: matrix.value(model, method, figure)
 
 
-def _change(matrix: Matrix, method: str) -> Callable[[str], float | None]:
-    return lambda model: matrix.change(model, method, accuracy)
+def _beside(
+    matrix: Matrix, method: str, table: str, *rows: tuple[str, str, int, Figure]
+) -> list[_Quantity]:
+    """A method's quantities: name, head, decimals, and which figure is ours. The paper's value is
+    the field of that name of `table`, where it has one."""
+    fields = getattr(reference().models[0], table).__struct_fields__
+    return [
+        _Quantity(
+            name,
+            head,
+            decimals,
+            attrgetter(f"{table}.{name}") if name in fields else None,
+            _of(matrix, method, figure),
+        )
+        for name, head, decimals, figure in rows
+    ]
 
 
 def _table2(matrix: Matrix) -> PaperTable:
@@ -161,33 +180,19 @@ def _table6(matrix: Matrix) -> PaperTable:
         "Table 6: steganographic capacity reduction",
         f"Zeroed bits are from the paper's Section 3.2. {_ACCURACY_NOTE}",
         [
-            _Quantity(
-                "zeroed_bits",
-                "zeroed bits",
-                0,
-                lambda m: m.table6.zeroed_bits,
-                _of(matrix, method, metric("zeroed_bits")),
+            *_beside(
+                matrix,
+                method,
+                "table6",
+                ("zeroed_bits", "zeroed bits", 0, metric("zeroed_bits")),
+                ("compression_rate", "compression rate", _RATE, compression),
+                ("realised_rate", "bytes really saved", _RATE, metric("realised_rate")),
             ),
-            _Quantity(
-                "compression_rate",
-                "compression rate",
-                _RATE,
-                lambda m: m.table6.compression_rate,
-                _of(matrix, method, compression),
-            ),
-            _Quantity(
-                "realised_rate",
-                "bytes really saved",
-                _RATE,
-                None,
-                _of(matrix, method, metric("realised_rate")),
-            ),
-            _Quantity(
-                "baseline_accuracy",
-                "baseline accuracy",
-                _RATE,
-                lambda m: m.table6.baseline_accuracy,
-                _of(matrix, BASELINE, accuracy),
+            *_beside(
+                matrix,
+                BASELINE,
+                "table6",
+                ("baseline_accuracy", "baseline accuracy", _RATE, accuracy),
             ),
             *_accuracies(matrix, method, lambda m: m.table6.accuracy),
         ],
@@ -202,33 +207,14 @@ def _table7(matrix: Matrix) -> PaperTable:
         "The overall rate is over the weights that may be pruned, as the paper's; the rate over "
         f"all parameters stands beside it. {_ACCURACY_NOTE}",
         [
-            _Quantity(
-                "layer_rate_min",
-                "least pruned layer",
-                _RATE,
-                lambda m: m.table7.layer_rate_min,
-                _of(matrix, method, metric("layer_rate_min")),
-            ),
-            _Quantity(
-                "layer_rate_max",
-                "most pruned layer",
-                _RATE,
-                lambda m: m.table7.layer_rate_max,
-                _of(matrix, method, metric("layer_rate_max")),
-            ),
-            _Quantity(
-                "compression_rate",
-                "overall compression",
-                _RATE,
-                lambda m: m.table7.compression_rate,
-                _of(matrix, method, metric("pruned_rate_prunable")),
-            ),
-            _Quantity(
-                "pruned_rate_all",
-                "over all parameters",
-                _RATE,
-                None,
-                _of(matrix, method, metric("pruned_rate_all")),
+            *_beside(
+                matrix,
+                method,
+                "table7",
+                ("layer_rate_min", "least pruned layer", _RATE, metric("layer_rate_min")),
+                ("layer_rate_max", "most pruned layer", _RATE, metric("layer_rate_max")),
+                ("compression_rate", "overall compression", _RATE, metric("pruned_rate_prunable")),
+                ("pruned_rate_all", "over all parameters", _RATE, metric("pruned_rate_all")),
             ),
             *_accuracies(matrix, method, lambda m: m.table7.accuracy),
         ],
@@ -245,47 +231,16 @@ def _table8(matrix: Matrix) -> PaperTable:
         "compression is impossible for AlexNet, VGG16 and ConvNeXt-Base. Ours stands beside it. "
         f"The paper searches layer by layer; {_lowrank_scope(matrix)}. {_ACCURACY_NOTE}",
         [
-            _Quantity(
-                "layers",
-                "layers of the set",
-                0,
-                None,
-                _of(matrix, method, metric("candidate_layers")),
-            ),
-            _Quantity(
-                "rank_min",
-                "least rank",
-                0,
-                lambda m: m.table8.rank_min,
-                _of(matrix, method, metric("rank_min")),
-            ),
-            _Quantity(
-                "rank_max",
-                "greatest rank",
-                0,
-                lambda m: m.table8.rank_max,
-                _of(matrix, method, metric("rank_max")),
-            ),
-            _Quantity(
-                "rank_mean",
-                "mean rank",
-                2,
-                lambda m: m.table8.rank_mean,
-                _of(matrix, method, metric("rank_mean")),
-            ),
-            _Quantity(
-                "compression_rate",
-                "overall compression",
-                _RATE,
-                lambda m: m.table8.compression_rate,
-                _of(matrix, method, metric("candidate_rate")),
-            ),
-            _Quantity(
-                "model_rate",
-                "over the whole model",
-                _RATE,
-                None,
-                _of(matrix, method, metric("model_rate")),
+            *_beside(
+                matrix,
+                method,
+                "table8",
+                ("layers", "layers of the set", 0, metric("candidate_layers")),
+                ("rank_min", "least rank", 0, metric("rank_min")),
+                ("rank_max", "greatest rank", 0, metric("rank_max")),
+                ("rank_mean", "mean rank", 2, metric("rank_mean")),
+                ("compression_rate", "overall compression", _RATE, metric("candidate_rate")),
+                ("model_rate", "over the whole model", _RATE, metric("model_rate")),
             ),
             *_accuracies(matrix, method, lambda m: m.table8.accuracy),
         ],
@@ -319,6 +274,78 @@ def _accuracies(
             "change to baseline",
             _RATE,
             lambda m: published(m) - m.table6.baseline_accuracy,
-            _change(matrix, method),
+            lambda model: matrix.change(model, method, accuracy),
         ),
     ]
+
+
+def csv_text(table: PaperTable) -> str:
+    """Plain numbers under the columns' names; an empty cell is not known."""
+    rows = (map(_exact, row, table.columns) for row in table.rows)
+    return separated([[column.name for column in table.columns], *rows])
+
+
+def markdown_text(table: PaperTable) -> str:
+    """A page of its own: title, table, note."""
+    plain = page_table(table)
+    lines = [
+        f"# {escape(table.title)}",
+        "",
+        *markdown_table(plain.header, plain.rows),
+        "",
+        escape(table.note),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def page_table(table: PaperTable) -> Table:
+    """As the report page takes it in."""
+    return Table(
+        table.title,
+        [column.head for column in table.columns],
+        [list(map(_shown, row, table.columns)) for row in table.rows],
+        table.note,
+    )
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a table whose first column is text and whose others are aligned to the right."""
+    rules = [":--", *("--:" for _ in header[1:])]
+    return [
+        f"| {' | '.join(cells)} |"
+        for cells in (
+            [escape(head) for head in header],
+            rules,
+            *([escape(cell) for cell in row] for row in rows),
+        )
+    ]
+
+
+def escape(text: str) -> str:
+    """Text whose characters mean nothing to Markdown or HTML."""
+    return unmarked(sanitize(text))
+
+
+def _exact(value: Value, column: Column) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    text = f"{value:.{_decimals(value, column)}f}"
+    return text if text.strip("-0.") else text.lstrip("-")
+
+
+def _shown(value: Value, column: Column) -> str:
+    if value is None:
+        return UNKNOWN
+    if isinstance(value, str):
+        return sanitize(value)
+    decimals = _decimals(value, column)
+    text = f"{value:+,.{decimals}f}" if column.signed else f"{value:,.{decimals}f}"
+    zero = not text.strip("+-0.,")
+    return text.lstrip("+-") if zero else text.replace("-", MINUS)
+
+
+def _decimals(value: float, column: Column) -> int:
+    """A digit more for the mean of counts over seeds that lies between two of them."""
+    return column.decimals or int(round(value, 1) != round(value))

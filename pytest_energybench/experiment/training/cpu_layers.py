@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pytest_energybench.experiment.training import kernel_choice
-from pytest_energybench.experiment.training.autocast import Autocast
 from pytest_energybench.experiment.training.cpu_kernels import (
     BY_INPUT,
     BY_WEIGHT,
@@ -25,6 +24,7 @@ from pytest_energybench.experiment.training.cpu_kernels import (
     Call,
 )
 from pytest_energybench.experiment.training.kernel_choice import Ways
+from pytest_energybench.experiment.training.optimizers import Autocast
 
 
 class QuickConv2d(nn.Conv2d):

@@ -21,3 +21,8 @@ class WeightsError(TrainingError):
 
 class DivergedError(TrainingError):
     """The loss is no longer a number: the training is void and must not count as a result."""
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of somebody else's says, in a line; its kind where it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

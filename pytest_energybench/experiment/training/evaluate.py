@@ -1,5 +1,5 @@
 """Loss and accuracy of a model on a split: of images and their classes, or of text and the token
-that follows each of its tokens."""
+that follows each of its tokens; and whether it knows more than guessing would."""
 
 from __future__ import annotations
 
@@ -15,12 +15,19 @@ from torch.nn import functional
 from pytest_energybench.experiment.training.cpu_layers import quick_layers
 from pytest_energybench.experiment.training.datasets.data import Split
 from pytest_energybench.experiment.training.distributed import current
+from pytest_energybench.experiment.training.errors import WeightsError
 
 LARGEST_LOSS = 700.0
 """Nats; beyond, the exponential is no float any more."""
 
 AUX_WEIGHT = 0.4
 """Weight of InceptionV3's auxiliary loss (Szegedy et al. 2015, torchvision's reference recipe)."""
+
+NEAR = 0.1
+"""Share of the way from guessing to no mistake that a starting model must have behind it."""
+
+BY_CHANCE = 0.01
+"""It must not be so likely that guessing has as many right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,3 +145,43 @@ def evaluate(
                 break
     all_correct, all_loss, total = ranks.summed(correct, loss, seen)
     return Score(int(all_correct), int(total), all_loss / total)
+
+
+def check_knows_classes(model: nn.Module, validation: Split, batch_size: int) -> None:
+    """Raise WeightsError if `model` is near chance on `validation`.
+
+    The most frequent class, or token, everywhere is what guessing reaches. A search asks what can
+    be removed without loss: of such a model everything can.
+    """
+    classes: list[Tensor] = []
+
+    def count(logits: Tensor, labels: Tensor) -> bool:
+        classes.append(torch.bincount(labels.flatten(), minlength=logits.shape[-1]))
+        return False
+
+    score = evaluate(model, validation, batch_size, enough=count)
+    own = torch.stack(classes).sum(0).tolist()
+    chance = max(current().summed(*own)) / score.total
+    known = (score.accuracy - chance) / (1 - chance) if chance < 1 else 0.0
+    if known >= NEAR and tail(score.correct, score.total, chance) <= BY_CHANCE:
+        return
+    raise WeightsError(
+        f"the starting model has {score.correct} of {score.total} validation images right, near"
+        f" the {chance:.1%} of guessing: a search on it would find that anything can be removed;"
+        " give weights that know these classes, or more validation images"
+    )
+
+
+def tail(correct: int, total: int, chance: float) -> float:
+    """Probability that guessing has at least `correct` of `total` right: the binomial tail."""
+    if chance >= 1:
+        return 1.0
+    logs = (
+        math.lgamma(total + 1)
+        - math.lgamma(k + 1)
+        - math.lgamma(total - k + 1)
+        + k * math.log(chance)
+        + (total - k) * math.log1p(-chance)
+        for k in range(correct, total + 1)
+    )
+    return math.fsum(map(math.exp, logs))

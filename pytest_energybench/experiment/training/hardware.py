@@ -1,9 +1,12 @@
-"""Which number formats the machine computes in natively."""
+"""What a training computes with: its device and the number formats that are native there, and all
+seeds; the user's own random state stays unchanged."""
 
 from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -73,3 +76,27 @@ def float32_arithmetic(device: torch.device) -> dict[str, bool | str]:
         "tf32_matmul": torch.backends.cuda.matmul.allow_tf32,
         "tf32_convolutions": torch.backends.cudnn.allow_tf32,
     }
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch's global generators (dropout and initialisation use them), then restore them.
+
+    On CUDA also asks cuDNN for kernels that give the same sums each time.
+    """
+    cuda = device.type == "cuda"
+    devices = [device.index or 0] if cuda else []
+    deterministic = torch.backends.cudnn.deterministic
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        torch.backends.cudnn.deterministic = cuda or deterministic
+        try:
+            yield
+        finally:
+            torch.backends.cudnn.deterministic = deterministic
+
+
+def generator(seed: int) -> torch.Generator:
+    """A separate generator for the order of the data. It does not depend on dropout or on how many
+    random numbers a model's layers draw, so a baseline and its method see the same images."""
+    return torch.Generator().manual_seed(seed)

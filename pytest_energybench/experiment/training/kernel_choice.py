@@ -135,11 +135,7 @@ def quickest(call: Call, seconds: Seconds | None = None) -> Ways:
 
 
 def _quickest(
-    table: Mapping[str, Way],
-    call: Call,
-    first: Tensor,
-    second: Tensor,
-    seconds: Seconds,
+    table: Mapping[str, Way], call: Call, first: Tensor, second: Tensor, seconds: Seconds
 ) -> str:
     candidates = {name: way.run for name, way in table.items() if way.suits(call)}
     if len(candidates) == 1:

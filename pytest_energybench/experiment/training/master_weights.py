@@ -31,11 +31,7 @@ CHECK_EVERY = 16
 """Steps between checks that masters are numbers: rounding bits could hide a NaN, but once in the
 masters it stays there."""
 
-NORMALISATIONS = (
-    nn.modules.batchnorm._BatchNorm,
-    nn.LayerNorm,
-    nn.GroupNorm,
-)
+NORMALISATIONS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
 
 
 class MasterWeights:

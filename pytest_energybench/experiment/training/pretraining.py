@@ -24,12 +24,11 @@ from pytest_energybench.experiment.training.cpu_layers import quick_layers
 from pytest_energybench.experiment.training.datasets.data import Batch, Data, Split
 from pytest_energybench.experiment.training.errors import DivergedError
 from pytest_energybench.experiment.training.evaluate import Score, evaluate
-from pytest_energybench.experiment.training.hardware import has_bfloat16
+from pytest_energybench.experiment.training.hardware import generator, has_bfloat16, seeded
 from pytest_energybench.experiment.training.master_weights import MasterWeights
 from pytest_energybench.experiment.training.models import build
 from pytest_energybench.experiment.training.optimizers import optimizer_of
 from pytest_energybench.experiment.training.progress import SILENT, Progress
-from pytest_energybench.experiment.training.seeds import generator, seeded
 from pytest_energybench.experiment.training.settings import TrainSettings
 from pytest_energybench.experiment.training.trainer import step
 
@@ -120,12 +119,7 @@ def warm_state(
 
 
 def _train(
-    name: str,
-    data: Data,
-    seed: int,
-    device: torch.device,
-    dtype: torch.dtype,
-    progress: Progress,
+    name: str, data: Data, seed: int, device: torch.device, dtype: torch.dtype, progress: Progress
 ) -> tuple[nn.Module, float]:
     """Train from random weights until the recipe's target; returns the model and its validation
     accuracy."""

@@ -19,11 +19,9 @@ class Progress(Protocol):
     @property
     def due(self) -> bool:
         """Whether a report is wanted now: fetching a loss from the device takes time."""
-        ...
 
     def __call__(self, words: str) -> None:
         """Take the newest words; costs next to nothing."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ seed are not published; they are this project's, and the same for every method o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -114,11 +115,7 @@ _STANDARD: Final = Preset(
     name="standard",
     size=Size(224, 64),
     sizes=MappingProxyType(
-        {
-            "inception_v3": Size(299, 64),
-            "alexnet": Size(224, 128),
-            "vgg16": Size(224, 128),
-        }
+        {"inception_v3": Size(299, 64), "alexnet": Size(224, 128), "vgg16": Size(224, 128)}
     ),
     evaluation_batch=128,
     max_epochs=50,
@@ -200,3 +197,31 @@ def check_weights(spec: str) -> None:
         raise SettingError(
             f"unknown weights {spec!r}: choose warm, imagenet, or a folder with <model>.pt files"
         )
+
+
+class EarlyStopping:
+    """Stop after `patience` epochs in a row whose loss is not `min_delta` below the best so far.
+
+    `min_delta` is absolute, in nats; if `relative`, a share of the best so far. "The best so far"
+    is the loss of the last epoch that counted as an improvement (as in Keras), so many small steps
+    down do not add up to one.
+    """
+
+    def __init__(self, patience: int, min_delta: float, *, relative: bool = False) -> None:
+        self._patience = patience
+        self._min_delta = min_delta
+        self._relative = relative
+        self._reference = math.inf
+        self._waited = 0
+
+    def update(self, loss: float) -> bool:
+        """Take the validation loss of an epoch; True when training ends with it."""
+        step = self._min_delta
+        if self._relative and math.isfinite(self._reference):
+            step *= self._reference
+        if loss < self._reference - step:
+            self._reference = loss
+            self._waited = 0
+        else:
+            self._waited += 1
+        return self._waited >= self._patience

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from pytest_energybench.experiment.training.cpu_layers import quick_layers
 from pytest_energybench.experiment.training.datasets.data import Splits
 from pytest_energybench.experiment.training.distributed import current
-from pytest_energybench.experiment.training.early_stopping import EarlyStopping
 from pytest_energybench.experiment.training.errors import DivergedError
 from pytest_energybench.experiment.training.evaluate import (
     Score,
@@ -23,10 +22,10 @@ from pytest_energybench.experiment.training.evaluate import (
     logits_and_loss,
     running_type,
 )
+from pytest_energybench.experiment.training.hardware import generator, seeded
 from pytest_energybench.experiment.training.optimizers import Updater
 from pytest_energybench.experiment.training.progress import SILENT, Joules, Part, Progress
-from pytest_energybench.experiment.training.seeds import generator, seeded
-from pytest_energybench.experiment.training.settings import TrainSettings
+from pytest_energybench.experiment.training.settings import EarlyStopping, TrainSettings
 
 CHECK_EVERY = 100
 """Batches between looks at whether the loss still is a number; each look waits for the device."""
@@ -127,11 +126,7 @@ def train(
                     f"the training diverged at learning rate {settings.learning_rate}"
                 )
             epoch = Epoch(
-                number,
-                loss,
-                score,
-                time.monotonic() - began,
-                None if joules is None else joules(),
+                number, loss, score, time.monotonic() - began, None if joules is None else joules()
             )
             history.append(epoch)
             images += trained

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torchvision import models as torchvision_models  # type: ignore[import-untyped]
 
-from pytest_energybench.experiment.training.errors import WeightsError
+from pytest_energybench.experiment.training.errors import WeightsError, first_line
 from pytest_energybench.experiment.training.model_names import MODELS
 from pytest_energybench.experiment.training.models import is_head
 
@@ -47,7 +47,7 @@ def imagenet_state(model: str) -> State:
         ) from error
     except _UNUSABLE as error:
         raise WeightsError(
-            f"ImageNet weights of {model} are unusable: {cached}: {_first_line(error)}\n"
+            f"ImageNet weights of {model} are unusable: {cached}: {first_line(error)}\n"
             "remove that file to download it again"
         ) from error
     return state
@@ -176,7 +176,3 @@ def _likely(kept: State, own: State) -> str:
     if any(key.endswith("_orig") and key.removesuffix("_orig") in own for key in kept):
         return "; they were saved with masks: call torch.nn.utils.prune.remove before saving"
     return ""
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

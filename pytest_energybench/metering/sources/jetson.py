@@ -14,9 +14,9 @@ from pathlib import Path
 
 from pytest_energybench.base.flags import NOT_LOOKED_AT
 from pytest_energybench.base.plain_file import plain_text, read_plain
+from pytest_energybench.base.system import tell_after_fork
 from pytest_energybench.metering.clock import Clock
 from pytest_energybench.metering.errors import Problem
-from pytest_energybench.metering.fork import tell_after_fork
 from pytest_energybench.metering.power import PowerIntegral
 from pytest_energybench.metering.source import Domain, Loss, Reading, Samples, Source
 from pytest_energybench.metering.sources import Offer

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_energybench.base.system import signal_name
 from pytest_energybench.parallel.ray.task import TaskResult
 
 LAST_LINES = 20
@@ -68,10 +68,7 @@ def _warning(plain: dict[str, Any]) -> dict[str, Any]:
     if not (isinstance(category, type) and issubclass(category, Warning)):
         category = UserWarning
     message = warnings.WarningMessage(
-        message=plain["text"],
-        category=category,
-        filename=plain["filename"],
-        lineno=plain["lineno"],
+        message=plain["text"], category=category, filename=plain["filename"], lineno=plain["lineno"]
     )
     location = plain["location"]
     return {
@@ -112,12 +109,5 @@ def why_missing(nodeid: str, result: TaskResult, log: WorkerLog, where: str) -> 
 
 def _end(status: int | None) -> str:
     if status is not None and status < 0:
-        return f"was ended by {_signal(-status)}"
+        return f"was ended by {signal_name(-status)}"
     return f"ended with status {status}"
-
-
-def _signal(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

@@ -9,8 +9,11 @@ from pytest_energybench.experiment.compression.channel.groups import (
     inputs_per_channel,
     remove,
 )
-from pytest_energybench.experiment.compression.channel.importance import importances, least
-from pytest_energybench.experiment.compression.channel.reconstruction import reconstruct
+from pytest_energybench.experiment.compression.channel.importance import (
+    importances,
+    least,
+    reconstruct,
+)
 from pytest_energybench.experiment.compression.channel.statistics import collect
 from pytest_energybench.experiment.training.datasets.data import Split
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pytest_energybench.experiment.compression import number_format as formats
+from pytest_energybench.experiment.compression import bits as formats
 from pytest_energybench.experiment.compression import registry, run
-from pytest_energybench.experiment.compression.number_format import NumberFormat, number_format
+from pytest_energybench.experiment.compression.bits import NumberFormat, number_format
 from pytest_energybench.experiment.compression.plan import BitGrid, CompressionPlan, Task
 from pytest_energybench.experiment.compression.run import prepare, reloaded, warm_up
-from pytest_energybench.experiment.compression.sizes import size
+from pytest_energybench.experiment.compression.targets import size
 from pytest_energybench.experiment.compression.tolerance import Tolerance
 from pytest_energybench.experiment.training.cpu_layers import quick_layers
 from pytest_energybench.experiment.training.errors import SettingError

@@ -19,7 +19,7 @@ from pytest_energybench.experiment.compression.search import Search
 from pytest_energybench.experiment.compression.tolerance import Tolerance
 from pytest_energybench.experiment.training import pretraining as warmstart
 from pytest_energybench.experiment.training.datasets.data import Splits
-from pytest_energybench.experiment.training.datasets.embedded import digits
+from pytest_energybench.experiment.training.datasets.named_sets import digits
 from pytest_energybench.experiment.training.evaluate import evaluate
 from pytest_energybench.experiment.training.initial_weights import starting_model
 from pytest_energybench.experiment.training.models import build

@@ -17,9 +17,8 @@ from pytest_energybench.experiment.compression.plan import (
 )
 from pytest_energybench.experiment.compression.registry import method
 from pytest_energybench.experiment.compression.run import prepare, reloaded, warm_up
-from pytest_energybench.experiment.compression.sizes import size
 from pytest_energybench.experiment.compression.steganographic import all_on_grid
-from pytest_energybench.experiment.compression.targets import compressed_weights
+from pytest_energybench.experiment.compression.targets import compressed_weights, size
 from pytest_energybench.experiment.compression.tolerance import Tolerance
 from pytest_energybench.experiment.training.evaluate import evaluate
 from pytest_energybench.experiment.training.settings import TrainSettings

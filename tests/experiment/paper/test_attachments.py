@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from bench_cases.attachments import paper_attachments
-from pytest_energybench.experiment.paper import drawing, publish
+from pytest_energybench.experiment.paper import publish
 from pytest_energybench.report.attachments import Table
 from tests.experiment.paper import samples
 
@@ -53,7 +53,7 @@ def test_figures_and_tables_are_handed_over_and_gaps_told(part, tmp_path, monkey
 
 
 def test_without_a_terminal_nothing_is_told_and_the_same_handed_over(part, tmp_path, monkeypatch):
-    monkeypatch.setattr(drawing.importlib.util, "find_spec", lambda _: None)  # no time to draw
+    monkeypatch.setattr(publish.importlib.util, "find_spec", lambda _: None)  # no time to draw
     attached = paper_attachments(Config(None), part, tmp_path)
     assert "matplotlib is missing" in str(attached[-1].rows)
 

@@ -6,11 +6,10 @@ import pytest
 from msgspec.structs import replace
 
 from pytest_energybench.experiment.paper import figures
-from pytest_energybench.experiment.paper.canvas import WIDTHS_MM
+from pytest_energybench.experiment.paper.canvas import WIDTHS_MM, method_name
 from pytest_energybench.experiment.paper.figures import PAPER, SEARCHED
 from pytest_energybench.experiment.paper.matrix import Matrix
 from pytest_energybench.experiment.paper.reference import reference
-from pytest_energybench.experiment.paper.style import method_name
 from pytest_energybench.experiment.paper.trials import energy_j, epochs, with_search
 from tests.experiment.paper import samples
 

@@ -3,8 +3,8 @@
 from msgspec.structs import replace
 
 from pytest_energybench.base.flags import BACKGROUND_LOAD
+from pytest_energybench.experiment.paper.claims_page import headline
 from pytest_energybench.experiment.paper.figures import PAPER_FIGURES
-from pytest_energybench.experiment.paper.headline import headline
 from pytest_energybench.experiment.paper.matrix import Matrix
 from tests.experiment.paper import samples
 from tests.report import samples as others

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from pytest_energybench.experiment.paper.inference import IN_TURN, in_turn
+from pytest_energybench.experiment.paper.matrix import IN_TURN, in_turn
 from pytest_energybench.results.model import Case, Round, Series
 
 

@@ -8,12 +8,11 @@ import msgspec
 import pytest
 
 from pytest_energybench.cli.main import main
-from pytest_energybench.experiment.paper import drawing
 from pytest_energybench.experiment.paper import publish as module
+from pytest_energybench.experiment.paper.canvas import method_name
 from pytest_energybench.experiment.paper.figures import PAPER_FIGURES
 from pytest_energybench.experiment.paper.matrix import Matrix
 from pytest_energybench.experiment.paper.publish import is_the_papers, publish
-from pytest_energybench.experiment.paper.style import method_name
 from pytest_energybench.report.build import run_view
 from pytest_energybench.report.html import write_html
 from pytest_energybench.results.run_file import write_run
@@ -102,7 +101,7 @@ def test_the_page_of_the_published_run_stays_small():
 
 def test_the_same_run_gives_the_same_bytes(few, published):
     stem = published.figures[1].with_suffix("")
-    for ending, content in drawing.drawn(PAPER_FIGURES[1], Matrix.of(few)).items():
+    for ending, content in module.drawn(PAPER_FIGURES[1], Matrix.of(few)).items():
         assert stem.with_name(stem.name + ending).read_bytes() == content
 
 
@@ -136,9 +135,9 @@ def test_a_run_of_something_else_leaves_the_folder_alone(tmp_path):
 
 
 def test_without_matplotlib_a_line_says_so(run, tmp_path, monkeypatch):
-    absent = drawing.importlib.util.find_spec
+    absent = module.importlib.util.find_spec
     monkeypatch.setattr(
-        drawing.importlib.util,
+        module.importlib.util,
         "find_spec",
         lambda name: None if name == "matplotlib" else absent(name),
     )

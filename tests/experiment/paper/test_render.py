@@ -2,9 +2,16 @@
 
 import pytest
 
-from pytest_energybench.experiment.paper.render import csv_text, escape, markdown_text, page_table
-from pytest_energybench.experiment.paper.savings_table import savings_table
-from pytest_energybench.experiment.paper.tables import Column, PaperTable, paper_tables
+from pytest_energybench.experiment.paper.further_tables import savings_table
+from pytest_energybench.experiment.paper.tables import (
+    Column,
+    PaperTable,
+    csv_text,
+    escape,
+    markdown_text,
+    page_table,
+    paper_tables,
+)
 
 
 @pytest.fixture(scope="module", params=range(5))

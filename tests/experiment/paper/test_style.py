@@ -1,6 +1,6 @@
 """Methods and models look different, in colour and without it."""
 
-from pytest_energybench.experiment.paper.style import method_looks, method_name, model_looks
+from pytest_energybench.experiment.paper.canvas import method_looks, method_name, model_looks
 from tests.experiment.paper import samples
 
 BEYOND = ("channel", "steganographic+lowrank", "steganographic+channel", "steganographic+pruning")

@@ -7,8 +7,7 @@ import pytest
 
 from pytest_energybench.experiment.paper.matrix import Matrix
 from pytest_energybench.experiment.paper.reference import reference
-from pytest_energybench.experiment.paper.render import csv_text
-from pytest_energybench.experiment.paper.tables import paper_tables
+from pytest_energybench.experiment.paper.tables import csv_text, paper_tables
 from tests.experiment.paper import samples
 
 PUBLISHED = {

@@ -12,9 +12,9 @@ from torch import nn
 from pytest_energybench.experiment.compression.plan import CompressionPlan, Task
 from pytest_energybench.experiment.compression.steganographic import Steganographic
 from pytest_energybench.experiment.compression.tolerance import Tolerance
-from pytest_energybench.experiment.training import head
-from pytest_energybench.experiment.training.chance import check_knows_classes, tail
+from pytest_energybench.experiment.training import initial_weights
 from pytest_energybench.experiment.training.errors import WeightsError
+from pytest_energybench.experiment.training.evaluate import check_knows_classes, tail
 from pytest_energybench.experiment.training.initial_weights import starting_model
 from pytest_energybench.experiment.training.model_names import OwnModel, own_models
 from tests.experiment.training.nets import CPU, TensorSplit, small_data, small_net
@@ -58,8 +58,8 @@ def test_a_head_that_is_not_the_last_linear_layer_is_refused_in_a_line(weights: 
 
 
 def test_so_many_images_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(head, "MOST_IMAGES", 40)
-    assert head.fit_head(net(10), ["9"], DATA.train, seed=1) == 40
+    monkeypatch.setattr(initial_weights, "MOST_IMAGES", 40)
+    assert initial_weights.fit_head(net(10), ["9"], DATA.train, seed=1) == 40
 
 
 def test_a_start_near_chance_is_refused_in_a_line() -> None:

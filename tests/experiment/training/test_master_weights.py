@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pytest_energybench.experiment.compression.bits import nearest_into, on_grid
-from pytest_energybench.experiment.compression.sizes import size
+from pytest_energybench.experiment.compression.targets import size
 from pytest_energybench.experiment.training import master_weights as masters
 from pytest_energybench.experiment.training.errors import DivergedError
 from pytest_energybench.experiment.training.master_weights import (

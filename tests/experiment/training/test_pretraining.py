@@ -13,7 +13,7 @@ from torch import nn
 from pytest_energybench.experiment.training import kernel_choice
 from pytest_energybench.experiment.training import pretraining as warmstart
 from pytest_energybench.experiment.training.datasets.data import Data, TensorSplit
-from pytest_energybench.experiment.training.datasets.embedded import digits
+from pytest_energybench.experiment.training.datasets.named_sets import digits
 from pytest_energybench.experiment.training.evaluate import evaluate
 from pytest_energybench.experiment.training.initial_weights import starting_model
 from pytest_energybench.experiment.training.kernel_choice import Ways

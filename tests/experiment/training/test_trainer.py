@@ -10,11 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from pytest_energybench.experiment.training.datasets.data import TensorSplit
-from pytest_energybench.experiment.training.early_stopping import EarlyStopping
 from pytest_energybench.experiment.training.errors import DivergedError
 from pytest_energybench.experiment.training.evaluate import Score, evaluate
 from pytest_energybench.experiment.training.optimizers import PlainUpdater
-from pytest_energybench.experiment.training.settings import TrainSettings
+from pytest_energybench.experiment.training.settings import EarlyStopping, TrainSettings
 from pytest_energybench.experiment.training.trainer import Training, train
 from tests.experiment.training.nets import CPU, small_data, small_net
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torchvision.models import ResNet18_Weights
 
-from pytest_energybench.experiment.training import head
+from pytest_energybench.experiment.training import initial_weights
 from pytest_energybench.experiment.training.datasets.data import Data
-from pytest_energybench.experiment.training.datasets.embedded import digits
+from pytest_energybench.experiment.training.datasets.named_sets import digits
 from pytest_energybench.experiment.training.errors import SettingError, WeightsError
 from pytest_energybench.experiment.training.initial_weights import starting_model
 from pytest_energybench.experiment.training.models import build
@@ -38,7 +38,7 @@ def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_torchvision_s_cached_weights_are_used_and_the_head_replaced(
     cached: Path, data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(head, "MOST_IMAGES", 20)
+    monkeypatch.setattr(initial_weights, "MOST_IMAGES", 20)
     torch.manual_seed(5)
     published = build("resnet18", 1000, 32).state_dict()
     torch.save(published, cached)

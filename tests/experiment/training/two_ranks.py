@@ -13,13 +13,13 @@ import torch
 from torch import nn
 from torch.distributed import FileStore
 
-from pytest_energybench.experiment.compression.masked import Masked
 from pytest_energybench.experiment.compression.plan import BitGrid, CompressionPlan
 from pytest_energybench.experiment.compression.run import prepare, warm_up
 from pytest_energybench.experiment.training import cache, hardware
 from pytest_energybench.experiment.training.distributed import ManyRanks, current, enter
 from pytest_energybench.experiment.training.errors import SettingError
 from pytest_energybench.experiment.training.evaluate import evaluate
+from pytest_energybench.experiment.training.optimizers import Masked
 from pytest_energybench.experiment.training.rank_coordinator import RankCoordinator
 from pytest_energybench.experiment.training.settings import TrainSettings
 from tests.experiment.training.nets import CPU, small_data, small_net

@@ -1,21 +1,25 @@
 """The order in which channels are removed: predicted rise of the loss per time saved.
 
-The rise is predicted for a layer that was refitted to the remaining channels (`reconstruction`).
-This is optimal brain surgery (Hassibi and Stork 1993) with channels in place of single weights.
-Channels are removed in bundles, and the rest are judged anew after each: of two redundant channels
-one may go, not both.
+The rise is predicted for a layer that was refitted to the remaining channels (`reconstruct`). This
+is optimal brain surgery (Hassibi and Stork 1993) with channels in place of single weights. Channels
+are removed in bundles, and the rest are judged anew after each: of two redundant channels one may
+go, not both.
+
+Refitting predicts the input from removed channels, position by position, from the remaining ones,
+by least squares over real images, and folds that into the weights (He, Zhang and Sun 2017, Section
+3.1, with the channels known). It uses no labels and no training.
 """
 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from pytest_energybench.experiment.compression.channel.groups import Group
-from pytest_energybench.experiment.compression.channel.reconstruction import damped
+from pytest_energybench.experiment.compression.channel.groups import Group, inputs_per_channel
 from pytest_energybench.experiment.compression.channel.statistics import Statistics, by_channel
 
 BUNDLES = 16
@@ -25,6 +29,10 @@ multiple."""
 DEPENDENT = 0.3
 """Two channels with a partial correlation above this do not go in one bundle. Lower it to remove
 fewer channels at once. Measurements: docs/design-notes.md, Constants of channel removal."""
+
+RIDGE = 1e-2
+"""Added to the mean square of a channel, as a share of the layer's mean. Without it, weights that
+cancel each other leave a model that the first steps of training shake."""
 
 
 def importances(
@@ -169,3 +177,51 @@ def _multiply_adds(model: nn.Module, group: Group, statistics: Mapping[str, Stat
             weights = layer.weight.numel() / layer.weight.shape[1 if member.entering else 0]
             total += weights * statistics[member.path].positions * len(member.channels)
     return total / group.channels
+
+
+def reconstruct(
+    model: nn.Module,
+    groups: Sequence[Group],
+    going: Sequence[Tensor],
+    statistics: Mapping[str, Statistics],
+) -> None:
+    """Refit all layers that read channels of `groups` to the removal of `going`.
+
+    `model` still has all its channels, and `statistics` are those it has with them.
+    """
+    lost: dict[str, list[Tensor]] = defaultdict(list)
+    per_channel = inputs_per_channel(groups)
+    for group, roots in zip(groups, going, strict=True):
+        for path, channels in group.heard_by().items():
+            if statistics[path].moments is not None:
+                lost[path].append(channels[roots])
+    for path, parts in lost.items():
+        # All that a layer after a concatenation loses at once: no lost channel can make up.
+        channels = torch.cat(parts)
+        if len(channels):
+            layer = model.get_submodule(path)
+            assert isinstance(layer, nn.Conv2d | nn.Linear)
+            weight = by_channel(layer, per_channel[path])
+            _fold(weight, channels, statistics[path])
+            with torch.no_grad():
+                layer.weight.copy_(weight.view(layer.weight.shape))
+
+
+def damped(moments: Tensor) -> Tensor:
+    """`moments` (n, n) that can be inverted even if channels are zero or redundant."""
+    ridge = RIDGE * moments.diagonal().mean()
+    # A layer that hears nothing at all would leave zeros.
+    ridge = ridge.clamp_min(torch.finfo(torch.float32).tiny)
+    return moments + ridge * torch.eye(len(moments), dtype=moments.dtype, device=moments.device)
+
+
+def _fold(weight: Tensor, lost: Tensor, statistics: Statistics) -> None:
+    """Add to the `weight` (outputs, channels, weights a channel) of the channels that stay what
+    they can say of the `lost` ones."""
+    assert statistics.moments is not None
+    moments = damped(statistics.moments.double())
+    staying = torch.ones(len(moments), dtype=torch.bool, device=moments.device)
+    staying[lost.to(moments.device)] = False
+    among, across = moments[staying][:, staying], moments[staying][:, ~staying]
+    says = torch.cholesky_solve(across, torch.linalg.cholesky(among)).to(weight.dtype)
+    weight[:, staying] += torch.einsum("ogk,sg->osk", weight[:, ~staying], says)

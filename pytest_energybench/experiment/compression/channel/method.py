@@ -1,7 +1,7 @@
 """Structured pruning, beyond the paper: whole channels are removed, so dense kernels shrink.
 
 One order over all layers says which channels go first (`importance`), a search says how many, and
-the layers that read them are refitted (`reconstruction`). The classifier keeps its outputs.
+the layers that read them are refitted. The classifier keeps its outputs.
 """
 
 from __future__ import annotations
@@ -22,8 +22,11 @@ from pytest_energybench.experiment.compression.channel.groups import (
     inputs_per_channel,
     remove,
 )
-from pytest_energybench.experiment.compression.channel.importance import importances, least
-from pytest_energybench.experiment.compression.channel.reconstruction import reconstruct
+from pytest_energybench.experiment.compression.channel.importance import (
+    importances,
+    least,
+    reconstruct,
+)
 from pytest_energybench.experiment.compression.channel.statistics import BATCHES, collect
 from pytest_energybench.experiment.compression.evaluation import score
 from pytest_energybench.experiment.compression.plan import (
@@ -130,10 +133,7 @@ class _Pruned:
         images = examples.is_floating_point()
         self._groups = channel_groups(model, examples) if images else decoder_groups(model)
         self._statistics = collect(
-            model,
-            task.data.train,
-            task.evaluation_batch,
-            inputs_per_channel(self._groups),
+            model, task.data.train, task.evaluation_batch, inputs_per_channel(self._groups)
         )
         self._worths = importances(model, self._groups, self._statistics)
         self._images = self._evaluations = 0
@@ -159,10 +159,7 @@ class _Pruned:
         """The search with all that was done so far: a level may take two evaluations, and images
         were looked at for statistics, too."""
         return replace(
-            found,
-            evaluations=self._evaluations,
-            images=self._images,
-            reference_evaluations=None,
+            found, evaluations=self._evaluations, images=self._images, reference_evaluations=None
         )
 
     def _best(self, level: int) -> tuple[nn.Module, Score]:

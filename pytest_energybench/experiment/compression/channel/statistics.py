@@ -1,7 +1,7 @@
 """What enters each layer, and how much its outputs matter, from one pass over real images.
 
-`importance` predicts from it the cost of removing any set of channels, and `reconstruction` the
-weights that compensate for them, without running the model again.
+`importance` predicts from it the cost of removing any set of channels, and the weights that
+compensate for them, without running the model again.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ window) and images decoded on the fly by worker processes (`LoadedSplit`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -17,6 +17,9 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 Batch = tuple[Tensor, Tensor]
 """Images (batch, 3, size, size) float32 channels_last, and class numbers (batch,) int64; or tokens
 (batch, length) int64, and the token that follows each of them."""
+
+SUBSET_SEED = 0
+"""It never moves: all rounds and runs see the same images. `--bench-seed` is of the training."""
 
 
 class Share(NamedTuple):
@@ -38,7 +41,6 @@ class Split(Protocol):
 
     def __len__(self) -> int:
         """Number of images."""
-        ...
 
     def ordered(
         self, batch_size: int, share: Share = WHOLE, order: Tensor | None = None
@@ -48,7 +50,6 @@ class Split(Protocol):
         `order` is another order, by the numbers that the images have in the fixed one. Of each
         batch only `share`; a batch of which that is nothing is left out.
         """
-        ...
 
     def shuffled(
         self,
@@ -64,7 +65,6 @@ class Split(Protocol):
         Only full batches, unless the images do not fill one: a last batch of a single image would
         break batch normalisation.
         """
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,3 +244,23 @@ class LoadedSplit:
                 images.to(self._device, non_blocking=True, memory_format=torch.channels_last),
                 labels.to(self._device, non_blocking=True),
             )
+
+
+def some_of_each(labels: Sequence[int], most: int | None) -> list[int]:
+    """Indices of at most `most` images of each class, in order; of all where it is None.
+
+    Which ones is drawn with a fixed seed, class by class, so that no class is lost: a model keeps
+    its head.
+    """
+    if most is None:
+        return list(range(len(labels)))
+    by_class: dict[int, list[int]] = {}
+    for index, label in enumerate(labels):
+        by_class.setdefault(label, []).append(index)
+    order = torch.Generator().manual_seed(SUBSET_SEED)
+    chosen: list[int] = []
+    for label in sorted(by_class):
+        indices = by_class[label]
+        drawn = torch.randperm(len(indices), generator=order)[:most].tolist()
+        chosen += (indices[each] for each in drawn)
+    return sorted(chosen)

@@ -17,17 +17,14 @@ import torch
 from torch.utils.data import Dataset
 
 from pytest_energybench.experiment.training.datasets import fingerprints
-from pytest_energybench.experiment.training.datasets.data import Data, LoadedSplit
+from pytest_energybench.experiment.training.datasets.data import Data, LoadedSplit, some_of_each
 from pytest_energybench.experiment.training.datasets.images import (
+    Transform,
     check_images,
+    evaluation_transform,
     image_files,
     is_hidden,
     open_image,
-)
-from pytest_energybench.experiment.training.datasets.subset import some_of_each
-from pytest_energybench.experiment.training.datasets.transforms import (
-    Transform,
-    evaluation_transform,
     training_transform,
 )
 from pytest_energybench.experiment.training.errors import DataError

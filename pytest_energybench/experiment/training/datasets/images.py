@@ -1,15 +1,18 @@
-"""Finding bad image files before anything is trained on them."""
+"""Image files: finding bad ones before anything is trained on them, and the usual transforms."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
+from torchvision import transforms  # type: ignore[import-untyped]
 
 from pytest_energybench.experiment.training.distributed import current
 from pytest_energybench.experiment.training.errors import DataError
@@ -25,6 +28,13 @@ _JPEG_END = b"\xff\xd9"
 
 _HIDDEN = (".", "@eaDir", "__MACOSX", "#recycle", "$RECYCLE", "lost+found")
 """How names begin that file managers, notebooks and network drives add to a folder of images."""
+
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+"""Channel means and deviations of ImageNet, which torchvision's weights expect."""
+
+Transform = Callable[[Any], Tensor]
+"""From a PIL image to a tensor (3, size, size), normalised."""
 
 
 def is_hidden(name: str) -> bool:
@@ -117,3 +127,29 @@ def _check_ends(path: Path) -> None:
                     raise DataError(f"unreadable image {path}: cut short, no end marker")
     except (OSError, ValueError, SyntaxError) as error:
         raise DataError(f"unreadable image {path}: {error}") from error
+
+
+def evaluation_transform(size: int) -> Transform:
+    """Shorter side to size x 256/224, centre crop, normalise (torchvision's reference recipe)."""
+    composed: Transform = transforms.Compose(
+        [
+            transforms.Resize(round(size * 256 / 224)),
+            transforms.CenterCrop(size),
+            transforms.ToTensor(),
+            transforms.Normalize(MEAN, STD),
+        ]
+    )
+    return composed
+
+
+def training_transform(size: int) -> Transform:
+    """Random crop of 8 to 100 % of the area, mirrored half of the time, normalised."""
+    composed: Transform = transforms.Compose(
+        [
+            transforms.RandomResizedCrop(size),
+            transforms.RandomHorizontalFlip(),
+            transforms.ToTensor(),
+            transforms.Normalize(MEAN, STD),
+        ]
+    )
+    return composed

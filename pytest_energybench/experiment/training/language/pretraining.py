@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from pytest_energybench.experiment.training import cache
 from pytest_energybench.experiment.training.datasets.data import Splits
 from pytest_energybench.experiment.training.distributed import current
+from pytest_energybench.experiment.training.hardware import seeded
 from pytest_energybench.experiment.training.language.models import build
 from pytest_energybench.experiment.training.language.sizes import LanguageSize
 from pytest_energybench.experiment.training.language.text import (
@@ -27,7 +28,6 @@ from pytest_energybench.experiment.training.language.text import (
 )
 from pytest_energybench.experiment.training.optimizers import PlainUpdater
 from pytest_energybench.experiment.training.progress import SILENT, Progress
-from pytest_energybench.experiment.training.seeds import seeded
 from pytest_energybench.experiment.training.trainer import train
 
 RECIPE: Final = 1

@@ -141,7 +141,7 @@ def text_data(source: str, encode: Encode, length: int, device: torch.device) ->
     texts = documents(source)
     parts = _parts(texts)
     splits = {
-        name: _windows(encode("\n".join(texts[each] for each in part)), length, device)
+        name: windows_of("\n".join(texts[each] for each in part), encode, length, device)
         for name, part in parts.items()
     }
     for name, split in splits.items():
@@ -173,23 +173,17 @@ def _parts(texts: Documents) -> dict[str, list[str]]:
     return parts
 
 
-def _windows(tokens: list[int], length: int, device: torch.device) -> TensorSplit:
-    """Windows of `length` tokens one after the other; what fills none is left out."""
-    count = max(0, (len(tokens) - 1) // length)
-    flat = torch.tensor(tokens[: count * length + 1], dtype=torch.int64, device=device)
-    return TensorSplit(flat[:-1].view(-1, length), flat[1:].view(-1, length)) if count else _none()
-
-
-def _none() -> TensorSplit:
-    nothing: Tensor = torch.empty(0, 1, dtype=torch.int64)
-    return TensorSplit(nothing, nothing)
-
-
 def _contents(splits: Mapping[str, TensorSplit]) -> Iterator[bytes]:
     for split in splits.values():
         yield from (ids.cpu().numpy().tobytes() for ids, _ in split.ordered(1024))
 
 
 def windows_of(text: str, encode: Encode, length: int, device: torch.device) -> TensorSplit:
-    """All of one text as a split, e.g. to pretrain on."""
-    return _windows(encode(text), length, device)
+    """Windows of `length` tokens of one text, one after the other; what fills none is left out."""
+    tokens = encode(text)
+    count = max(0, (len(tokens) - 1) // length)
+    if not count:
+        nothing: Tensor = torch.empty(0, 1, dtype=torch.int64)
+        return TensorSplit(nothing, nothing)
+    flat = torch.tensor(tokens[: count * length + 1], dtype=torch.int64, device=device)
+    return TensorSplit(flat[:-1].view(-1, length), flat[1:].view(-1, length))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pytest_energybench.experiment.compression.channel.groups import channel_groups
-from pytest_energybench.experiment.compression.channel.reconstruction import damped, reconstruct
+from pytest_energybench.experiment.compression.channel.importance import damped, reconstruct
 from pytest_energybench.experiment.compression.channel.statistics import collect
 from tests.experiment.compression.shrinking import shrink
 from tests.experiment.training.nets import small_data, small_net

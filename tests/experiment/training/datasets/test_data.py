@@ -13,7 +13,7 @@ from pytest_energybench.experiment.training.datasets.data import (
     TensorSplit,
     draw,
 )
-from pytest_energybench.experiment.training.seeds import generator
+from pytest_energybench.experiment.training.hardware import generator
 
 
 def test_an_epoch_of_one_pass_has_full_batches_of_different_images() -> None:

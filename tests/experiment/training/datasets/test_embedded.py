@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from pytest_energybench.experiment.training.datasets.data import Data, TensorSplit
-from pytest_energybench.experiment.training.datasets.embedded import digits
+from pytest_energybench.experiment.training.datasets.named_sets import digits
 from pytest_energybench.experiment.training.datasets.sources import load_data
-from pytest_energybench.experiment.training.seeds import generator
+from pytest_energybench.experiment.training.hardware import generator
 from tests.experiment.training.nets import CPU
 
 

@@ -13,7 +13,7 @@ from pytest_energybench.experiment.training.datasets import images
 from pytest_energybench.experiment.training.datasets.data import Data
 from pytest_energybench.experiment.training.datasets.sources import load_data
 from pytest_energybench.experiment.training.errors import DataError, SettingError
-from pytest_energybench.experiment.training.seeds import generator
+from pytest_energybench.experiment.training.hardware import generator
 from pytest_energybench.experiment.training.settings import parse_source
 from tests.experiment.training.nets import CPU
 

@@ -10,9 +10,8 @@ from torch import Tensor, nn
 from transformers.integrations import sdpa_attention
 
 from pytest_energybench.experiment.training import kernel_choice
-from pytest_energybench.experiment.training.language import attention
-from pytest_energybench.experiment.training.language.attention import Attention, quickest
-from pytest_energybench.experiment.training.language.models import build
+from pytest_energybench.experiment.training.language import models
+from pytest_energybench.experiment.training.language.models import Attention, build, quickest
 from pytest_energybench.experiment.training.language.sizes import LanguageSize
 
 TINY = LanguageSize(32, 64, 2, 2, windows=8, pretraining=8, batch=4, length=16)
@@ -31,8 +30,8 @@ def attended(monkeypatch: pytest.MonkeyPatch) -> list[torch.dtype]:
         return own(module, query, *rest, **more)  # type: ignore[arg-type, no-untyped-call]
 
     monkeypatch.setattr(sdpa_attention, "sdpa_attention_forward", forward)
-    monkeypatch.setattr(attention, "quickest", lambda _: torch.float32)
-    monkeypatch.setattr(attention, "_known", {})
+    monkeypatch.setattr(models, "quickest", lambda _: torch.float32)
+    monkeypatch.setattr(models, "_known", {})
     return types
 
 
@@ -84,4 +83,4 @@ def test_autocast_keeps_what_torch_does(attended: list[torch.dtype]) -> None:
         model(TOKENS)
     assert len(attended) == TINY.layers
     assert timed.attention == {}
-    assert attention._known == {}
+    assert models._known == {}

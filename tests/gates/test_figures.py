@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_energybench.gates.comparisons import judge_budget, judge_change
-from pytest_energybench.gates.disturbance import disturbances
-from pytest_energybench.gates.figures import Figures
+from pytest_energybench.gates.figures import Figures, disturbances
 from pytest_energybench.gates.results import failure_message
 
 BUSY = "background load: other processes used 3.2 CPU-s (1.6 of 2 cores; own: 4 CPU-s)"
