@@ -137,8 +137,9 @@ class Command:
             if self.conduct.timeout_s is not None:
                 timer = threading.Timer(self.conduct.timeout_s, _end, (late, tree))
                 timer.daemon = True
-                stack.callback(timer.cancel)
                 timer.start()
+                stack.callback(timer.join)  # it may be at work, and the next command is none of its
+                stack.callback(timer.cancel)
             try:
                 status = process.wait()
                 tree.settle()

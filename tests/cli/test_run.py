@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -219,6 +220,30 @@ def test_an_interrupt_ends_the_whole_tree_and_leaves_what_was_there(
     )
     assert not any(psutil.pid_exists(int(pid)) for pid in Path("pid").read_text().split())
     assert Path("old.json").read_text() == "there before"
+
+
+class LateTimer(threading.Thread):
+    """A timer whose time comes while it is cancelled."""
+
+    def __init__(self, _: float, function: Callable[..., None], args: Any) -> None:
+        super().__init__(daemon=True)
+        self._function, self._args = function, args
+        self._cancelled = threading.Event()
+
+    def run(self) -> None:
+        self._cancelled.wait()
+        time.sleep(0.1)
+        self._function(*self._args)
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+
+
+def test_a_timeout_that_comes_as_a_round_ends_is_none_of_the_next_round(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(threading, "Timer", LateTimer)
+    assert run("--timeout=1 s", "-r2", *uses(5, "sleep 0.3")) == 0
 
 
 def test_what_ignores_sigterm_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
