@@ -82,7 +82,7 @@ UNLIKE_THE_REST = (
     r"Xeon.*\b(D-\d{4}|L[357]\d{3}|E5-\d{4}L|E5-(2623|2637|2643|4655)|E7-889[13])"
     r"|EPYC (\w{3,4}[FX]|\dF\d\d|\d\dF\d)\b"
 )
-"""Servers' chips at lower or higher clocks than those that results are of. They draw half or double
+"""Servers' chips at lower or higher clocks than most that results are of. They draw half or double
 and stand for a class."""
 INTEL_SERVERS = {
     **dict.fromkeys((26, 44, 46, 47), "nehalem"),

@@ -18,6 +18,7 @@ VARIABLE = "CUDA_VISIBLE_DEVICES"
 """Indices or UUIDs, the latter as short as is still unique; unset means all, empty means none; the
 list ends at its first invalid entry (CUDA C++ Programming Guide, "CUDA Environment Variables")."""
 NO_SLICE = "NVML has no energy of a MIG slice, and the whole GPU's isn't this process's alone"
+SEE = "see what `nvidia-smi` says"
 SLICE_CURE = "`sudo nvidia-smi -mig 0` turns MIG off"
 
 
@@ -273,8 +274,7 @@ def find_gpus(setting: str | None = None, patience: Patience | None = None) -> G
         devices = finished("NVML", "the NVIDIA driver", lambda: _devices(pynvml), patience)
     except (pynvml.NVMLError, TimeoutError) as error:
         is_there = not _means_absent(pynvml, error)
-        cure = "see what `nvidia-smi` says"
-        problem = Problem("NVML", str(error), cure, absent=not is_there)
+        problem = Problem("NVML", str(error), SEE, absent=not is_there)
         return Gpus(problems=(problem,), lost={UNCOUNTED: problem} if is_there else {})
     found = _Finding(pynvml, devices)
     found.look(setting)
@@ -343,13 +343,13 @@ class _Finding:
     def _look_at(self, place: int, number: int) -> None:
         handle, uuid, failed = self._devices[number]
         what = f"GPU {number}" + (f" ({uuid})" if uuid else "")
-        problem = Problem(what, failed, "see what `nvidia-smi` says") if failed else None
+        problem = Problem(what, failed, SEE) if failed else None
         if problem is None:
             try:
                 gpu = Gpu(self._nvml, handle, place)
                 problem = _refusal(self._nvml, handle, f"GPU {number} ({gpu.name})", gpu)
             except self._nvml.NVMLError as error:
-                problem = Problem(what, str(error), "see what `nvidia-smi` says")
+                problem = Problem(what, str(error), SEE)
         if problem is None:
             self.gpus.append(gpu)
         else:
@@ -361,8 +361,10 @@ def _refusal(nvml: Any, handle: Any, what: str, gpu: Gpu) -> Problem | None:
     """Why a GPU can't be metered, if it can't."""
     try:
         current, _pending = nvml.nvmlDeviceGetMigMode(handle)
-    except nvml.NVMLError:  # no GPU that can be sliced
-        current = 0
+    except nvml.NVMLError as error:
+        if error.value not in (nvml.NVML_ERROR_NOT_SUPPORTED, nvml.NVML_ERROR_FUNCTION_NOT_FOUND):
+            return Problem(what, f"doesn't say whether MIG is on: {error}", SEE)
+        current = 0  # no GPU that can be sliced, or a driver that can't do that
     if current:
         return Problem(what, f"MIG is on: {NO_SLICE}", SLICE_CURE)
     if not gpu.has_counter and not gpu.has_power:

@@ -116,6 +116,8 @@ class FakeNvml:
                 raise pynvml.NVMLError(pynvml.NVML_ERROR_GPU_IS_LOST)
             if gpu[fact] is None:
                 raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
+            if isinstance(gpu[fact], pynvml.NVMLError):
+                raise gpu[fact]
             return gpu[fact]
 
         return function

@@ -70,6 +70,13 @@ def test_a_gpu_in_mig_mode_is_refused_by_name(fake_nvml: FakeNvml) -> None:
     assert "MIG is on" in problem.why
 
 
+def test_a_gpu_that_does_not_say_whether_it_is_sliced_is_lost(fake_nvml: FakeNvml) -> None:
+    fake_nvml.add(name="NVIDIA A100", mig=pynvml.NVMLError(pynvml.NVML_ERROR_NO_PERMISSION))
+    found = find_gpus()
+    assert found.gpus == ()
+    assert "doesn't say whether MIG is on" in found.lost["gpu:0"].why
+
+
 def test_what_a_gpu_can_do_is_found_out(fake_nvml: FakeNvml) -> None:
     fake_nvml.add(instant_mw=123_000)
     fake_nvml.add(energy_mj=None)
