@@ -93,7 +93,7 @@ def foreign_load(begin: CpuSample, end: CpuSample, cores: int) -> str | None:
     seconds = end.at - begin.at
     own_s = end.own_s - begin.own_s
     foreign_s = end.busy_s - begin.busy_s - own_s
-    if math.isnan(foreign_s):
+    if math.isnan(foreign_s) or own_s > end.busy_s == 0.0:  # a sandbox may count nothing
         return f"{BACKGROUND_LOAD} is not known: the system did not say what CPU time was used"
     tolerated_s = max(TOLERATED_CORES * seconds, TOLERATED_SHARE * own_s) + 0.01 * cores
     if foreign_s <= tolerated_s:

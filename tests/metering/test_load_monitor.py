@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from pytest_energybench.base.flags import BUSY, spoils
 from pytest_energybench.metering.cpu_time import LinuxCpuTime
 from pytest_energybench.metering.fake import FakeClock
 from pytest_energybench.metering.load_monitor import (
@@ -99,6 +100,13 @@ def test_load_in_a_long_pause_between_two_short_windows_is_not_theirs() -> None:
         begin = watch.begin()
         clock.advance(SHORTEST_S / 2)
         assert watch.end(begin) is None
+
+
+def test_where_the_kernel_counts_nothing_nobody_knows_of_neighbours() -> None:
+    flag = foreign_load(CpuSample(0.0, 0.0, 1.0), CpuSample(2.0, 0.0, 3.0), 2)
+    assert flag is not None
+    assert spoils(flag) == BUSY
+    assert "is not known" in flag
 
 
 def test_a_real_child_is_no_neighbour() -> None:
