@@ -92,11 +92,13 @@ def powercap_root(root: str | os.PathLike[str] | None = None) -> Path:
 
 def find_counters(root: Path) -> Counters:
     """The counters under `root`, each joule once."""
-    if not root.is_dir():
+    if not _is_folder(root):
         return Counters(
             {}, problems=(Problem("RAPL", f"{root} doesn't exist", _cure(root), absent=True),)
         )
     zones = sorted(_zones(root, set(), 0), key=lambda zone: _natural(zone.id))
+    if not _names(root) and (closed := _zone(root)):
+        zones = [closed]
     if not zones:
         return Counters(
             {}, problems=(Problem("RAPL", f"no counter in {root}", _cure(root), absent=True),)
@@ -117,7 +119,7 @@ class _Sorting:
 
     def sort(self) -> Counters:
         zones = [zone for zone in self._zones if zone.kind is not None]
-        if not any(zone.energy.exists() for zone in zones if zone.kind == "dram"):
+        if not any(_may_exist(zone.energy) for zone in zones if zone.kind == "dram"):
             zones = [zone for zone in zones if zone.kind != "dram"]  # memory isn't counted here
         for zone in zones:
             self._look(zone)
@@ -214,6 +216,8 @@ def remedy(energy: Path) -> str:
     The kernel keeps them from other users since 2020, because their fine steps leak what a
     processor computes (CVE-2020-8694); on a machine with untrusted users, leave it so.
     """
+    if energy.name == "name":
+        return f"run `sudo chmod -R a+rX {energy.parent}`"
     now = f"`sudo chmod a+r {energy.parent.parent}/*/energy_uj`"
     if not energy.is_relative_to(SYSTEM_ROOT):
         return f"run {now}"
@@ -222,8 +226,8 @@ def remedy(energy: Path) -> str:
 
 def _zones(folder: Path, seen: set[Path], depth: int) -> Iterator[Zone]:
     """Zones at and below `folder`; the class directory links to each of them, so by real path."""
-    for entry in sorted(folder.iterdir()):
-        if "rapl" not in entry.name or not entry.is_dir():
+    for entry in (folder / name for name in _names(folder)):
+        if "rapl" not in entry.name or not _is_folder(entry):
             continue
         real = entry.resolve()
         if real in seen:
@@ -241,7 +245,7 @@ def _zone(folder: Path) -> Zone | None:
     try:
         name = sanitize(read_plain(folder / "name").decode(errors="backslashreplace").strip())
     except OSError:
-        if not os.path.lexists(energy):
+        if not _may_exist(energy):
             return None  # the driver's own directory
         # It counts nobody knows what. Its name, read as a counter, has no figure: it is lost.
         name, energy = UNNAMED[folder.name.count(":") > 1], folder / "name"
@@ -250,6 +254,33 @@ def _zone(folder: Path) -> Zone | None:
     except (OSError, ValueError):
         range_uj = None
     return Zone(folder.name, name, energy, range_uj, _most_w(folder, _kind(name)))
+
+
+def _names(folder: Path) -> list[str]:
+    """What is in a folder; nothing if one may not know, which makes it a zone without a name."""
+    try:
+        return sorted(os.listdir(folder))
+    except PermissionError:
+        return []
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether it is a folder, or one may not know."""
+    try:
+        return path.is_dir()
+    except PermissionError:
+        return True
+
+
+def _may_exist(path: Path) -> bool:
+    """Whether it is there, or one may not know."""
+    try:
+        path.lstat()
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def _kind(name: str) -> str | None:
@@ -263,10 +294,10 @@ def _kind(name: str) -> str | None:
 def _most_w(folder: Path, kind: str | None) -> float:
     """More watts than a zone can draw: by the limits that it states, or by its kind."""
     stated = [0]
-    for pattern in ("constraint_*_max_power_uw", "constraint_*_power_limit_uw"):
-        for path in folder.glob(pattern):
+    for name in _names(folder):
+        if re.fullmatch(r"constraint_\d+_(max_power|power_limit)_uw", name):
             try:
-                stated.append(int(read_plain(path)))
+                stated.append(int(read_plain(folder / name)))
             except (OSError, ValueError):  # not stated
                 continue
     most_w = MOST_WATTS[kind or "psys"]

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -121,6 +125,59 @@ def test_permission_denied_is_one_line_with_file_and_remedy(
         f"run `sudo chmod a+r {two_packages.root}/*/energy_uj`; or --energy-meters=estimate; "
         "or go on without with --energy-allow-missing=cpu:0,dram:0,cpu:1,dram:1"
     ]
+
+
+@pytest.fixture
+def open_tree() -> Iterator[Tree]:
+    """Two packages, in a folder that all users may look into."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        root = Path(name)
+        (root / "driver").mkdir()
+        drivers = Tree(root / "driver")
+        for number in (0, 1):
+            drivers.add(f"intel-rapl:{number}", f"package-{number}")
+        (root / "class").mkdir()
+        for zone in sorted((root / "driver").iterdir()):
+            (root / "class" / zone.name).symlink_to(zone)
+        root.chmod(0o755)
+        yield Tree(root)
+        for path in (root, *root.iterdir(), *(root / "driver").iterdir()):
+            path.chmod(0o755)
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """As a user without rights."""
+    if os.geteuid():
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="needs users")
+@pytest.mark.parametrize(
+    ("closed", "lost"),
+    [
+        ("driver/intel-rapl:1", {"cpu:1"}),
+        ("driver", {"cpu:0", "cpu:1"}),
+        ("class", {"cpu:0"}),
+    ],
+)
+def test_zones_behind_a_closed_folder_are_lost_and_not_absent(
+    open_tree: Tree, closed: str, lost: set[str]
+) -> None:
+    (open_tree.root / closed).chmod(0o000)
+    with nobody():
+        found = find_counters(open_tree.root / "class")
+    assert lost <= found.domains.keys()
+    (problem,) = found.problems
+    assert "permission denied" in problem.why
+    assert f"sudo chmod -R a+rX {open_tree.root / 'class'}" in problem.remedy
+    assert not problem.absent
 
 
 def test_the_lasting_remedy_is_what_the_doctor_prints() -> None:
