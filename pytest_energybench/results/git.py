@@ -13,7 +13,7 @@ MAIN = ("main", "master")
 
 _TIMEOUT_S = 5.0
 _STATUS = ("status", "--porcelain", "--untracked-files=no")
-_REF = re.compile(r"(?P<tip>\S+) refs/(?:heads|remotes/[^/]+)/(?P<name>.+)")
+_OF_A_BRANCH = re.compile(r"^refs/(?:heads|remotes/[^/]+)/")
 
 
 def read_commit(
@@ -55,20 +55,16 @@ def _branch_with(commit: str, folder: str | os.PathLike[str]) -> str | None:
     """The branch that a detached head's commit is of, e.g. where a CI system has checked it out:
     `main` if that contains it, else the only one that ends there or contains it at all. None where
     git knows no such branch, or several."""
-    listed = _git(
-        folder,
-        "for-each-ref",
-        f"--contains={commit}",
-        "--format=%(objectname) %(refname)",
-        "refs/heads",
-        "refs/remotes",
-    )
-    refs = [found for line in (listed or "").splitlines() if (found := _REF.fullmatch(line))]
-    names = {ref["name"] for ref in refs if ref["name"] != "HEAD"}
-    at_its_end = {ref["name"] for ref in refs if ref["tip"] == commit} & names
-    for likely in (*({name} & names for name in MAIN), at_its_end, names):
-        if len(likely) == 1:
-            return likely.pop()
+    everywhere = ("refs/heads", "refs/remotes")
+    for asked in (  # the last one takes long where there are thousands
+        *((f"--contains={commit}", f"refs/heads/{it}", f"refs/remotes/*/{it}") for it in MAIN),
+        (f"--points-at={commit}", *everywhere),
+        (f"--contains={commit}", *everywhere),
+    ):
+        listed = _git(folder, "for-each-ref", "--format=%(refname)", *asked) or ""
+        names = {_OF_A_BRANCH.sub("", line) for line in listed.splitlines()} - {"HEAD"}
+        if len(names) == 1:
+            return names.pop()
     return None
 
 
