@@ -205,6 +205,8 @@ def read_history(folder: str | os.PathLike[str]) -> list[Entry]:
         RunFileError: there is no file, or a line is none; names its number.
     """
     path = Path(folder) / FILE
+    if not os.path.lexists(path):
+        raise RunFileError(named(path, "is not there; pytest --energy-history begins it"))
     found: dict[bytes, Entry] = {}
     for number, line in enumerate(read_bytes(path).splitlines(), start=1):
         if not line.strip():

@@ -42,7 +42,7 @@ def test_lines_are_added_and_a_union_of_two_files_is_read_in_order_each_line_onc
 
 
 def test_what_is_no_line_is_told_with_its_number(tmp_path):
-    with pytest.raises(RunFileError, match="cannot be read"):
+    with pytest.raises(RunFileError, match="is not there; pytest --energy-history begins it"):
         read_history(tmp_path)
     append_history(tmp_path, entries_of(run_of(1, 1.0)))
     good = (tmp_path / FILE).read_bytes()

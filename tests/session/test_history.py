@@ -82,7 +82,7 @@ def test_a_history_that_cant_be_used_is_said_before_the_work_begins(
 ) -> None:
     suite.makepyfile(SUITE)
     for asked, line in (
-        ([COMPARE], "*--energy-compare:*history.jsonl*cannot be read*"),
+        ([COMPARE], "*--energy-compare:*history.jsonl*is not there; pytest --energy-history*"),
         (["--energy-compare=history:no"], "*--energy-compare: 'history:no': history:K*"),
     ):
         result = suite.runpytest(*asked)
