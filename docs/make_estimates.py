@@ -266,7 +266,7 @@ def table_text(table: Sequence[Row], errors: Mapping[str, float], host_error: fl
             error,
             source,
         )
-        lines.append(" | ".join(map(str, cells)))
+        lines.append("; ".join(map(str, cells)))
     before, _, rest = TABLE.read_text("utf-8").partition('_TABLE = """\n')
     _, end, after = rest.partition('\n"""\n')
     before = re.sub(r"(?m)(?<=^HOST_ERROR = ).*", str(host_error), before)

@@ -65,17 +65,18 @@ class Hand(NamedTuple):
 
 
 SHEETS = "0.8 of the maker's long-term power limit"
+LIMITS = "makers' limits"
 HAND = (
     Hand("ryzen", "Ryzen 1000 to 5000", "client", "DDR4", 16, 16, 75, SHEETS),
-    Hand("ryzen-7000", "Ryzen 7000 to 9000", "client", "DDR5", 16, 20, 95, SHEETS),
+    Hand("ryzen-7000", "Ryzen 7000 to 9000", "client", "DDR5", 16, 20, 115, SHEETS),
     Hand("threadripper", "Ryzen Threadripper", "epyc", "DDR4", 32, 28, 150, SHEETS),
-    Hand("core-12", "Core 12th to 14th, Ultra", "client", "DDR5", 20, 8, 125, "makers' limits"),
+    Hand("core-12", "Core 12th to 14th, Ultra", "client", "DDR5", 20, 8, 125, LIMITS),
     Hand("laptop-intel", "Core U, P, Y, G and Ultra U, V", "client", "LPDDR", 8, 1.5, 20, SHEETS),
-    Hand("laptop-intel-h", "Core H, HQ, HK, HX", "client", "DDR4", 16, 3.0, 50, SHEETS),
-    Hand("laptop-amd", "Ryzen U, H, HS, HX, AI", "client", "LPDDR", 16, 3.0, 32, SHEETS),
+    Hand("laptop-intel-h", "Core H, HQ, HK, HX", "client", "DDR4", 16, 3.0, 65, LIMITS),
+    Hand("laptop-amd", "Ryzen U, H, HS, HX, AI", "client", "LPDDR", 16, 3.0, 42, SHEETS),
     Hand("atom", "Atom, Celeron N and J, Pentium N and J", "client", "DDR4", 4, 1.0, 7, SHEETS),
-    Hand("apple", "M1 to M4", "client", "LPDDR", 8, 0.5, 17, "Apple's and Eco-CI's whole machine"),
-    Hand("apple-pro", "M1 to M4 Pro, Max", "client", "LPDDR", 12, 1.0, 40, "twice the plain chip"),
+    Hand("apple", "M1 to M4", "client", "LPDDR", 8, 0.5, 24, "Apple's whole machines"),
+    Hand("apple-pro", "M1 to M4 Pro, Max", "client", "LPDDR", 12, 1.0, 48, "twice the plain chip"),
     Hand(
         "neoverse-v1", "Neoverse V1 (Graviton3)", "epyc", "DDR5", 64, 15, 95, "N1, doubled vectors"
     ),

@@ -84,15 +84,15 @@ haswell-client; Core 4th, Xeon E3 v3; 8; 0.722 1.42 3.79 5.68; DDR3; 0.25; 0.75;
 skylake-client; Core 6th, 7th, Xeon E3 v5, v6; 8; 0.591 1.09 2.79 4.15; DDR4; 0.25; 0.75; 7
 coffee-lake-client; Core 8th to 11th, Xeon E; 16; 0.438 0.879 2.38 3.58; DDR4; 0.25; 0.75; 31
 ryzen; Ryzen 1000 to 5000; 16; 1.0 1.52 3.28 4.69; DDR4; 0.25; 0.8; sheets
-ryzen-7000; Ryzen 7000 to 9000; 16; 1.25 1.91 4.14 5.94; DDR5; 0.25; 0.8; sheets
+ryzen-7000; Ryzen 7000 to 9000; 16; 1.25 2.08 4.92 7.19; DDR5; 0.25; 0.8; sheets
 threadripper; Ryzen Threadripper; 32; 0.875 2.05 3.83 4.69; DDR4; 0.5; 0.8; sheets
 core-12; Core 12th to 14th, Ultra; 20; 0.4 1.22 4.01 6.25; DDR5; 0.25; 0.8; makers' limits
 laptop-intel; Core U, P, Y, G and Ultra U, V; 8; 0.188 0.512 1.62 2.5; LPDDR; 0.25; 0.8; sheets
-laptop-intel-h; Core H, HQ, HK, HX; 16; 0.188 0.599 2.0 3.12; DDR4; 0.25; 0.8; sheets
-laptop-amd; Ryzen U, H, HS, HX, AI; 16; 0.188 0.442 1.31 2.0; LPDDR; 0.25; 0.8; sheets
+laptop-intel-h; Core H, HQ, HK, HX; 16; 0.188 0.731 2.58 4.06; DDR4; 0.25; 0.8; makers' limits
+laptop-amd; Ryzen U, H, HS, HX, AI; 16; 0.188 0.529 1.69 2.62; LPDDR; 0.25; 0.8; sheets
 atom; Atom, Celeron N and J, Pentium N and J; 4; 0.25 0.46 1.18 1.75; DDR4; 0.25; 0.8; sheets
-apple; M1 to M4; 8; 0.0625 0.352 1.34 2.12; LPDDR; 0.25; 0.8; Apple's and Eco-CI's whole machine
-apple-pro; M1 to M4 Pro, Max; 12; 0.0833 0.539 2.09 3.33; LPDDR; 0.25; 0.8; twice the plain chip
+apple; M1 to M4; 8; 0.0625 0.474 1.88 3.0; LPDDR; 0.25; 0.8; Apple's whole machines
+apple-pro; M1 to M4 Pro, Max; 12; 0.0833 0.632 2.5 4.0; LPDDR; 0.25; 0.8; twice the plain chip
 neoverse-v1; Neoverse V1 (Graviton3); 64; 0.234 0.62 1.2 1.48; DDR5; 0.5; 0.8; N1, doubled vectors
 neoverse-v2; Neoverse V2 (Graviton4); 96; 0.26 0.727 1.43 1.77; DDR5; 0.5; 0.8; maker's limits
 neoverse-n2; Neoverse N2 (Cobalt, Yitian); 128; 0.195 0.497 0.951 1.17; DDR5; 0.5; 0.8; N1

@@ -7,9 +7,31 @@ from pathlib import Path
 
 import pytest
 
+from pytest_energybench.metering.cpu_rows import HOST_ERROR, ROWS
 from tests.docs.pages import ROOT
 
 HEAD = "task_name,load_type,cpu_name,cores_used,cpu_load,rapl_power,rapl_energy,duration\n"
+
+
+def test_the_table_is_written_as_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    script = importlib.import_module("make_estimates")
+    kinds = {each.key: each.kind for each in script.SPEC}
+    errors = {kinds[key]: row.error for key, row in ROWS.items() if row.machines}
+    rows = [
+        script.Row(
+            key,
+            row.title,
+            row.threads,
+            row.watts,
+            row.memory,
+            row.machines,
+            row.source,
+            row.threads_power,
+        )
+        for key, row in ROWS.items()
+    ]
+    assert script.table_text(rows, errors, HOST_ERROR) == script.TABLE.read_text("utf-8")
 
 
 def test_watts_are_joules_over_time_and_not_those_of_the_row_before(
