@@ -209,6 +209,15 @@ def accuracy(fraction: float | None) -> str:
     return _plain(fraction, 3)
 
 
+def accuracies(first: float, second: float) -> tuple[str, str]:
+    """Two accuracies side by side, with as many digits as it takes to tell them apart."""
+    for digits in range(3, 7):
+        pair = _plain(first, digits), _plain(second, digits)
+        if pair[0] != pair[1]:
+            return pair
+    return accuracy(first), accuracy(second)
+
+
 def grams(value: float, *, estimated: bool = False) -> Quantity:
     """A mass of CO2e, two digits: an intensity is rarely known better."""
     return _scaled(value, _GRAMS, abs(value), estimated)

@@ -11,22 +11,51 @@ from pytest_energybench.gates import quantities
 from pytest_energybench.gates.statistics import rounds_to_tell
 from pytest_energybench.report import figures
 from pytest_energybench.report.text import plural
-from pytest_energybench.results.model import NOT_JUDGED, Case, Comparison
+from pytest_energybench.results.model import MORE_THAN, NOT_JUDGED, Case, Comparison
 
 _LEAST_TELLING = 1.1
 """Times from which on a ratio says more than a percentage."""
+_REFERENCES = {
+    "budget": "the budget",
+    "group": "the group's",
+    "stored": "the stored run",
+    "pair": "",  # the name says it all
+}
 
 
 def compared(case: Case, comparison: Comparison) -> str:
     """`96.7 J → 120.7 J`, the reference first, so that the ratio of the two is the change that was
-    judged; of a budget `52.5 J of 50.0 J`."""
+    judged; of a limit `52.5 J of 50.0 J`, or `0.940 of at least 0.950`."""
     pair = sides(case, comparison)
     if pair is None:
         return ""
     theirs, ours = pair
-    if comparison.reference == "budget" and comparison.quantity == "energy":
-        return f"{ours} of {theirs}"
+    if is_limit(comparison):
+        return f"{ours} of {'at least ' * (comparison.quantity == 'accuracy')}{theirs}"
     return f"{theirs} → {ours}"
+
+
+def is_limit(comparison: Comparison) -> bool:
+    """Whether it is a limit that the figure was held against, and no other figure."""
+    return comparison.reference == "budget" and comparison.margin is None
+
+
+def against(comparison: Comparison) -> str:
+    """`the group's plain`, `the stored run main`: what it was held against."""
+    kind = kind_of_reference(comparison)
+    if kind == "budget" and not is_limit(comparison):
+        return f"the stated {comparison.quantity}"
+    return f"{_REFERENCES.get(kind, kind)} {comparison.name}".strip()
+
+
+def whose(comparison: Comparison) -> str:
+    """`against the group's plain`; empty where the reason, the figures' source or what the run was
+    held against says it."""
+    judged = comparison.judged
+    is_named = judged is not None and judged.reason.startswith(MORE_THAN)
+    if is_named or comparison.reference == "stored" or is_limit(comparison):
+        return ""
+    return f"against {against(comparison)}"
 
 
 def ended_otherwise(case: Case) -> bool:
@@ -58,7 +87,7 @@ def sides(case: Case, comparison: Comparison) -> tuple[str, str] | None:
             return None
         if limit is not None:  # the case's own mean is of rounds without a pair, too
             ours = limit + (comparison.margin or 0.0) + change
-        return quantities.accuracy(ours - change), quantities.accuracy(ours)
+        return quantities.accuracies(ours - change, ours)
     base = limit if comparison.reference == "budget" else _middle(comparison)
     if not base:
         return None
@@ -76,13 +105,15 @@ def in_line(case: Case, comparison: Comparison) -> str:
     if estimate is None or pair is None:
         return ""
     theirs, ours = pair
-    if comparison.quantity == "accuracy":
-        return f"{theirs} → {ours}  {quantities.in_points(estimate)}"
-    change = quantities.percent(estimate)
-    if comparison.reference == "budget":
+    is_accuracy = comparison.quantity == "accuracy"
+    change = quantities.in_points(estimate) if is_accuracy else quantities.percent(estimate)
+    if is_limit(comparison):
         words = [comparison.name, f"window {comparison.window!r}" if comparison.window else ""]
         source = "".join(f"  {sanitize(word)}" for word in words if word)
-        return f"{ours} {'>' if estimate > 0 else '≤'} {theirs}  {change}{source}"
+        sign = ("<" if estimate < 0 else "≥") if is_accuracy else (">" if estimate > 0 else "≤")
+        return f"{ours} {sign} {theirs}  {change}{source}"
+    if is_accuracy:
+        return f"{theirs} → {ours}  {change}"
     sure = quantities.bounds(comparison.interval) or "in 1 round"
     both = re.sub(r"^(\S+) (\S+) → (\S+ \2)$", r"\1 → \3", f"{theirs} → {ours}")  # one unit
     return f"{both}  {change} {sure}"
@@ -99,7 +130,7 @@ def _middle(comparison: Comparison) -> float | None:
 def allowed(comparison: Comparison) -> str:
     """`+3 % allowed`; empty of a budget, which is its own limit, and where no rule asked."""
     margin = comparison.margin
-    if margin is None or comparison.judged is None or comparison.reference == "budget":
+    if margin is None or comparison.judged is None:
         return ""
     if comparison.quantity == "accuracy":
         return f"a drop of {quantities.drop(margin)} allowed"

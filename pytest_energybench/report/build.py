@@ -8,7 +8,7 @@ from hashlib import blake2b
 from pytest_energybench.base.text import sanitize
 from pytest_energybench.gates import quantities
 from pytest_energybench.gates.results import passes
-from pytest_energybench.report import answers, figures
+from pytest_energybench.report import answers, conditions, figures
 from pytest_energybench.report.provenance import (
     host_view,
     machine_and_origin,
@@ -31,13 +31,6 @@ from pytest_energybench.report.view import (
 from pytest_energybench.results.compatibility import heads
 from pytest_energybench.results.model import NOT_JUDGED, Case, Comparison, Run
 
-_REFERENCES = {
-    "budget": "the budget",
-    "group": "the group's",
-    "stored": "the stored run",
-    "pair": "",  # the name says it all
-}
-
 
 def run_view(run: Run) -> RunView:
     """The view that all reports of this run share."""
@@ -48,11 +41,13 @@ def run_view(run: Run) -> RunView:
         cost=cost(run, pue),
         counts=counts(cases),
         cases=tuple(cases),
-        meters=tuple(meter_view(meter) for meter in run.meters),
+        meters=tuple(
+            dict.fromkeys(meter_view(meter) for head in run.hosts or [run] for meter in head.meters)
+        ),
         hosts=tuple(map(host_view, run.hosts)),
         provenance=machine_and_origin(run),
         settings=scalar_rows(run.settings),
-        without=sanitize(str(run.settings.get("without", ""))),
+        without=conditions.without(run),
         pue=pue,
         carbon=carbon(run),
         estimated=how_estimated(cases),
@@ -253,10 +248,8 @@ def _comparison_view(
     case: Case, comparison: Comparison, by_nodeid: Mapping[str, Case]
 ) -> ComparisonView:
     estimate, is_accuracy = figures.finite(comparison.estimate), comparison.quantity == "accuracy"
-    kind = answers.kind_of_reference(comparison)
-    against = _REFERENCES.get(kind, kind)
     return ComparisonView(
-        against=sanitize(f"{against} {comparison.name}".strip() + _of_window(comparison)),
+        against=sanitize(answers.against(comparison) + _of_window(comparison)),
         quantity=comparison.quantity,
         limit=_limit(comparison),
         finding=sanitize(comparison.finding),

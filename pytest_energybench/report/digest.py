@@ -202,7 +202,7 @@ def digest(view: RunView) -> Digest:
         stored=name,
         held=held,
         conditions=conditions.conditions(run, held=held),
-        meters=tuple(filter(None, [*conditions.meters(run), quiet])),
+        meters=tuple(filter(None, [*conditions.meters(run), conditions.without(run), quiet])),
         quiet=quiet,
         noise=sanitize(stored.noise) if stored is not None else "",
         likes=tuple(_likes(view)),
@@ -304,10 +304,13 @@ def _nearest_sentence(held: _Held | None, among: str) -> str:
         return ""
     rule = held.rule
     bounds = f" ({quantities.interval(rule.interval)})" if rule.interval else ""
-    against = "its budget" if rule.reference == "budget" else sanitize(rule.name)
+    against = sanitize(rule.name)
+    if rule.reference == "budget":
+        against = "its budget" + sanitize(f" of window {rule.window!r}" if rule.window else "")
     allowed = f", {quantities.share(rule.margin)} allowed" if rule.margin else ""
     change = f"{quantities.percent(held.change)}{EST * held.case.estimated}{bounds}"
-    return f"Nearest to its limit{among}: {held.case.label}, {change} against {against}{allowed}."
+    where = f"Nearest to its energy limit{among}: {held.case.label}"
+    return f"{where}, {change} against {against}{allowed}."
 
 
 def _worst(held: _Held | None, among: str) -> str:

@@ -169,7 +169,8 @@ def _of_rule(case: CaseView, made: Comparison, shown: ComparisonView, judged: Re
     figures = answers.in_line(case.source, made)
     note = judged.text
     if figures:  # the sentence begins with the same figures
-        note = _behind(judged.text, made.name) or answers.telling(made)
+        rest = _behind(judged.text, made.name) or answers.telling(made)
+        note = "; ".join(filter(None, [answers.whose(made), rest]))
     elif judged.reason == NOT_MEASURED and case.source.errors:
         note = case.source.errors[0]
     return Entry(

@@ -181,7 +181,7 @@ def _origin(view: RunView) -> str:
     commit = view.source.commit
     parts = [f"Meters: {words or 'none'}"]
     if view.without:
-        parts.append(f"without {view.without}")
+        parts.append(view.without)
     if view.pue != 1:
         parts.append(f"PUE {view.pue:g}")
     if view.carbon:

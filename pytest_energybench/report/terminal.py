@@ -22,6 +22,7 @@ from pytest_energybench.report.text import (
     shorten,
 )
 from pytest_energybench.report.view import CaseView, RunView
+from pytest_energybench.results.compatibility import heads
 
 MOST_ROWS = 40
 """Rows that are shown unasked."""
@@ -67,7 +68,7 @@ def _gate(view: RunView, found: Digest, width: int, verbosity: int, color: bool)
     yield _coloured(word, found.word, color)
     yield from rest
     if view.without:
-        yield from _wrapped(f"without {view.without}, which was allowed to be missing", width)
+        yield from _wrapped(view.without, width)
     if not found.entries:
         return
     most = len(found.entries) if verbosity > 0 else MOST_OF_EACH
@@ -75,7 +76,8 @@ def _gate(view: RunView, found: Digest, width: int, verbosity: int, color: bool)
     yield from _entries(entries, width, color)
     for each, number in left_out:
         yield f"  and {number:,} more: {each.word} {each.reason}".rstrip() + " (-v shows all)"
-    yield from (f"  {line}" for line in _listed(found.counts, width - 2))
+    told = [*found.counts, *filter(None, [found.quiet])]
+    yield from (f"  {line}" for line in _listed(told, width - 2))
 
 
 def _entries(entries: Sequence[Entry], width: int, color: bool) -> Iterator[str]:
@@ -265,13 +267,15 @@ def _fitting(blocks: Sequence[_Block], room: int, droppable: Sequence[str]) -> l
 
 def _details(view: RunView, width: int) -> Iterator[str]:
     yield ""
+    of_hosts = heads(view.source)
     for case in view.cases:
         estimated = estimated_domains(case.source)
+        meters = of_hosts.get(case.source.host, view.source).meters
         shares = ", ".join(
             f"{sanitize(domain)} {quantities.energy(joules, estimated=domain in estimated).text}"
             + (f" (idle share {quantities.energy(idle_j, estimated=True).text})" if idle_j else "")
             for domain, joules in case.source.energy_j.items()
-            for idle_j in [idle_share_j(case.source, domain, view.source.meters)]
+            for idle_j in [idle_share_j(case.source, domain, meters)]
         )
         notes = [note for note in (case.reason, shares, *map(sanitize, case.source.flags)) if note]
         if notes:

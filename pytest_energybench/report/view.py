@@ -198,7 +198,8 @@ class RunView:
         counts: results, worst first, only those that occur.
         cases: in the order they ran.
         hosts: the machines, where the cases ran on several.
-        without: domains that could not be read and were allowed to be missing; empty if none.
+        meters: those of all hosts, like ones once.
+        without: what could not be read and was allowed to be missing, in words; empty if none.
         pue: facility energy / IT energy.
         carbon: the intensity behind estimated emissions, and its source; empty if none is known.
         estimated: how much of the marked energies is an estimate; empty where none is.

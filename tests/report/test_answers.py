@@ -5,11 +5,11 @@ import re
 import pytest
 from msgspec.structs import replace
 
-from pytest_energybench.gates.accuracy import Score, judge_accuracy
-from pytest_energybench.gates.comparisons import judge_change
+from pytest_energybench.gates.accuracy import Score, judge_accuracy, judge_accuracy_floor
+from pytest_energybench.gates.comparisons import judge_budget, judge_change, judge_duration
 from pytest_energybench.gates.figures import Figures
 from pytest_energybench.report import answers
-from pytest_energybench.results.model import Case, Comparison
+from pytest_energybench.results.model import Case
 
 
 def made(ours, theirs, margin=0.03):
@@ -61,7 +61,52 @@ def test_accuracies_are_shown_of_the_rounds_that_were_compared():
     assert answers.compared(case, comparison) == "0.900 → 0.895"
 
 
-def test_a_budget_is_shown_as_figure_of_limit():
-    budget = Comparison(reference="budget", finding="higher", limit=50.0, estimate=0.05)
-    assert answers.compared(CASE, budget) == "52.5 J of 50.0 J"
-    assert answers.allowed(budget) == ""
+@pytest.mark.parametrize(
+    ("limit", "of", "in_line"),
+    [
+        (judge_budget(52.5, 50.0), "52.5 J of 50.0 J", "52.5 J > 50.0 J  +5.0 %"),
+        (judge_duration(2.0, 4.0), "2.00 s of 4.00 s", "2.00 s ≤ 4.00 s  −50.0 %"),
+        (
+            judge_accuracy_floor(Score(0.94), 0.95, source="b.toml, *"),
+            "0.940 of at least 0.950",
+            "0.940 < 0.950  −1.00 points  b.toml, *",
+        ),
+        (
+            judge_accuracy_floor(Score(0.9496), 0.95),
+            "0.9496 of at least 0.9500",
+            "0.9496 < 0.9500  −0.04 points",
+        ),
+        (
+            judge_accuracy_floor(Score(0.95), 0.95),
+            "0.950 of at least 0.950",
+            "0.950 ≥ 0.950  0.00 points",
+        ),
+    ],
+    ids=["energy", "duration", "accuracy", "accuracy, by a hair", "accuracy, at the limit"],
+)
+def test_a_limit_is_no_figure_that_something_changed_from(limit, of, in_line):
+    case = replace(CASE, metrics={"accuracy": (limit.limit or 0) + (limit.estimate or 0)})
+    assert answers.compared(case, limit) == of
+    assert answers.in_line(case, limit) == in_line
+    assert answers.allowed(limit) == ""
+    assert answers.whose(limit) == ""
+
+
+@pytest.mark.parametrize(
+    ("rule", "whose"),
+    [
+        (judge_accuracy(Score(0.9), Score(0.95), 0.01, name="plain"), "against the group's plain"),
+        (
+            judge_accuracy(Score(0.9), Score(0.95), 0.01, against="budget"),
+            "against the stated accuracy",
+        ),
+        (replace(made((104.0, 116.0), (99.0, 104.0)), reference="group", nodeid="b"), "main"),
+        (made((104.0, 116.0), (99.0, 104.0)), ""),
+        (replace(made((204.0, 206.0), (99.0, 104.0)), reference="group", nodeid="b"), ""),
+    ],
+    ids=["accuracy of its group", "stated accuracy", "too noisy", "stored run", "reason names it"],
+)
+def test_what_no_reason_names_says_what_it_was_held_against(rule, whose):
+    """Beside a stored run, which the head names, a reader would take it for that one."""
+    told = answers.whose(rule)
+    assert told == whose or (whose == "main" and told == "against the group's main")

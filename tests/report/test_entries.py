@@ -67,7 +67,7 @@ def test_what_follows_the_figures_is_told_whatever_the_reference_is_called():
     case = judged(Case(nodeid="make", name="make", total_j=1.5, comparisons=[made]))
     (entry,) = entries(run_view(Run(machine=MACHINE, cases=[case])))
     assert entry.figures
-    assert entry.note == f"caution: load of {name}"
+    assert entry.note == f"against {name}; caution: load of {name}"
 
 
 def test_each_difference_between_two_machines_is_told_once():

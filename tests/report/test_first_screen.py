@@ -59,7 +59,8 @@ def test_a_passing_page_names_the_case_nearest_to_its_limit():
     said = first_screen(render_html(run_view(samples.passing_run())))
     assert "PASSED 5 of 6 cases, 1 not judged" in said
     assert (
-        "Nearest to its limit: test_encode[png], +1.0 % (−0.8 to +2.8 %) against main, 5 % allowed"
+        "Nearest to its energy limit: test_encode[png], +1.0 % (−0.8 to +2.8 %) against main,"
+        " 5 % allowed"
     ) in said
 
 
@@ -109,6 +110,21 @@ def test_what_fails_beside_the_cases_fails_the_page():
     assert "test_x: missing from main" in said
 
 
+def test_many_faults_beside_the_cases_are_counted_and_lead_to_no_case():
+    failures = [f"t.py::t{number}: missing from main" for number in range(30)]
+    run = msgspec.structs.replace(samples.passing_run(), failures=failures)
+    page = render_html(run_view(run))
+    assert "20 more of the run beside its cases" in first_screen(page)
+    assert "“fail: ”" not in page
+
+
+def test_the_nearest_of_a_window_names_the_window():
+    budget = judge_budget(90.0, 100.0, window="decode")
+    case = judged(Case(nodeid="f.py::t", name="t", comparisons=[budget]))
+    said = first_screen(render_html(run_view(Run(machine=MACHINE, cases=[case]))))
+    assert "t, −10.0 % against its budget of window 'decode'" in said
+
+
 def test_an_experiment_opens_with_its_finding_and_not_with_a_gate(paper, tmp_path):
     for stem in ("figure_4_x", "figure_5_y"):
         (tmp_path / f"{stem}.svg").write_bytes(b"<svg xmlns='http://www.w3.org/2000/svg'/>")
@@ -138,9 +154,15 @@ def test_an_expected_failure_is_grey_says_why_and_counts_with_what_passes(paper)
     said = first_screen(page)
     assert "27 of 36 cases, 8 of them expected failures" in said
     assert re.search(
-        r"Nearest to its limit of those that pass: \S+, −3\.2 % est\. against base", said
+        r"Nearest to its energy limit of those that pass: \S+, −3\.2 % est\. against base", said
     )
     assert "xfail</span>" not in page
+
+
+def test_a_reference_named_xfail_keeps_its_name():
+    result = Result(kind="fail", reason="more than xfail")
+    case = Case(nodeid="f.py::t", name="t", result=result)
+    assert "fail: more than xfail" in render_html(run_view(Run(machine=MACHINE, cases=[case])))
 
 
 def test_the_rounds_of_the_reference_are_drawn_beneath(ci):

@@ -55,6 +55,19 @@ def test_a_passing_gate_is_one_line_with_its_worst_case(ci):
     )
 
 
+def test_what_fails_stands_beside_how_quiet_the_machine_was(ci):
+    assert "  1 case flagged" in terminal_report(run_view(ci)).splitlines()
+    busy = "background load: other processes kept 1.6 of 2 cores busy"
+    case = ci.cases[0]
+    rounds = [msgspec.structs.replace(each, flags=[busy]) for each in case.rounds]
+    loud = msgspec.structs.replace(case, rounds=rounds)
+    run = msgspec.structs.replace(ci, cases=[loud, *ci.cases[1:]])
+    for verbosity in (-1, 0, 1):
+        assert "machine busy in 5 of 40 rounds" in terminal_report(
+            run_view(run), verbosity=verbosity
+        )
+
+
 def test_nothing_metered():
     assert (
         terminal_report(run_view(empty_run()))

@@ -121,7 +121,8 @@ Entry = tuple[CaseView, float, float]
 
 def _absolute(entries: Sequence[Entry], number: int, shape_of: Mapping[str, int]) -> Plane:
     text = f"{len(entries):,} of {plural(number, 'case')} have both figures."
-    if len({case.source.group for case, _, _ in entries}) == 1:
+    groups = {case.source.group for case, _, _ in entries}
+    if len(groups) == 1 and None not in groups:
         text += f" {_front(entries)}"
         shown, left_out = _most(entries)
         ranks = {entry[0].key: rank for rank, entry in enumerate(pareto(shown), 1)}

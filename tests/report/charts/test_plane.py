@@ -11,9 +11,15 @@ from pytest_energybench.results.model import Case, Comparison, Run
 from tests.report.samples import MACHINE
 
 
-def run_of(pairs):
+def run_of(pairs, group="g"):
     cases = [
-        Case(nodeid=f"c{i}", name=f"c{i}", total_j=energy, metrics={"accuracy": accuracy})
+        Case(
+            nodeid=f"c{i}",
+            name=f"c{i}",
+            group=group,
+            total_j=energy,
+            metrics={"accuracy": accuracy},
+        )
         for i, (energy, accuracy) in enumerate(pairs)
     ]
     return run_view(Run(machine=MACHINE, cases=cases)).cases
@@ -58,6 +64,9 @@ def test_unlike_work_has_no_common_front(paper):
     absolute, relative = planes(run_view(paper).cases)
     assert absolute.front == relative.front == ()
     assert "beaten" not in absolute.finding + relative.finding
+    (plane,) = planes(run_of([(10.0, 0.9), (20.0, 0.95)], group=None))
+    assert plane.front == ()
+    assert plane.finding == "2 of 2 cases have both figures."
 
 
 def test_no_plane_without_accuracies(ci):
