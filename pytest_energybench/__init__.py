@@ -1,4 +1,4 @@
-"""Energy as a thing that tests can assert.
+"""A pytest plugin that measures how much energy tests use and fails them when it is too much.
 
 In pytest, the `energy` fixture meters, records and asserts. Outside of it the same windows are
 `with measure("train") as window: ...`, then `window.total_j`, `window.energy_j` (domain -> joules),

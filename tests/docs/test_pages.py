@@ -157,6 +157,33 @@ def test_a_page_holds_with_the_meter_of_this_machine(page: str, tmp_path: Path) 
     Reader(ROOT / page, folder, own_meter=True).follow()
 
 
+CHANGE = re.compile(
+    r"~?(?P<first>[\d.,]+)(?: (?P<its>[µmkM]?J))?"
+    r" (?P<sign>→|>|≤|\(\w+\) is (?:above|within) the budget of)"
+    r" ~?(?P<second>[\d.,]+) (?P<unit>[µmkM]?J):? +(?P<change>[+−][\d.,]+) %"
+)
+SCALES = {"µJ": 1e-6, "mJ": 1e-3, "J": 1.0, "kJ": 1e3, "MJ": 1e6}
+
+
+def ends(number: str, scale: float = 1.0) -> tuple[float, float]:
+    """Between which two a number lies that is written so."""
+    digits = number.replace(",", "").replace("−", "-")
+    half = 0.5 * 10.0 ** -len(digits.partition(".")[2])
+    return (float(digits) - half) * scale, (float(digits) + half) * scale
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_change_in_an_output_follows_from_the_two_figures_beside_it(page: Path) -> None:
+    for found in CHANGE.finditer(page.read_text("utf-8")):
+        scale = SCALES[found["unit"]]
+        first = ends(found["first"], SCALES.get(found["its"] or "", scale))
+        second = ends(found["second"], scale)
+        ours, theirs = (second, first) if found["sign"] == "→" else (first, second)
+        low, high = ends(found["change"], 0.01)
+        assert ours[0] / theirs[1] - 1 <= high, found[0]
+        assert low <= ours[1] / theirs[0] - 1, found[0]
+
+
 LINK = re.compile(r"\]\((?!https?://)([^)\s#]*)(#[^)\s]*)?\)")
 
 
