@@ -46,6 +46,7 @@ def test_a_failing_page_answers_what_how_much_against_what_and_how_sure(ci):
         "+10.2 to +13.8 %; 5 rounds; +5 % allowed; 1.12 times as much as main",
         "gpu:0 was lost at 12:03:11",
         "Lines: change and its bounds, logarithmic",
+        "the most that is allowed",
         "about 77 rounds of both runs would tell",
         "⚑ another process used gpu:0",
         "Less than main: test_thumbnail −31.0 %, test_encode[webp] −22.0 %",
@@ -184,6 +185,7 @@ def test_each_rule_that_failed_is_drawn_at_its_own_change():
     drawn = [re.findall(r"<title>(.*?):", entry) for entry in looks.split("<li>")[1:]]
     assert drawn == [[], ["+100.0 %"], ["+25.0 %"]]
     assert "Lines: change, logarithmic" in page
+    assert "the most that is allowed" not in page, "no line of the legend's is drawn"
 
 
 def lost_case():
