@@ -34,6 +34,7 @@ def run(options: argparse.Namespace) -> int:
     from pytest_energybench.gates.budgets import MOST_BYTES, parse_budgets
     from pytest_energybench.gates.judge import judge_run, settled
     from pytest_energybench.measurement.aggregate import join_parts
+    from pytest_energybench.report.text import plural
     from pytest_energybench.results.merge import Part, merge
     from pytest_energybench.results.run_file import read_bytes, read_run, write_run
 
@@ -56,7 +57,8 @@ def run(options: argparse.Namespace) -> int:
     failures = [line for nodeid, line in _failing(whole).items() if nodeid not in failed]
     for line in (*merged.differing, *merged.missing, *failures):
         print(sanitize(line))
-    print(sanitize(f"{options.output}: {len(whole.cases)} cases of {len(options.runs)} runs"))
+    what = f"{plural(len(whole.cases), 'case')} of {plural(len(options.runs), 'run')}"
+    print(sanitize(f"{options.output}: {what}"))
     return 1 if merged.missing or failures else 0
 
 
