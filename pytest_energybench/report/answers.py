@@ -49,13 +49,14 @@ def against(comparison: Comparison) -> str:
 
 
 def whose(comparison: Comparison) -> str:
-    """`against the group's plain`; empty where the reason, the figures' source or what the run was
-    held against says it."""
+    """`against the group's plain`, of an accuracy with the drop that is allowed; empty where the
+    reason, the figures' source or what the run was held against says it."""
     judged = comparison.judged
     is_named = judged is not None and judged.reason.startswith(MORE_THAN)
     if is_named or comparison.reference == "stored" or is_limit(comparison):
         return ""
-    return f"against {against(comparison)}"
+    drop = allowed(comparison) if comparison.quantity == "accuracy" else ""
+    return ", ".join(filter(None, [f"against {against(comparison)}", drop]))
 
 
 def ended_otherwise(case: Case) -> bool:

@@ -97,7 +97,8 @@ class Digest:
         entries: what failed, then what nothing decides, worst first.
         commit: of this run, with branch; `against` names what it was held against, and `stored` the
             stored run with its commit and date.
-        held: any figure was set against the stored run's.
+        held: any figure was set against the stored run's; `compares`, against any other figure by
+            a rule, so that margin and rounds are a part of it.
         conditions: machine, margin, rounds.
         meters: what was read, and `quiet`: what was flagged.
         noise: that margins are below what the machine can tell apart.
@@ -114,6 +115,7 @@ class Digest:
     against: str
     stored: str
     held: bool
+    compares: bool
     conditions: tuple[str, ...]
     meters: tuple[str, ...]
     quiet: str
@@ -138,7 +140,7 @@ class Digest:
             against += f"{' by other rules' * (self.kind == 'pass')}; {self._nothing}"
         if not self.entries:
             return f"{against}: {counts}"
-        inside = "; ".join(self.conditions) if self.stored else ""
+        inside = "; ".join(self.conditions) if self.stored or self.compares else ""
         date = against.removesuffix(")")
         if not inside:
             return against
@@ -201,6 +203,11 @@ def digest(view: RunView) -> Digest:
         against=(name if held else "") or conditions.references(run),
         stored=name,
         held=held,
+        compares=any(
+            each.judged is not None and not answers.is_limit(each)
+            for case in run.cases
+            for each in case.comparisons
+        ),
         conditions=conditions.conditions(run, held=held),
         meters=tuple(filter(None, [*conditions.meters(run), conditions.without(run), quiet])),
         quiet=quiet,

@@ -95,10 +95,13 @@ def test_a_limit_is_no_figure_that_something_changed_from(limit, of, in_line):
 @pytest.mark.parametrize(
     ("rule", "whose"),
     [
-        (judge_accuracy(Score(0.9), Score(0.95), 0.01, name="plain"), "against the group's plain"),
+        (
+            judge_accuracy(Score(0.9), Score(0.95), 0.01, name="plain"),
+            "against the group's plain, a drop of 1 point allowed",
+        ),
         (
             judge_accuracy(Score(0.9), Score(0.95), 0.01, against="budget"),
-            "against the stated accuracy",
+            "against the stated accuracy, a drop of 1 point allowed",
         ),
         (replace(made((104.0, 116.0), (99.0, 104.0)), reference="group", nodeid="b"), "main"),
         (made((104.0, 116.0), (99.0, 104.0)), ""),

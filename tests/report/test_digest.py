@@ -5,7 +5,8 @@ import pytest
 from msgspec.structs import replace
 
 from pytest_energybench.gates.accuracy import Score, judge_accuracy
-from pytest_energybench.gates.comparisons import judge_budget, judge_duration
+from pytest_energybench.gates.comparisons import judge_budget, judge_change, judge_duration
+from pytest_energybench.gates.figures import Figures
 from pytest_energybench.gates.results import judged
 from pytest_energybench.measurement.abtest import ABTest
 from pytest_energybench.report.build import run_view
@@ -127,6 +128,15 @@ def test_nothing_is_called_held_against_a_stored_run_that_no_figure_was_set_agai
         assert "against main" not in said
         assert "against history" not in said
         assert "the stored run main" not in said
+
+
+def test_a_failure_against_another_figure_says_what_was_tolerated_and_how_often_it_was_measured():
+    figures = [Figures(None, joules, {"cpu:0": "measured"}) for joules in ((2.0, 2.1), (1.0, 1.1))]
+    made = judge_change(*figures, name="plain", margin=0.25)
+    rounds = [Round(started="", duration_s=1.0, energy_j={}, total_j=2.0)] * 2
+    told = found(case(outcome="failed", rounds=rounds, comparisons=[made]))
+    assert told.head == "FAILED (margin 25 %; 2 rounds)"
+    assert found(ABOVE).head == "FAILED"
 
 
 def test_two_functions_of_one_test_are_in_no_group():
