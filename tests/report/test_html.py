@@ -293,7 +293,7 @@ def test_each_case_says_on_which_of_several_hosts_it_ran(ci):
     assert page.count("· on host 2") == len(cases)
     assert "CPU 1, " in page
     assert "rack-7, CPU 2, " in page
-    assert "Meters of host 1" in page
+    assert "Meters of all hosts" in page
 
 
 def test_nothing_metered_says_how_to():
