@@ -12,7 +12,7 @@ from typing import TypeGuard
 from msgspec.structs import replace
 
 from pytest_energybench.gates.figures import known_as
-from pytest_energybench.gates.quantities import drop, in_points
+from pytest_energybench.gates.quantities import accuracies, drop, in_points
 from pytest_energybench.gates.results import conclude
 from pytest_energybench.gates.statistics import (
     CONFIDENCE,
@@ -181,10 +181,8 @@ def judge_accuracy(
     elif lower >= -max_drop - _ROUNDING:
         is_better = bounds is not None and bounds[0] > 0
         finding, rule, reason = "better" if is_better else "kept", "keeps within {} of", ""
-    text = (
-        f"accuracy {ours:.4f} {rule.format(drop(max_drop))} {owner}"
-        f" {theirs:.4f}: {in_points(change)}"
-    )
+    shown, its = accuracies(ours, theirs, fewest=4)
+    text = f"accuracy {shown} {rule.format(drop(max_drop))} {owner} {its}: {in_points(change)}"
     if reason == NOT_COMPARABLE:
         text += NO_PAIRS
     return replace(
@@ -214,10 +212,11 @@ def judge_accuracy_floor(
     else:
         finding = "kept" if candidate.accuracy >= minimum - _ROUNDING else "lost"
         change = candidate.accuracy - minimum
+        ours, least = accuracies(candidate.accuracy, minimum, fewest=4)
         judged = conclude(
             "" if finding == "kept" else ACCURACY_LOST,
-            f"accuracy {candidate.accuracy:.4f} "
-            f"{'reaches' if finding == 'kept' else 'is below'} the minimum of {minimum:.4f}"
+            f"accuracy {ours} "
+            f"{'reaches' if finding == 'kept' else 'is below'} the minimum of {least}"
             f"{f' ({source})' if source else ''}: {in_points(change)}",
         )
     return Comparison(

@@ -19,6 +19,8 @@ JOULES_PER_WH = 3600.0
 _FEWEST, _MOST, _USUAL = 2, 4, 3
 _MOST_IN_COLUMN = 5
 _AS_TIMES = 10.0
+_FINEST = 6
+"""Decimals of an accuracy, and of its change in points, at most: some ten million images."""
 _Table = tuple[tuple[int, str], ...]
 _JOULES: _Table = ((0, "J"), (3, "kJ"), (6, "MJ"), (9, "GJ"), (-3, "mJ"), (-6, "µJ"), (-9, "nJ"))
 _WATT_HOURS = ((0, "Wh"), (3, "kWh"), (6, "MWh"), (-3, "mWh"))
@@ -193,7 +195,10 @@ def points(difference: float | None) -> str:
 
 def in_points(difference: float) -> str:
     """The same in a sentence, fine enough for one image of a test split: `−0.42 points`."""
-    return f"{_signed(difference * 100, 2)} points"
+    decimals = 2
+    while 0 < abs(difference) * 100 < 0.5 * 10**-decimals and decimals < _FINEST:
+        decimals += 1
+    return f"{_signed(difference * 100, decimals)} points"
 
 
 def drop(fraction: float) -> str:
@@ -209,13 +214,13 @@ def accuracy(fraction: float | None) -> str:
     return _plain(fraction, 3)
 
 
-def accuracies(first: float, second: float) -> tuple[str, str]:
+def accuracies(first: float, second: float, *, fewest: int = 3) -> tuple[str, str]:
     """Two accuracies side by side, with as many digits as it takes to tell them apart."""
-    for digits in range(3, 7):
+    for digits in range(fewest, _FINEST + 1):
         pair = _plain(first, digits), _plain(second, digits)
         if pair[0] != pair[1]:
             return pair
-    return accuracy(first), accuracy(second)
+    return _plain(first, fewest), _plain(second, fewest)
 
 
 def grams(value: float, *, estimated: bool = False) -> Quantity:

@@ -280,7 +280,7 @@ def _change_text(quantity: str, change: float | None, half: float | None) -> str
     if change is None:
         return ""
     if quantity == "accuracy":
-        return f"{quantities.points(change)} points"
+        return quantities.in_points(change)
     return quantities.percent(change, uncertainty=half)
 
 

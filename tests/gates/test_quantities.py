@@ -322,6 +322,10 @@ def test_one_point_is_no_points():
     assert quantities.drop(0.01) == "1 point"
     assert quantities.drop(0.005) == "0.5 points"
     assert quantities.in_points(-0.0042) == f"{MINUS}0.42 points"
+    assert quantities.in_points(-0.00002) == f"{MINUS}0.002 points", (
+        "one image of ImageNet's 50,000"
+    )
+    assert quantities.in_points(0.0) == "0.00 points"
     assert quantities.share(0.03) == "3 %"
 
 

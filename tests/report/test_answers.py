@@ -77,12 +77,24 @@ def test_accuracies_are_shown_of_the_rounds_that_were_compared():
             "0.9496 < 0.9500  −0.04 points",
         ),
         (
+            judge_accuracy_floor(Score(0.949_999), 0.95),
+            "0.949999 of at least 0.950000",
+            "0.949999 < 0.950000  −0.0001 points",
+        ),
+        (
             judge_accuracy_floor(Score(0.95), 0.95),
             "0.950 of at least 0.950",
             "0.950 ≥ 0.950  0.00 points",
         ),
     ],
-    ids=["energy", "duration", "accuracy", "accuracy, by a hair", "accuracy, at the limit"],
+    ids=[
+        "energy",
+        "duration",
+        "accuracy",
+        "accuracy, by a hair",
+        "by an image of a million",
+        "accuracy, at the limit",
+    ],
 )
 def test_a_limit_is_no_figure_that_something_changed_from(limit, of, in_line):
     case = replace(CASE, metrics={"accuracy": (limit.limit or 0) + (limit.estimate or 0)})

@@ -187,7 +187,7 @@ def _figures_text(case: CaseView) -> str:
 
 def _change_text(case: CaseView, *, mark: str) -> str:
     energy = quantities.percent(case.changes["group"].value) + mark * case.estimated
-    return f"energy {energy}, accuracy {quantities.points(case.accuracy_change)} points"
+    return f"energy {energy}, accuracy {quantities.in_points(case.accuracy_change or 0.0)}"
 
 
 def _most(entries: Sequence[Entry]) -> tuple[Sequence[Entry], int]:
