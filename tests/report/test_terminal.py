@@ -56,7 +56,7 @@ def test_a_passing_gate_is_one_line_with_its_worst_case(ci):
 
 
 def test_what_fails_stands_beside_how_quiet_the_machine_was(ci):
-    assert "  1 case flagged" in terminal_report(run_view(ci)).splitlines()
+    assert "of 5 % allowed   1 case flagged\n" in terminal_report(run_view(ci))
     busy = "background load: other processes kept 1.6 of 2 cores busy"
     case = ci.cases[0]
     rounds = [msgspec.structs.replace(each, flags=[busy]) for each in case.rounds]
