@@ -201,6 +201,22 @@ def in_points(difference: float) -> str:
     return f"{_signed(difference * 100, decimals)} points"
 
 
+def points_interval(bounds: tuple[float, float] | None) -> str:
+    """Lower and upper bound of a difference of accuracies, `−1.20 to +0.40 points`."""
+    if bounds is None:
+        return ""
+    low, high = map(in_points, bounds)
+    return f"{low.removesuffix(' points')} to {high}"
+
+
+def points_bounds(bounds: tuple[float, float] | None) -> str:
+    """The same short, behind the difference: `[−1.20, +0.40]`."""
+    if bounds is None:
+        return ""
+    low, high = (in_points(each).removesuffix(" points") for each in bounds)
+    return f"[{low}, {high}]"
+
+
 def drop(fraction: float) -> str:
     """A drop of accuracy that is tolerated: `1 point`, `0.5 points`."""
     number = f"{100 * fraction:.4g}"

@@ -114,7 +114,8 @@ def in_line(case: Case, comparison: Comparison) -> str:
         sign = ("<" if estimate < 0 else "≥") if is_accuracy else (">" if estimate > 0 else "≤")
         return f"{ours} {sign} {theirs}  {change}{source}"
     if is_accuracy:
-        return f"{theirs} → {ours}  {change}"
+        sure = quantities.points_bounds(comparison.interval)
+        return f"{theirs} → {ours}  {change} {sure}".rstrip()
     sure = quantities.bounds(comparison.interval) or "in 1 round"
     both = re.sub(r"^(\S+) (\S+) → (\S+ \2)$", r"\1 → \3", f"{theirs} → {ours}")  # one unit
     return f"{both}  {change} {sure}"

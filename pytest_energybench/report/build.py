@@ -28,7 +28,7 @@ from pytest_energybench.report.view import (
     Kind,
     RunView,
 )
-from pytest_energybench.results.compatibility import heads
+from pytest_energybench.results.compatibility import heads, hosts_of
 from pytest_energybench.results.model import NOT_JUDGED, Case, Comparison, Run
 
 
@@ -42,7 +42,7 @@ def run_view(run: Run) -> RunView:
         counts=counts(cases),
         cases=tuple(cases),
         meters=tuple(
-            dict.fromkeys(meter_view(meter) for head in run.hosts or [run] for meter in head.meters)
+            dict.fromkeys(meter_view(meter) for host in hosts_of(run) for meter in host.meters)
         ),
         hosts=tuple(map(host_view, run.hosts)),
         provenance=machine_and_origin(run),
@@ -256,7 +256,9 @@ def _comparison_view(
         paint=comparison.finding if comparison.finding in GLYPHS else "unclear",
         text=sanitize(comparison.judged.text) if comparison.judged is not None else "",
         estimate=_change_text(comparison.quantity, estimate, _half(comparison)),
-        interval="" if is_accuracy else quantities.interval(comparison.interval),
+        interval=(quantities.points_interval if is_accuracy else quantities.interval)(
+            comparison.interval
+        ),
         compared=answers.compared(case, comparison),
         times=sanitize(answers.times(comparison)),
         telling=answers.telling(comparison),

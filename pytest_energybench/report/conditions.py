@@ -10,7 +10,8 @@ from pytest_energybench.base.text import sanitize
 from pytest_energybench.gates import quantities
 from pytest_energybench.report import answers, figures
 from pytest_energybench.report.text import listed, plural
-from pytest_energybench.results.model import Comparison, Host, Run, StoredRun, distinct
+from pytest_energybench.results.compatibility import hosts_of
+from pytest_energybench.results.model import Comparison, Run, StoredRun, distinct
 
 REFERENCES: Mapping[str, str] = {
     "group": "each group's reference",
@@ -60,8 +61,8 @@ def conditions(run: Run, *, held: bool) -> tuple[str, ...]:
 def meters(run: Run) -> Iterator[str]:
     """What was read, by provenance."""
     words: defaultdict[str, dict[str, None]] = defaultdict(dict)
-    for head in run.hosts or [run]:
-        for meter in head.meters:
+    for host in hosts_of(run):
+        for meter in host.meters:
             words[meter.provenance][f"{meter.domain} by {meter.source}"] = None
     for provenance, read in words.items():
         yield sanitize(f"{provenance}: {', '.join(read)}")
@@ -70,9 +71,9 @@ def meters(run: Run) -> Iterator[str]:
 def without(run: Run) -> str:
     """What could not be read and was allowed to be missing; empty if nothing."""
     found = dict.fromkeys(
-        f"{name} on {head.name}" if isinstance(head, Host) else name
-        for head in run.hosts or [run]
-        if (name := str(head.settings.get("without") or ""))
+        f"{name} on {host.name}" if run.hosts else name
+        for host in hosts_of(run)
+        if (name := str(host.settings.get("without") or ""))
     )
     names = sanitize(", ".join(found))
     return f"without {names}, which was allowed to be missing" if names else ""

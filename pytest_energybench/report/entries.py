@@ -40,7 +40,7 @@ class Entry:
         comparison: the one that decided.
         figures: both sides, change and interval; empty where one is not known.
         note: what else there is to know.
-        change: what it is sorted by, the largest first.
+        change: how much worse it is, by which those of one quantity are sorted.
     """
 
     kind: str
@@ -104,8 +104,9 @@ def shown_of_each(found: Iterable[Entry], most: int) -> tuple[list[Entry], list[
     return shown, left_out
 
 
-def _urgency(entry: Entry) -> tuple[bool, str, float]:
-    return entry.kind != "fail", entry.reason, -entry.change
+def _urgency(entry: Entry) -> tuple[bool, str, bool, str, float]:
+    quantity = entry.comparison.quantity if entry.comparison is not None else "energy"
+    return entry.kind != "fail", entry.reason, quantity != "energy", quantity, -entry.change
 
 
 def _is_of(line: str, case: CaseView) -> bool:
@@ -181,5 +182,5 @@ def _of_rule(case: CaseView, made: Comparison, shown: ComparisonView, judged: Re
         shown,
         figures,
         sanitize(note),
-        made.estimate or 0.0,
+        (made.estimate or 0.0) * (-1 if made.quantity == "accuracy" else 1),
     )

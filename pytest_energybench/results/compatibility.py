@@ -119,6 +119,11 @@ def host_of(run: Run, number: int) -> Host:
     )
 
 
+def hosts_of(run: Run) -> list[Host]:
+    """The machines of a run, its only one as a host."""
+    return run.hosts or [host_of(run, 1)]
+
+
 def with_hosts(run: Run, hosts: Sequence[Host]) -> Run:
     """The run on these hosts; nothing changes where there are none."""
     if not hosts:
@@ -142,7 +147,7 @@ def numbered(runs: Sequence[Run]) -> tuple[list[Host], list[Case]]:
     hosts: list[Host] = []
     cases: list[Case] = []
     for run in runs:
-        own = run.hosts or [host_of(run, 1)]
+        own = hosts_of(run)
         names = {host.name: f"host {len(hosts) + place}" for place, host in enumerate(own, start=1)}
         hosts += [replace(host, name=names[host.name]) for host in own]
         only = None if run.hosts else own[0].name

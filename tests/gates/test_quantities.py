@@ -326,6 +326,9 @@ def test_one_point_is_no_points():
         "one image of ImageNet's 50,000"
     )
     assert quantities.in_points(0.0) == "0.00 points"
+    assert quantities.points_interval((-0.02, 0.01)) == f"{MINUS}2.00 to +1.00 points"
+    assert quantities.points_bounds((-0.02, 0.01)) == f"[{MINUS}2.00, +1.00]"
+    assert quantities.points_interval(None) == quantities.points_bounds(None) == ""
     assert quantities.share(0.03) == "3 %"
 
 

@@ -61,6 +61,15 @@ def test_accuracies_are_shown_of_the_rounds_that_were_compared():
     assert answers.compared(case, comparison) == "0.900 → 0.895"
 
 
+def test_an_accuracy_that_is_undecided_has_the_bounds_that_leave_it_open():
+    base = Score(0.935, rounds=(0.92, 0.95), seeds=(0, 1))
+    ours = Score(0.944, rounds=(0.95, 0.938), seeds=(0, 1))
+    rule = judge_accuracy(ours, base, 0.01, name="plain", nodeid="b")
+    assert rule.finding == "undecided"
+    told = answers.in_line(replace(CASE, metrics={"accuracy": 0.944}), rule)
+    assert told == "0.935 → 0.944  +0.90 points [−12.36, +14.16]"
+
+
 @pytest.mark.parametrize(
     ("limit", "of", "in_line"),
     [

@@ -142,7 +142,8 @@ def test_an_accuracy_difference_is_told_in_points():
     case = Case(nodeid="a", name="a", metrics={"accuracy": 0.966}, comparisons=[comparison])
     (shown,) = run_view(run_of(case)).cases
     (found,) = shown.comparisons
-    assert (found.estimate, found.limit, found.interval) == ("−0.40 points", "0.970", "")
+    shown_bounds = "−2.00 to +1.00 points"
+    assert (found.estimate, found.limit, found.interval) == ("−0.40 points", "0.970", shown_bounds)
     assert shown.accuracy_finding == "kept"
 
 

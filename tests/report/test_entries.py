@@ -3,6 +3,8 @@
 from msgspec.structs import replace
 
 from pytest_energybench.base.flags import SKIPPED_BY_FIXTURE
+from pytest_energybench.gates.accuracy import Score, judge_accuracy
+from pytest_energybench.gates.comparisons import judge_budget
 from pytest_energybench.gates.results import judged
 from pytest_energybench.report.build import run_view
 from pytest_energybench.report.entries import MOST_OF_EACH, entries, shown_of_each
@@ -47,6 +49,24 @@ def test_the_largest_increase_comes_first(big):
     changes = [entry.change for entry in entries(run_view(big)) if entry.figures]
     assert changes == sorted(changes, reverse=True)
     assert changes[0] > changes[-1]
+
+
+def test_the_largest_loss_of_accuracy_comes_first_and_is_not_mixed_with_changes_of_energy():
+    rules = [
+        judge_accuracy(Score(0.9 - lost), Score(0.9), 0.01, name="plain")
+        for lost in (0.02, 0.3, 0.05)
+    ]
+    alike = [
+        replace(each, judged=replace(each.judged, reason="too noisy"))
+        for each in (*rules, judge_budget(1.02, 1.0), judge_budget(0.8, 1.0))
+    ]
+    alike = [replace(each, judged=replace(each.judged, kind="fail")) for each in alike]
+    case = judged(
+        Case(nodeid="t", name="t", metrics={"accuracy": 0.8}, total_j=1.0, comparisons=alike)
+    )
+    told = [entry.figures for entry in entries(run_view(Run(machine=MACHINE, cases=[case])))]
+    changes = [line.split("  ")[1] for line in told]
+    assert changes == ["+2.0 %", "−20.0 %", "−30.00 points", "−5.00 points", "−2.00 points"]
 
 
 def test_what_follows_the_figures_is_told_whatever_the_reference_is_called():
