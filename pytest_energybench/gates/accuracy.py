@@ -164,7 +164,8 @@ def judge_accuracy(
     assert reference is not None
     ours, theirs = candidate.accuracy, reference.accuracy
     lower = upper = change = ours - theirs
-    n, method, bounds = 1, "threshold", difference_bounds(candidate, reference)
+    n = 1 if reference.rounds or name else max(1, len(candidate.rounds))
+    method, bounds = "threshold", difference_bounds(candidate, reference)
     pairs = paired_by_seed(candidate.seeds, candidate.rounds, reference.seeds, reference.rounds)
     if len(pairs) > 1:
         ours, theirs = map(fmean, zip(*pairs, strict=True))
@@ -226,6 +227,7 @@ def judge_accuracy_floor(
         finding=finding,
         limit=minimum,
         estimate=change,
+        n=max(1, len(candidate.rounds)) if candidate is not None else 1,
         judged=judged,
     )
 

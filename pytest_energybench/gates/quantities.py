@@ -19,6 +19,8 @@ JOULES_PER_WH = 3600.0
 _FEWEST, _MOST, _USUAL = 2, 4, 3
 _MOST_IN_COLUMN = 5
 _AS_TIMES = 10.0
+_COARSEST = 0.05
+"""An uncertainty that leaves a change one decimal."""
 _FINEST = 6
 """Decimals of an accuracy, and of its change in points, at most: some ten million images."""
 _Table = tuple[tuple[int, str], ...]
@@ -151,6 +153,12 @@ def percent(ratio: float | None, *, uncertainty: float | None = None, signed: bo
     return f"{_signed(ratio * 100, decimals) if signed else _plain(ratio * 100, decimals)} %"
 
 
+def change(ratio: float | None, half: float | None) -> str:
+    """A change in percent beside its bounds, `half` of what lies between them: never without a
+    decimal, so that a bound above a limit isn't shown as equal to it."""
+    return percent(ratio, uncertainty=None if half is None else min(half, _COARSEST))
+
+
 def change_of(ratio: float, of: str) -> str:
     """A relative change in a sentence: `+8.4 %`, `+0.02 %`, `3,760 times the budget`."""
     if 1 + ratio >= _AS_TIMES:
@@ -170,8 +178,7 @@ def interval(bounds: tuple[float, float] | None) -> str:
         return ""
     low, high = bounds
     half = (high - low) / 2
-    low_text = percent(low, uncertainty=half)
-    high_text = percent(high, uncertainty=half)
+    low_text, high_text = change(low, half), change(high, half)
     return f"{low_text.removesuffix(' %') if high_text.endswith('%') else low_text} to {high_text}"
 
 

@@ -283,7 +283,7 @@ def _change_text(quantity: str, change: float | None, half: float | None) -> str
         return ""
     if quantity == "accuracy":
         return quantities.in_points(change)
-    return quantities.percent(change, uncertainty=half)
+    return quantities.change(change, half)
 
 
 def _limit(comparison: Comparison) -> str:

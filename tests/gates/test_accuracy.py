@@ -210,6 +210,14 @@ def test_an_accuracy_that_is_none_is_not_measured(score):
         assert not passes(judged)
 
 
+def test_what_is_held_against_a_stated_accuracy_rests_on_all_of_its_rounds():
+    score = Score(0.9, rounds=(0.88, 0.9, 0.92), seeds=(0, 1, 2))
+    assert judge_accuracy_floor(score, 0.95).n == 3
+    assert judge_accuracy(score, Score(0.95), 0.01, against="budget").n == 3
+    assert judge_accuracy(score, Score(0.95), 0.01, name="plain").n == 1
+    assert judge_accuracy_floor(Score(0.9), 0.95).n == 1
+
+
 def test_a_minimum_is_reached_or_not():
     assert judge_accuracy_floor(Score(0.9), 0.9).finding == "kept"
     below = judge_accuracy_floor(Score(0.85), 0.9, source="budgets.toml")

@@ -314,7 +314,7 @@ def test_bounds_are_as_fine_as_the_change_before_them():
     assert quantities.bounds((-0.4012, 0.3621)) == f"[{MINUS}40.1, +36.2]"
     assert quantities.bounds((0.2, 11.0)) == "[+20.0 %, 12 times]"
     assert quantities.bounds((9.5, 11.0)) == "[10 times, 12 times]"
-    assert quantities.interval((0.2, 11.0)) == "+20 % to 12 times"
+    assert quantities.interval((0.2, 11.0)) == "+20.0 % to 12 times"
     assert quantities.bounds(None) == ""
 
 
@@ -326,6 +326,7 @@ def test_one_point_is_no_points():
         "one image of ImageNet's 50,000"
     )
     assert quantities.in_points(0.0) == "0.00 points"
+    assert quantities.interval((0.033, 0.675)) == "+3.3 to +67.5 %", "above a margin of 3 %"
     assert quantities.points_interval((-0.02, 0.01)) == f"{MINUS}2.00 to +1.00 points"
     assert quantities.points_bounds((-0.02, 0.01)) == f"[{MINUS}2.00, +1.00]"
     assert quantities.points_interval(None) == quantities.points_bounds(None) == ""

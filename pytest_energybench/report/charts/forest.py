@@ -198,7 +198,7 @@ def _row(
         limit=None if allowed is None or abs(allowed) < _SAME else scale.at(1 + allowed),
         beyond=beyond,
         opens=opens,
-        delta=quantities.percent(delta, uncertainty=half) + mark * case.estimated,
+        delta=quantities.change(delta, half) + mark * case.estimated,
         interval=quantities.interval(bounds),
     )
 
