@@ -100,7 +100,7 @@ class Digest:
         held: any figure was set against the stored run's; `compares`, against any other figure by
             a rule, so that margin and rounds are a part of it.
         conditions: machine, margin, rounds.
-        meters: what was read, and `quiet`: what was flagged.
+        meters: what was read, and `quiet`: what was flagged, `is_flagged` whether anything was.
         noise: that margins are below what the machine can tell apart.
         likes: all other cases.
         nearest: the case nearest to its limit, in a sentence; `worst` in a few words that of those
@@ -119,6 +119,7 @@ class Digest:
     conditions: tuple[str, ...]
     meters: tuple[str, ...]
     quiet: str
+    is_flagged: bool
     noise: str
     likes: tuple[Like, ...]
     nearest: str
@@ -211,6 +212,7 @@ def digest(view: RunView) -> Digest:
         conditions=conditions.conditions(run, held=held),
         meters=tuple(filter(None, [*conditions.meters(run), conditions.without(run), quiet])),
         quiet=quiet,
+        is_flagged=any(figures.flags(case) for case in run.cases),
         noise=sanitize(stored.noise) if stored is not None else "",
         likes=tuple(_likes(view)),
         nearest=""

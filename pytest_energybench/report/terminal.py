@@ -45,7 +45,7 @@ def terminal_report(
 
     Args:
         verbosity: below 0 what failed or is not decided, with the meters where one estimates, else
-            one line; above 0 all rows, with reasons and the energy by domain.
+            one line, and what was flagged; above 0 all rows, with reasons and the energy by domain.
         color: results in colour; only for a terminal that shows it.
     """
     found = digest(view)
@@ -70,6 +70,8 @@ def _gate(view: RunView, found: Digest, width: int, verbosity: int, color: bool)
     if view.without:
         yield from _wrapped(view.without, width)
     if not found.entries:
+        if found.is_flagged:
+            yield f"  {found.quiet}"
         return
     most = len(found.entries) if verbosity > 0 else MOST_OF_EACH
     entries, left_out = shown_of_each(found.entries, most)

@@ -7,11 +7,12 @@ import re
 import msgspec
 import pytest
 
+from pytest_energybench.gates.comparisons import judge_budget
 from pytest_energybench.gates.results import judged
 from pytest_energybench.report.build import run_view
 from pytest_energybench.report.terminal import MOST_ROWS, terminal_report
 from pytest_energybench.report.text import ELLIPSIS, display_width
-from pytest_energybench.results.model import Case, Commit, Run, StoredRun
+from pytest_energybench.results.model import Case, Commit, Round, Run, StoredRun
 from tests.report.samples import MACHINE, ci_run, empty_run
 
 
@@ -66,6 +67,20 @@ def test_what_fails_stands_beside_how_quiet_the_machine_was(ci):
         assert "machine busy in 5 of 40 rounds" in terminal_report(
             run_view(run), verbosity=verbosity
         )
+
+
+def test_a_run_that_passes_says_that_the_machine_was_busy():
+    """It may be the one that is stored, which every later run is then held against."""
+    busy = "background load: other processes kept 1.6 of 2 cores busy"
+    made = Round(started="", duration_s=1.0, energy_j={}, total_j=1.0, flags=[busy])
+    case = Case(nodeid="t.py::t", name="t", total_j=1.0, rounds=[made, made])
+    within = msgspec.structs.replace(case, comparisons=[judge_budget(1.0, 2.0)])
+    for each in (judged(case), judged(within)):
+        for verbosity in (-1, 0):
+            lines = terminal_report(
+                run_view(Run(machine=MACHINE, cases=[each])), verbosity=verbosity
+            ).splitlines()
+            assert "  machine busy in 2 of 2 rounds" in lines
 
 
 def test_nothing_metered():
