@@ -15,7 +15,7 @@ import pytest
 
 from pytest_energybench.metering.clock import SYSTEM_CLOCK
 from pytest_energybench.session import hookspecs as hookspec
-from pytest_energybench.session.options import BUDGETS_FILE, add_options, any_given
+from pytest_energybench.session.options import add_options, any_given, usual_budgets
 
 if TYPE_CHECKING:
     from pytest_energybench.metering.fake import FakeMeter
@@ -144,11 +144,13 @@ def pytest_collection_finish(session: pytest.Session) -> Generator[None]:
     """Here and not where others change the items: whoever reorders or deselects has done so."""
     config = session.config
     collected = config.stash.get(_collected_key, [])
-    if any(mark.name.startswith("energy_") for item in collected for mark in item.iter_markers()):
+    marks = {mark.name for item in collected for mark in item.iter_markers()}
+    if any(name.startswith("energy_") for name in marks):
         from pytest_energybench.session.markers import refuse_unknown_marks
 
         refuse_unknown_marks(config, collected)
-    if _is_asked(config) or any(map(_concerns_us, collected)):
+    is_marked = "energy_group" in marks or BUDGET in marks
+    if is_marked or _is_asked(config) or any(map(_asks_for_energy, collected)):
         _keep_real_files()
         from pytest_energybench.session.collection import is_metered, select, selection_key
 
@@ -181,7 +183,7 @@ def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
     yield
-    item.stash[_budget_key] = BUDGET in item.keywords
+    item.stash[_budget_key] = item.get_closest_marker(BUDGET) is not None
     _refuse_late_budget(item)
 
 
@@ -194,7 +196,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
 
 def _refuse_late_budget(item: pytest.Item) -> None:
     """Fail a test that got its budget too late to be metered."""
-    if BUDGET not in item.keywords or _options(item.config).disable:
+    if item.get_closest_marker(BUDGET) is None or _options(item.config).disable:
         return
     from pytest_energybench.session.state import execution_key
 
@@ -215,7 +217,7 @@ def _options(config: pytest.Config) -> EnergyConfig:
 
 def _is_asked(config: pytest.Config) -> bool:
     """Whether the user wants something of us, whatever the tests are."""
-    return any_given(config) or os.path.lexists(config.rootpath / BUDGETS_FILE)
+    return any_given(config) or usual_budgets(config) is not None
 
 
 def _keep_real_files() -> None:
@@ -225,12 +227,8 @@ def _keep_real_files() -> None:
         keep_real_files()
 
 
-def _concerns_us(item: pytest.Item) -> bool:
-    return (
-        "energy" in getattr(item, "fixturenames", ())
-        or "energy_group" in item.keywords
-        or "energy_budget" in item.keywords
-    )
+def _asks_for_energy(item: pytest.Item) -> bool:
+    return "energy" in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_energybench.session.options import BUDGETS_FILE, OPTIONS, value
+from pytest_energybench.session.options import OPTIONS, usual_budgets, value
 
 if TYPE_CHECKING:
     from pytest_energybench.metering.source import Source
@@ -89,12 +89,7 @@ class EnergyConfig:
             if values[name] is not None:
                 values[name] = _absolute(_base(config, f"energy_{name}") / values[name])
         if values["budgets"] is None:
-            usual = [
-                folder / BUDGETS_FILE
-                for folder in (_base(config, "energy_budgets"), config.rootpath)
-            ]
-            # Whatever lies there is meant to be one: what can't be read must not be no gate.
-            values["budgets"] = next(filter(os.path.lexists, usual), None)
+            values["budgets"] = usual_budgets(config)
         compare = values["compare"]
         is_history = compare is not None and compare.startswith("history:")
         if compare is not None and not is_history and ("/" in compare or compare.endswith(".json")):

@@ -5,12 +5,14 @@ Read at every start of pytest, so it holds no dataclass and imports nothing of o
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 BUDGETS_FILE = "energy-budgets.toml"
 
@@ -240,8 +242,8 @@ OPTIONS = (
     ),
     Option(
         "budgets",
-        "file of budgets by node id (default: energy-budgets.toml beside the ini file or in"
-        " pytest's root folder, if any)",
+        "file of budgets by node id (default: energy-budgets.toml beside the ini file, in pytest's"
+        " root folder or where pytest is called, if any)",
         metavar="PATH",
     ),
     Option(
@@ -396,3 +398,12 @@ def _shown(text: str) -> str:
 def any_given(config: pytest.Config) -> bool:
     """Whether the user gave any of the options."""
     return any(given(config, option.dest) for option in OPTIONS)
+
+
+def usual_budgets(config: pytest.Config) -> Path | None:
+    """The budgets file that lies beside the ini file, in pytest's root folder or where pytest was
+    called. Whatever lies there is meant to be one: what can't be read must not be no gate."""
+    called = config.invocation_params.dir
+    beside = config.inipath.parent if config.inipath is not None else called
+    places = (folder / BUDGETS_FILE for folder in (beside, config.rootpath, called))
+    return next(filter(os.path.lexists, places), None)

@@ -97,6 +97,26 @@ def test_a_budget_added_while_its_test_runs_is_judged_or_fails(
     suite.runpytest_subprocess().assert_outcomes(failed=3, passed=2 if beside else 1)
 
 
+@pytest.mark.parametrize(
+    "adds",
+    [
+        "def pytest_collection_modifyitems(items):\n    for item in items:",
+        "def pytest_itemcollected(item):\n    if 1:",
+    ],
+)
+def test_a_budget_among_an_items_own_marks_is_judged(suite: pytest.Pytester, adds: str) -> None:  # noqa: F811
+    """pytest's own `-m`, skip and xfail look there; a keyword comes with `add_marker` only."""
+    conftest = Path("conftest.py")
+    mark = 'pytest.mark.energy_budget(max="1 mJ").mark'
+    conftest.write_text(
+        f"{conftest.read_text()}\n{adds}\n        item.own_markers.append({mark})\n"
+    )
+    suite.makepyfile("def test_it(work):\n    work(1.0)")
+    result = suite.runpytest()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["energy 12.0 J (measured) is above the budget of 1.00 mJ*"])
+
+
 def test_a_limit_of_the_class_holds_beside_one_of_the_test(
     suite: pytest.Pytester,  # noqa: F811
 ) -> None:

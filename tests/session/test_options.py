@@ -169,3 +169,18 @@ def test_no_option_takes_an_optional_value(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_here="def test_x(energy): pass")
     result = pytester.runpytest("--energy-report", "test_here.py")
     result.assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("here", ["", "api"])
+def test_a_budgets_file_is_found_where_pytest_is_called_too(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, here: str
+) -> None:
+    """Of several projects in one folder each may have an ini file of its own."""
+    (pytester.path / "api").mkdir()
+    (pytester.path / "api/pytest.ini").write_text("[pytest]\n")
+    (pytester.path / "api/test_it.py").write_text("def test_it(): pass\n")
+    budgets = pytester.path / here / "energy-budgets.toml"
+    budgets.write_text('[budget."test_it.py::test_gone"]\nmax_energy = "1 J"\n')
+    monkeypatch.chdir(pytester.path / here)
+    result = pytester.runpytest("--energy-strict-budgets", "api" if not here else ".")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
