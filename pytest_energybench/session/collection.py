@@ -127,6 +127,7 @@ def select(
     """
     for item in collected:
         budget_of(item)  # a mistake in it is told before the work
+    _refuse_namesakes(config, items)
     brought = _arrange_groups(items, collected)
     _undo_deselection(config, brought)
     _keep_to_one_thread(config, items)
@@ -147,6 +148,7 @@ def select(
         and is_metered(item)
         and states_no_more(item, there[nodeid])
     }
+    done -= _to_compare_anew(done, there, items)
     if not role_of(config).meters_here():
         done = _whole_groups(done, items)
     _keep(config, items, {nodeid_of(item) for item in items} - done)
@@ -159,6 +161,22 @@ def select(
         implicit=frozenset(nodeid_of(item) for item in brought),
         plain=plain,
     )
+
+
+def _refuse_namesakes(config: pytest.Config, items: Iterable[pytest.Item]) -> None:
+    """Executions of one node id are rounds of one case, judged on their median: tests that only
+    share the name would hide each other's joules."""
+    seen: dict[str, pytest.Item] = {}
+    for item in filter(is_metered, items):
+        other = seen.setdefault(nodeid_of(item), item)
+        if other is item or config.getoption("keepduplicates"):
+            continue
+        line = item.location[1]
+        if line is None or (item.path, line) != (other.path, other.location[1]):
+            raise pytest.UsageError(
+                f"two metered tests are called {nodeid_of(item)}, so their figures would be one"
+                " case's: give each a name of its own"
+            )
 
 
 def _keep_to_one_thread(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
@@ -178,6 +196,20 @@ def _shard(items: Sequence[pytest.Item], shard: tuple[int, int]) -> set[str]:
 
     named = {nodeid_of(item): group_of(item) for item in items}
     return set(take_shard(named.items(), *shard))
+
+
+def _to_compare_anew(
+    done: set[str], there: Mapping[str, Collection[Limit]], items: Sequence[pytest.Item]
+) -> set[str]:
+    """Finished tests that were judged against a baseline which is to run again: what they were
+    compared with stands no more."""
+    anew = {group_of(item) for item in items if is_baseline(item) and nodeid_of(item) not in done}
+    members = {nodeid_of(item) for item in items if group_of(item) in anew}
+    return {
+        nodeid
+        for nodeid in done & members
+        if any(reference == "group" for reference, *_ in there[nodeid])
+    }
 
 
 def _whole_groups(done: set[str], items: Sequence[pytest.Item]) -> set[str]:
@@ -377,9 +409,13 @@ def _again(item: pytest.Item) -> pytest.Item:
     again = copy.copy(item)
     again.stash = pytest.Stash()
     again.user_properties = []
-    if isinstance(again, pytest.Function):
+    if isinstance(again, pytest.DoctestItem):  # it empties its names when it has run
+        again.dtest = copy.copy(again.dtest)
+        again.dtest.globs = dict(again.dtest.globs)
+    if isinstance(again, pytest.Function | pytest.DoctestItem):
         again.funcargs = {}
-        if again.cls is not None:  # pytest makes the class anew for a test that has none
+        # pytest makes the class anew for a test that has none.
+        if getattr(again, "cls", None) is not None:
             again.__dict__.pop("_instance", None)
             again.__dict__.pop("_obj", None)
         again._initrequest()  # as pytest itself does for an item that is run again

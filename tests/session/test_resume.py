@@ -293,6 +293,23 @@ class TestResume:
         cases = json.loads(Path("reports/energy.json").read_text())["cases"]
         assert {case["outcome"] for case in cases} == {"passed"}
 
+    @BOTH
+    def test_what_was_judged_against_a_baseline_that_runs_again_runs_again_too(
+        self, groups: pytest.Pytester, workers: list[str]
+    ) -> None:
+        """What it was compared with is no figure of this run."""
+        killed_at("Cplain")
+        test = Path("test_it.py")
+        baseline = "        marks.append(pytest.mark.energy_baseline)\n"
+        limited = "        marks += [pytest.mark.energy_budget(max='1 kJ')] * (group == 'A')\n"
+        content = test.read_text().replace(baseline, baseline + limited)
+        test.write_text(content.replace("10.0 if", "4.0 if"))
+        result = groups.runpytest("--energy-report", "--energy-resume", *workers)
+        result.stdout.fnmatch_lines(["energy: 2 finished cases taken over from *energy.journal"])
+        result.assert_outcomes(passed=2, failed=2)
+        cases = json.loads(Path("reports/energy.json").read_text())["cases"]
+        assert {case["name"]: case["outcome"] for case in cases}["test_it[A-pruned]"] == "failed"
+
     def test_a_crashed_workers_successor_runs_what_the_others_run(
         self, groups: pytest.Pytester
     ) -> None:

@@ -289,3 +289,88 @@ def test_a_fixture_or_a_parameter_of_that_name_is_not_ours(suite: pytest.Pyteste
         ("test_over", 12.0),
         ("test_own_with_a_budget", 12.0),
     ]
+
+
+RECIPES = """
+class Recipe(pytest.File):
+    def collect(self):
+        for seconds in map(float, self.path.read_text().split()):
+            item = Step.from_parent(self, name="step", seconds=seconds)
+            item.add_marker(pytest.mark.energy_budget(max="20 J"))
+            yield item
+
+class Step(pytest.Item):
+    def __init__(self, *, seconds, **named):
+        super().__init__(**named)
+        self.seconds = seconds
+
+    def runtest(self):
+        METER.clock.advance(self.seconds)
+
+def pytest_collect_file(file_path, parent):
+    if file_path.suffix == ".recipe":
+        return Recipe.from_parent(parent, path=file_path)
+"""
+
+
+def test_tests_that_share_a_name_alone_do_not_hide_each_others_joules(
+    suite: pytest.Pytester,
+) -> None:
+    conftest = Path("conftest.py")
+    conftest.write_text(conftest.read_text() + RECIPES)
+    Path("a.recipe").write_text("1.0 1.0 5.0")
+    result = suite.runpytest()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: two metered tests are called a.recipe::step, so their *"])
+    Path("a.recipe").write_text("1.0")
+    assert suite.runpytest("--energy-rounds=2").ret == 0
+    test = suite.makepyfile("def test_x(energy, work): energy(work, 1.0)").name
+    assert suite.runpytest(f"{test}::test_x", f"{test}::test_x").ret == 0
+
+
+def test_each_round_of_a_doctest_has_its_names(suite: pytest.Pytester) -> None:
+    conftest = Path("conftest.py")
+    conftest.write_text(
+        conftest.read_text()
+        + """
+@pytest.fixture(autouse=True)
+def before(energy):
+    energy(METER.clock.advance, 1.0)
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        item.add_marker(pytest.mark.energy_budget(max="1 kJ"))
+"""
+    )
+    suite.makepyfile(module=DOCTESTS)
+    result = suite.runpytest("--doctest-modules", "--energy-rounds=3", "--energy-json=run.json")
+    assert result.ret == 0
+    (case,) = json.loads(Path("run.json").read_text())["cases"]
+    assert len(case["rounds"]) == 3
+
+
+def test_what_a_fixture_skips_at_its_end_was_judged(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        import pytest
+
+        @pytest.fixture
+        def late(energy, work):
+            yield
+            energy(work, 10.0)
+            pytest.skip("nothing to clean up")
+
+        @pytest.mark.energy_budget(max="20 J")
+        @pytest.mark.parametrize("seconds", [0.0, 1.0])
+        def test_it(late, energy, work, seconds):
+            energy(work, seconds, iterations=1)
+        """
+    )
+    suite.runpytest().assert_outcomes(passed=2, errors=2)
+    test = next(suite.path.glob("test_*.py"))
+    test.write_text(test.read_text().replace("10.0", "0.1"))
+    result = suite.runpytest("--energy-json=run.json")
+    result.assert_outcomes(passed=2, skipped=2)
+    assert result.ret == 0
+    cases = json.loads(Path("run.json").read_text())["cases"]
+    assert {case["outcome"] for case in cases} == {"passed"}
