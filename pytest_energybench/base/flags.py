@@ -35,13 +35,16 @@ ENDED_EARLY = "it ended at an assertion that was to fail and waited for the last
 SKIPPED = "its budget was not judged: the test skipped itself; a `skipif` mark skips it beforehand"
 SKIPPED_BY_FIXTURE = "its budget was not judged: a fixture skipped the test"
 """Said of a case, not of a window."""
+NOT_HELD = frozenset((SKIPPED, SKIPPED_BY_FIXTURE))
+"""Flags of an execution whose limits were not judged; a later one may have been."""
 
 BROKEN_OFF = "an attempt that broke off before its end adds no round"
 LAST_BROKE_OFF = "the last attempt broke off before its end and adds no round"
 """Said of a case: its rounds are not all that were begun."""
 
-OF_ROUNDS = frozenset((ENDED_EARLY, BROKEN_OFF, LAST_BROKE_OFF))
-"""Flags by which it is known which rounds count: a list that is cut short keeps them."""
+DECIDING = frozenset((ENDED_EARLY, BROKEN_OFF, LAST_BROKE_OFF)) | NOT_HELD
+"""Flags by which it is known which rounds count and what was judged: a list that is cut short keeps
+them."""
 
 MEANINGS: Mapping[str, str | None] = {
     BACKGROUND_LOAD: BUSY,

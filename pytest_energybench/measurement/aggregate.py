@@ -12,13 +12,14 @@ from msgspec.structs import replace
 from pytest_energybench.base import domains
 from pytest_energybench.base.flags import (
     BROKEN_OFF,
+    DECIDING,
     ENDED_EARLY,
     LAST_BROKE_OFF,
-    OF_ROUNDS,
+    NOT_HELD,
     left_out,
     spoils,
 )
-from pytest_energybench.gates.results import broke_off, passes
+from pytest_energybench.gates.results import broke_off, missed, passes
 from pytest_energybench.results.model import (
     Case,
     Comparison,
@@ -223,9 +224,22 @@ def of_a_part(case: Case, why: str) -> Case:
     )
 
 
+BROKE_OFF, EXPECTED, WHOLE = range(3)
+
+
+def _how_far(case: Case) -> int:
+    """How far the rounds of a case came: an xfail by something else than a gate may have broken
+    them off."""
+    if LAST_BROKE_OFF in case.flags:
+        return WHOLE
+    if broke_off(case):
+        return BROKE_OFF
+    return EXPECTED if case.outcome == "xfailed" and not missed(case) else WHOLE
+
+
 def adds_none(earlier: Case) -> bool:
     """Whether all executions so far broke off, so that the next one's round is the first."""
-    return broke_off(earlier) and LAST_BROKE_OFF not in earlier.flags
+    return _how_far(earlier) == BROKE_OFF
 
 
 def join(earlier: Case, later: Case, *, pue: float, baseline: Case | None = None) -> Case:
@@ -233,25 +247,30 @@ def join(earlier: Case, later: Case, *, pue: float, baseline: Case | None = None
 
     The later execution's outcome and comparisons stand; metrics are of all rounds. A rerun of a
     test whose energy was judged adds to the sample and never replaces it. One that broke off before
-    that adds no round: how much of its work was done is not known. Rounds that ended before the
-    later one's last windows are of a part of the work.
+    that adds no round: how much of its work was done is not known. So does an expected failure
+    beside an execution that came to its end. Rounds that ended before the later one's last windows
+    are of a part of the work.
 
     Args:
         baseline: tells after how many trainings a search has paid.
     """
-    if adds_none(earlier):
+    before, now = _how_far(earlier), _how_far(later)
+    if before < now or before == BROKE_OFF:
         return replace(later, flags=noted([*later.flags, BROKEN_OFF]))
-    if broke_off(later):
+    if now < before:
+        unheld = [flag for flag in later.flags if flag in NOT_HELD]
         return replace(
             earlier,
             outcome=later.outcome,
+            expected=later.expected,
             errors=noted([*earlier.errors, *(IN_VAIN + error for error in later.errors)]),
-            flags=noted([*earlier.flags, LAST_BROKE_OFF]),
+            flags=noted([*earlier.flags, LAST_BROKE_OFF, *unheld]),
         )
     count, offset = len(later.rounds), len(earlier.rounds)
     if ENDED_EARLY in earlier.flags and _last(count, earlier) != _last(count, later):
         earlier = of_a_part(earlier, CUT)
     flags = [BROKEN_OFF if flag == LAST_BROKE_OFF else flag for flag in earlier.flags]
+    past = NOT_HELD | {ENDED_EARLY}
     moved = [replace(window, round=window.round + offset) for window in later.windows]
     curves = [replace(curve, round=curve.round + offset) for curve in later.series]
     rounds = [*earlier.rounds, *later.rounds]
@@ -263,7 +282,7 @@ def join(earlier: Case, later: Case, *, pue: float, baseline: Case | None = None
         windows=[*earlier.windows, *moved],
         search=later.search or earlier.search,
         series=[*earlier.series, *curves],
-        flags=[*(flag for flag in flags if flag != ENDED_EARLY), *later.flags],
+        flags=[*(flag for flag in flags if flag not in past), *later.flags],
         errors=[*(e for e in earlier.errors if not e.startswith(IN_VAIN)), *later.errors],
     )
     return with_priced_search(summarise(joined, pue=pue), baseline)
@@ -357,7 +376,8 @@ def _by_domain(
 def noted(texts: Iterable[str]) -> list[str]:
     """Without repetitions, and no more than a reader takes in: flags name figures, so that those
     of 10^4 short windows are all different. Of each kind that keeps gates from deciding one stays
-    at least, one of each domain that a window went without, and what says which rounds count."""
+    at least, one of each domain that a window went without, and what says which rounds count and
+    what was judged."""
     found = unique(texts)
     if len(found) <= MOST_WORDS:
         return found
@@ -365,8 +385,8 @@ def noted(texts: Iterable[str]) -> list[str]:
     first = {spoils(text) or left_out(text): text for text in reversed(kept)}
     telling = [text for why, text in first.items() if why is not None]
     telling.sort(key=lambda text: spoils(text) is None)
-    of_rounds = [text for text in kept if text in OF_ROUNDS]
-    return [*unique([*of_rounds, *telling, *kept])[:MOST_WORDS], MORE_WORDS]
+    deciding = [text for text in kept if text in DECIDING]
+    return [*unique([*deciding, *telling, *kept])[:MOST_WORDS], MORE_WORDS]
 
 
 def unique(values: Iterable[T]) -> list[T]:

@@ -85,7 +85,7 @@ def test_of_many_flags_one_of_each_domain_that_is_left_out_is_kept(host: str) ->
     assert set(without) < set(kept)
 
 
-@pytest.mark.parametrize("said", sorted(flags.OF_ROUNDS))
+@pytest.mark.parametrize("said", sorted(flags.DECIDING))
 def test_what_says_which_rounds_count_is_never_cut(said: str) -> None:
     notes = [f"a note, number {number}" for number in range(2 * MOST_WORDS)]
     assert said in noted([*notes, said])
