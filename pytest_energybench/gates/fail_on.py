@@ -26,7 +26,7 @@ KINDS: tuple[str, ...] = (
     "stale",
 )
 """What can be named: reasons of stored comparisons; cases missing from the stored run; entries of
-the stored run that are no longer tests."""
+the stored run that are no longer metered."""
 
 
 class FailOnError(EnergyBenchError, ValueError):
@@ -89,7 +89,7 @@ def beside_cases(summary: StoredSummary, kinds: Collection[str]) -> list[str]:
     if "missing" in kinds:
         lines += [f"{nodeid}: missing from {summary.name}" for nodeid in summary.missing]
     if "stale" in kinds:
-        lines += [f"{nodeid}: in {summary.name}, and no longer a test" for nodeid in summary.stale]
+        lines += [f"{nodeid}: in {summary.name}, and no longer metered" for nodeid in summary.stale]
     if key_of(NOT_COMPARABLE) in kinds and not summary.allowed:
         lines += [f"not comparable with {summary.name}: {each}" for each in summary.differences]
     return lines

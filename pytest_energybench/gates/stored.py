@@ -34,7 +34,7 @@ class StoredSummary:
         allowed: figures were compared although they differ so (`allow_mismatch`).
         compared: cases that are in both, by node id.
         missing: cases of this run that the stored run doesn't have.
-        stale: cases of the stored run that are no longer tests.
+        stale: cases of the stored run that are no longer tests, or that ran and weren't metered.
         not_run: cases of the stored run that still are tests and weren't run.
         noise: that margins are below what this machine can tell apart; empty where none is known
             to be.
@@ -58,6 +58,7 @@ def compare_stored(
     margin: float = 0.0,
     budgets: Budgets | None = None,
     collected: Collection[str] | None = None,
+    plain: Collection[str] = (),
     whole: Collection[str] | None = None,
     allow_mismatch: bool = False,
     floors: Sequence[Floor] = (),
@@ -79,6 +80,7 @@ def compare_stored(
             exceed beside them.
         collected: node ids of all tests there are, run or deselected; None where the run's own
             cases are all.
+        plain: those of this run that were not metered.
         whole: files of which all tests are among them, the only ones where an entry can be stale;
             None where those are all of which any test is.
         allow_mismatch: compare figures that are not alike (other machine, meters, settings).
@@ -135,7 +137,7 @@ def compare_stored(
             fails=fails,
         )
     obstacles = tuple(dict.fromkeys(each for found in unlike.values() for each in found))
-    summary = _summary(name, obstacles, run, references, collected, whole)
+    summary = _summary(name, obstacles, run, references, collected, plain, whole)
     noise = _below_noise(run, judged, floors)
     compared_with = StoredRun(
         name=shown,
@@ -253,6 +255,7 @@ def _summary(
     run: Run,
     references: Mapping[str, Case],
     collected: Collection[str] | None,
+    plain: Collection[str],
     whole: Collection[str] | None,
 ) -> StoredSummary:
     ran = dict.fromkeys(case.nodeid for case in run.cases)
@@ -262,7 +265,8 @@ def _summary(
     stale = [
         nodeid
         for nodeid in absent
-        if nodeid not in tests and (collected is None or file_of(nodeid) in files)
+        if nodeid in plain
+        or (nodeid not in tests and (collected is None or file_of(nodeid) in files))
     ]
     gone = set(stale)
     return StoredSummary(

@@ -349,7 +349,7 @@ def _likes(view: RunView) -> Iterator[Like]:
         if cases:
             yield Like(what, tuple(cases))
     if stored is not None:
-        for what, nodeids in (("no longer a test", stored.stale), ("not run", stored.not_run)):
+        for what, nodeids in (("no longer metered", stored.stale), ("not run", stored.not_run)):
             if nodeids:
                 yield Like(what, nodeids=tuple(map(sanitize, nodeids)))
 

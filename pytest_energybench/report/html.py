@@ -112,7 +112,7 @@ def _asides(view: RunView, found: Digest) -> list[tuple[str, Like]]:
         "less": f"Less than {reference}",
         "lower": f"Lower than {reference}, 1 round",
         "new": f"New, not in {stored}",
-        "no longer a test": f"In {stored}, no longer a test",
+        "no longer metered": f"In {stored}, no longer metered",
         "not run": f"In {stored}, not run",
     }
     likes = {each.what: each for each in found.likes}

@@ -393,7 +393,7 @@ class StoredRun(Struct, frozen=True, kw_only=True, gc=False):
     Attributes:
         name: what people call it: its name, or its file's.
         differences: in what machine, meters or settings differ; empty where they are alike.
-        stale: its cases that are no longer tests.
+        stale: its cases that are no longer metered tests.
         not_run: its cases that still are tests and were not run.
         noise: that margins are below what this machine can tell apart; empty where none is known
             to be.

@@ -57,7 +57,7 @@ def test_a_comparison_without_a_metered_test_fails_or_is_told(
         assert result.ret == (kind == "gate"), arguments
     suite.makepyfile("def test_y(): pass")
     result = suite.runpytest("--energy-compare=main", "--energy-fail-on=stale")
-    result.stdout.fnmatch_lines(["energy gate: *::test_x: in main, and no longer a test"])
+    result.stdout.fnmatch_lines(["energy gate: *::test_x: in main, and no longer metered"])
     assert result.ret == 1
     suite.makepyfile(METERED.replace("def", "@pytest.mark.skip\ndef"))
     result = suite.runpytest("--energy-compare=main")

@@ -43,7 +43,7 @@ def test_only_what_is_named_fails():
     ]
     assert found("too-noisy,not-measured", run, stored) == []
     assert found("missing", run, stored) == ["tests/test_x.py::test_new: missing from main"]
-    assert found("stale", run, stored) == [f"{B}: in main, and no longer a test"]
+    assert found("stale", run, stored) == [f"{B}: in main, and no longer metered"]
 
 
 def test_runs_that_are_not_alike_fail_where_asked_for():

@@ -51,7 +51,7 @@ def test_a_failing_page_answers_what_how_much_against_what_and_how_sure(ci):
         "⚑ another process used gpu:0",
         "Less than main: test_thumbnail −31.0 %, test_encode[webp] −22.0 %",
         "New, not in main: test_query 4.2 mJ",
-        "In main, no longer a test: tests/test_codec.py::test_encode[gif]",
+        "In main, no longer metered: tests/test_codec.py::test_encode[gif]",
     ):
         assert answer in said
 

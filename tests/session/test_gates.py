@@ -346,7 +346,7 @@ class TestStoredRun:
         assert result.ret == 0
         result.stdout.fnmatch_lines(
             [
-                "Nothing to compare with main (*): 1 new: test_new 120 J, 1 no longer a test:",
+                "Nothing to compare with main (*): 1 new: test_new 120 J, 1 no longer metered:",
                 "test_it.py::test_x",
             ]
         )
@@ -372,7 +372,7 @@ class TestStoredRun:
         suite.makepyfile(test_it=ONE)
         result = suite.runpytest(*gate)
         assert result.ret == pytest.ExitCode.TESTS_FAILED
-        result.stdout.fnmatch_lines(["  FAIL  test_it.py::test_y: in main, and no longer a test"])
+        result.stdout.fnmatch_lines(["  FAIL  test_it.py::test_y: in main, and no longer metered"])
 
     def test_unlike_settings_are_not_compared_unless_allowed(self, suite: pytest.Pytester) -> None:
         suite.makepyfile(ONE)

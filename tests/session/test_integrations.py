@@ -279,7 +279,7 @@ class TestGitHub:
             cases,
             [
                 "a.py::gated: more than main: 2 J",
-                "b.py::gone: no longer a test",
+                "b.py::gone: no longer metered",
                 "a.py::fine: missing from main",
                 "a.py::skipped: its budget was not judged",
             ],
@@ -293,7 +293,7 @@ class TestGitHub:
             f"::error file=a.py,title=energy%3A over budget{said}",
             f"::warning file=a.py,title=energy%3A more than main{said}",
             f"::error file=a.py,title=energy%3A test failed{said}",
-            "::error title=energy gate::b.py::gone: no longer a test",
+            "::error title=energy gate::b.py::gone: no longer metered",
             "::error title=energy gate::a.py::fine: missing from main",
             "::error title=energy gate::a.py::skipped: its budget was not judged",
         ]

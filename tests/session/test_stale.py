@@ -58,9 +58,23 @@ def test_an_entry_is_stale_where_all_tests_of_its_file_are_known(suite: pytest.P
     suite.makepyfile(test_it=ONE + "    assert False\n" + ONE.replace("test_x", "test_y"))
     suite.runpytest()
     result = suite.runpytest("--lf", *gate)
-    result.stdout.no_fnmatch_line("*no longer a test*")
+    result.stdout.no_fnmatch_line("*no longer metered*")
     Path("test_gone.py").unlink()
     result = suite.runpytest(*gate, "test_it.py::test_y")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["  FAIL  test_gone.py::test_x: in main, and no longer a test"])
+    result.stdout.fnmatch_lines(["  FAIL  test_gone.py::test_x: in main, and no longer metered"])
     result.stdout.no_fnmatch_line("*test_it.py::test_x: in main*")
+
+
+def test_an_entry_of_a_test_that_is_no_longer_metered_is_stale(suite: pytest.Pytester) -> None:
+    """It has run, so it is no test that was left out."""
+    suite.makepyfile(test_it=ONE + ONE.replace("test_x", "test_y"))
+    set_seconds(suite, 10.0)
+    save(suite)
+    suite.makepyfile(test_it=ONE + "def test_y(): pass")
+    for arguments in ((), ("test_it.py::test_y",), ("test_it.py::test_x", "test_it.py::test_y")):
+        result = suite.runpytest("--energy-compare=main", "--energy-fail-on=stale", *arguments)
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+        result.stdout.fnmatch_lines(["*test_it.py::test_y: in main, and no longer metered"])
+    result = suite.runpytest("--energy-compare=main", "-k", "test_x")
+    result.stdout.fnmatch_lines(["*1 not run: test_it.py::test_y*"])
