@@ -18,7 +18,13 @@ import pytest
 from xdist.scheduler import LoadGroupScheduling, LoadScheduling  # type: ignore[import-untyped]
 
 from pytest_energybench.metering.clock import SYSTEM_CLOCK
-from pytest_energybench.session.collection import Selection, is_metered, once_each, selection_key
+from pytest_energybench.session.collection import (
+    Selection,
+    is_metered,
+    nodeid_of,
+    once_each,
+    selection_key,
+)
 from pytest_energybench.session.markers import group_of
 from pytest_energybench.session.reporter import EnergyReporter
 from pytest_energybench.session.role import Finished, Role
@@ -74,7 +80,8 @@ class Worker(Role):
 
             case = case_of(report)
             if case is not None:
-                EnergySession.of(self._config).add(case)
+                repeats = getattr(report, "energy_repeats", False)
+                EnergySession.of(self._config).add(case, repeats=repeats)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -109,11 +116,12 @@ def scopes(items: Sequence[pytest.Item]) -> list[str]:
             found.append(item.nodeid)
             continue
         group = group_of(item)
-        key = ("case", item.nodeid) if group is None else ("group", group)
+        nodeid = nodeid_of(item)
+        key = ("case", nodeid) if group is None else ("group", group)
         scope = numbers.setdefault(key, len(numbers))
-        again = f" (round {seen[item.nodeid] + 1})" if seen[item.nodeid] else ""
-        seen[item.nodeid] += 1
-        found.append(f"{item.nodeid}{again}@energy-{scope}")
+        again = f" (round {seen[nodeid] + 1})" if seen[nodeid] else ""
+        seen[nodeid] += 1
+        found.append(f"{nodeid}{again}@energy-{scope}")
     return found
 
 
@@ -264,3 +272,14 @@ class _Units(LoadGroupScheduling):  # type: ignore[misc]  # xdist is typed only 
         for other in self.assigned_work:
             self._reschedule(other)
         return crashed
+
+    def _reschedule(self, node: Any) -> None:
+        """A worker runs a test when it has heard of the next one: one that takes the place of a
+        worker that crashed would wait with a single test for ever."""
+        super()._reschedule(node)
+        while (
+            self.workqueue
+            and not node.shutting_down
+            and self._pending_of(self.assigned_work[node]) < 2
+        ):
+            self._assign_work_unit(node)

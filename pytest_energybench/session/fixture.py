@@ -48,7 +48,7 @@ class Energy:
 
     Attributes:
         windows: those that are open.
-        withheld: an assertion was made in a round that does not judge.
+        asserted: names of the assertions that were made, judged here or withheld.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Energy:
         self._summed = summed
         self._disabled = disabled
         self._judges = judges and not disabled
-        self.withheld = False
+        self.asserted: set[str] = set()
         self._interleaved = interleaved
         self._allow_mismatch = allow_mismatch
         self._follows = follows
@@ -314,7 +314,7 @@ class Energy:
             QuantityError: the limit can't be read.
         """
         parsed = parse_energy_limit(limit)
-        if self._judging():
+        if self._judging("assert_below"):
             self._conclude(judge_energy(self._metered("assert_below"), parsed))
 
     def assert_below_baseline(self, margin: float | str = 0.0) -> None:
@@ -326,7 +326,7 @@ class Energy:
             AssertionError: it is not, or either figure is not known.
         """
         allowed = parse_margin(margin)
-        if self._builder.case.baseline or not self._judging():
+        if self._builder.case.baseline or not self._judging("assert_below_baseline"):
             return
         case, baseline = self._metered("assert_below_baseline"), self._required_baseline()
         self._conclude(
@@ -352,7 +352,7 @@ class Energy:
         theirs = Score(parse_accuracy(float(baseline), "baseline"))
         allowed = parse_drop(max_drop)
         self._builder.metrics.setdefault("accuracy", ours.accuracy)
-        if self._judging():
+        if self._judging("assert_accuracy"):
             is_recorded = self._builder.metrics["accuracy"] == ours.accuracy
             score = Score.of(self.case()) if is_recorded else ours  # of all rounds
             self._conclude(judge_accuracy(score, theirs, allowed, against="budget"))
@@ -368,7 +368,7 @@ class Energy:
             QuantityError: `max_drop` can't be one, e.g. 1.
         """
         allowed = parse_drop(max_drop)
-        if self._builder.case.baseline or not self._judging():
+        if self._builder.case.baseline or not self._judging("assert_accuracy_within_baseline"):
             return
         case, baseline = self.case(), self._required_baseline()
         for each in (case, baseline):
@@ -390,7 +390,7 @@ class Energy:
             QuantityError: `max_rise` can't be one, e.g. 1.
         """
         allowed = parse_margin(max_rise)
-        if self._builder.case.baseline or not self._judging():
+        if self._builder.case.baseline or not self._judging("assert_perplexity_within_baseline"):
             return
         self._conclude(judge_group_perplexity(self.case(), self._required_baseline(), allowed))
 
@@ -421,9 +421,9 @@ class Energy:
 
     # ---- within ---------------------------------------------------------------------------
 
-    def _judging(self) -> bool:
+    def _judging(self, assertion: str) -> bool:
         """Whether an assertion judges now, or waits for the last round."""
-        self.withheld |= not self._judges
+        self.asserted.add(assertion)
         return self._judges
 
     def _conclude(self, comparison: Comparison) -> None:
@@ -433,10 +433,8 @@ class Energy:
 
     def _metered(self, asked: str) -> Case:
         if (name := self.windows.open_name) is not None:
-            raise AssertionError(
-                f"energy.{asked}: window {name!r} is still open:"
-                " move the assertion out of the with block"
-            )
+            why = f"window {name!r} is still open: move the assertion out of the with block"
+            raise AssertionError(f"energy.{asked}: {why}")
         if (missing := self.windows.missing) is not None:
             raise AssertionError(f"energy.{asked}: {missing}")
         return self.case()

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_energybench.session.hearing import Hearing
+
 if TYPE_CHECKING:
     from pytest_energybench.report.view import RunView
     from pytest_energybench.results.model import Run
@@ -106,15 +108,16 @@ class EnergyReporter:
         self._junit: JUnitFile | None = None
         self._failures: list[str] = []
         self._looped = self._ran = self._broken_off = self._concluded = False
-        self._heard_of: set[str] = set()
+        self._hearing = Hearing(grouped=config.getoption("dist", "no") == "loadgroup")
         self._warnings: list[str] = []
         self._places: dict[str, Place] = {}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._ran |= report.when == "call" or report.failed
-        self._heard_of.add(report.nodeid)
-        if report.when not in PHASES and report.nodeid in self._session().order:
+        self._hearing.take(report)
+        died = report.when not in PHASES and report.failed  # unless its process is to run it again
+        if died and report.nodeid in self._session().order:
             from pytest_energybench.results.model import Case
 
             crashed = Case(nodeid=report.nodeid, name=report.nodeid.rpartition("::")[2])
@@ -126,10 +129,11 @@ class EnergyReporter:
             if case is None:
                 return
             if hasattr(report, "node") or report.energy_process != os.getpid():
-                case = self._session().add(case)
+                case = self._session().add(case, repeats=report.energy_repeats)
             self._places[case.nodeid] = self._place(report)
+            self._hearing.take_round(case.nodeid, last=report.energy_last)
             if report.energy_last:
-                self._junit_file().take(report)
+                self._junit_file().take(report, case.nodeid)
             if report.energy_last and case.outcome != "skipped":  # it is to run when resumed
                 self.writer().take(self._session().cases[case.nodeid])
 
@@ -147,9 +151,11 @@ class EnergyReporter:
             self._broken_off = self._looped
             raise
         if self._looped:
-            self._session().tell_unheard(self._heard_of)
+            energy = self._session()
+            for line in self._hearing.missing(energy.order, energy.cases):
+                energy.fail(line)
         self._conclude()
-        if self._failures and not session.testsfailed:
+        if self._fails() and not session.testsfailed:
             session.testsfailed = 1  # the exit status of a failed run, whatever else is counted
         return result
 
@@ -166,8 +172,13 @@ class EnergyReporter:
             or bool(session.shouldstop or session.shouldfail)
             or session.exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
         )
-        if stopped and self._session().tell_cut_short() and not session.exitstatus:
-            session.exitstatus = pytest.ExitCode.INTERRUPTED  # `pytest.exit(returncode=0)`
+        energy = self._session()
+        if stopped and not energy.options.disable:
+            cut_short = self._hearing.cut_short(energy.order, energy.cases)
+            if cut_short is not None:
+                energy.fail(cut_short)
+            if cut_short is not None and not session.exitstatus:
+                session.exitstatus = pytest.ExitCode.INTERRUPTED  # `pytest.exit(returncode=0)`
         self._conclude()
         if stopped and not session.exitstatus and self._fails():
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -317,8 +328,10 @@ class EnergyReporter:
         chosen = session.selection
         everything, plain = (chosen.everything, chosen.plain) if chosen is not None else (None, ())
         if session.cases or (session.options.keeps and self._has_run()):
-            run, summary, self._failures = session.gates.conclude(session.run(), everything, plain)
-            self._run = run
+            run, summary, failures = session.gates.conclude(
+                session.run(), everything, plain, self._hearing.not_passed
+            )
+            self._run, self._failures = run, [*session.failures, *failures]
             self.writer().tell(summary)
             self._warnings = [*unmetered(run), *warnings(run)]
             if not session.options.strict_budgets:
@@ -328,6 +341,7 @@ class EnergyReporter:
             found = session.gates.without_cases(
                 everything,
                 plain,
+                self._hearing.not_passed,
                 asked=len(session.order),
                 now=self._config.getoption("energy_compare") is not None,
             )

@@ -27,6 +27,9 @@ CASE_ATTRIBUTE = "energy_case"
 LAST_ATTRIBUTE = "energy_last"
 """Whether it was the last of the test's rounds."""
 
+REPEATS_ATTRIBUTE = "energy_repeats"
+"""Whether it ran again what was run before: it was a rerun."""
+
 SPENT_ATTRIBUTE = "energy_spent"
 """Seconds of named work outside of windows since the last such report, by name."""
 
@@ -40,6 +43,7 @@ _NOT_RAISED = re.compile(
 )
 """What `pytest.raises` and `assertRaises` say where an assertion should have failed."""
 
+_set_up_key = pytest.StashKey[bool]()
 _outcome_key = pytest.StashKey[Outcome]()
 _ran_key = pytest.StashKey[bool]()
 _raised_key = pytest.StashKey[bool]()
@@ -63,7 +67,8 @@ class RuntestMeter:
         if execution is not None:  # pytest-retry sets up again without a teardown's report
             del item.stash[execution_key]
             self._book(item, execution, "failed")
-        if is_metered(item) and self._records:
+        item.stash[_set_up_key] = is_metered(item)
+        if item.stash[_set_up_key] and self._records:
             try:
                 self._session.prepare()
             except pytest.UsageError as error:
@@ -99,7 +104,17 @@ class RuntestMeter:
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None]:
         """Fixtures may meter, record and mark up to their end: judge what came after the test, and
         a test that was not judged yet."""
-        yield
+        skipped: BaseException | None = None
+        try:
+            yield
+        except pytest.skip.Exception as error:
+            skipped = error
+        self._judge_rest(item)
+        if skipped is not None:
+            raise skipped
+
+    def _judge_rest(self, item: pytest.Item) -> None:
+        __tracebackhide__ = True
         execution = item.stash.get(execution_key, None)
         if execution is None or item.stash.get(_raised_key, False):
             return
@@ -121,14 +136,23 @@ class RuntestMeter:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
         execution = item.stash.get(execution_key, None)
+        unready = (
+            report.when == "setup" and not report.passed and item.stash.get(_set_up_key, False)
+        )
+        if execution is None and unready:  # a fixture ended it before it got `energy`
+            execution = self._session.execution_of(item)
         if execution is None:
             return report
-        if report.when == "call" and not execution.last and execution.energy.withheld:
+        if report.when == "call" and not execution.last:
+            asserted = bool(execution.energy.asserted)
             in_a_window = call.excinfo and call.excinfo.value is execution.energy.windows.raised
-            if missed_a_failure(report, call) and not in_a_window:
+            cut = asserted and ended_early(call)
+            waits = asserted or self._session.has_limits(item)
+            misses = cut or (waits and passed_unexpectedly(report, call))
+            if misses and not in_a_window:
                 report.outcome, report.longrepr = "passed", None
                 report.__dict__.pop("wasxfail", None)
-            if ended_early(call):
+            if cut:
                 execution.builder.flags.append(ENDED_EARLY)
         # A test may ask for the fixture as late as in its body: then no setup was seen here.
         before: Outcome = "passed"
@@ -147,16 +171,20 @@ class RuntestMeter:
             if outcome == "skipped" and self._session.has_limits(item):
                 ran = item.stash.get(_ran_key, False)
                 execution.builder.flags.append(SKIPPED if ran else SKIPPED_BY_FIXTURE)
-            outcome = self._session.outcome(execution, outcome)
             del item.stash[execution_key]
-            if self._records and (outcome != "skipped" or not execution.builder.empty):
+            builder = execution.builder
+            says_something = (
+                outcome != "skipped" or not builder.empty or builder.earlier is not None
+            )
+            if self._records and says_something:
                 case = self._book(item, execution, outcome)
                 if case.outcome == "error" and outcome not in FAILURES and report.passed:
-                    report.outcome, report.longrepr = "failed", case.errors[-1]
+                    report.outcome, report.longrepr = "failed", "\n".join(case.errors[-1:])
                 setattr(report, CASE_ATTRIBUTE, msgspec.to_builtins(self._unheard[case.nodeid]))
                 # A round that fails is its test's last.
-                last = execution.last or outcome in ("failed", "error")
+                last = execution.last or outcome in FAILURES
                 setattr(report, LAST_ATTRIBUTE, last)
+                setattr(report, REPEATS_ATTRIBUTE, execution.repeats)
                 setattr(report, PROCESS_ATTRIBUTE, os.getpid())
                 if last:
                     report.user_properties.extend(properties(case))
@@ -167,7 +195,7 @@ class RuntestMeter:
         item.stash[_judged_on_key] = None
         case = self._session.finished(execution.builder, outcome, execution.energy.windows.missing)
         self._unheard[case.nodeid] = self._session.join(self._unheard.get(case.nodeid), case)
-        return self._session.add(case)
+        return self._session.add(case, repeats=execution.repeats)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -183,14 +211,13 @@ def _judgeable(item: pytest.Item, execution: Execution) -> object:
     return counts, dict(builder.metrics), dict(builder.units), budget_of(item)
 
 
-def missed_a_failure(report: pytest.TestReport, call: pytest.CallInfo[None]) -> bool:
-    """Whether a test's call failed because an assertion that it expected to fail waits for the last
-    round."""
+def passed_unexpectedly(report: pytest.TestReport, call: pytest.CallInfo[None]) -> bool:
+    """Whether a test was expected to fail: a limit may, which waits for the last round."""
     if not report.failed:
         return report.passed and hasattr(report, "wasxfail")
     if call.excinfo is None:
         return str(report.longrepr).startswith("[XPASS(strict)]")
-    return str(call.excinfo.value).startswith("Unexpected success") or ended_early(call)
+    return str(call.excinfo.value).startswith("Unexpected success")
 
 
 def ended_early(call: pytest.CallInfo[None]) -> bool:
@@ -208,7 +235,7 @@ def outcome_after(report: pytest.TestReport, before: Outcome) -> Outcome:
         return "failed" if report.when == "call" else "error"
     if before in ("failed", "error"):
         return before  # a subtest, whose report comes before that of its test, or an earlier phase
-    if report.skipped:
+    if report.skipped and (expected_to_fail or report.when != "teardown"):
         return "xfailed" if expected_to_fail else "skipped"
     if report.when == "call":
         return "xpassed" if expected_to_fail else "passed"

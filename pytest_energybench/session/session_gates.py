@@ -38,7 +38,7 @@ from pytest_energybench.results.history import (
     read_history,
     with_trends,
 )
-from pytest_energybench.results.model import NOT_MEASURED, Case, Comparison, Run
+from pytest_energybench.results.model import NOT_JUDGED, NOT_MEASURED, Case, Comparison, Run
 from pytest_energybench.results.run_file import read_bytes
 from pytest_energybench.results.storage import Floor, Storage, read_floors
 from pytest_energybench.session.config import EnergyConfig
@@ -166,7 +166,11 @@ class SessionGates:
         return found
 
     def conclude(
-        self, run: Run, collected: Collection[str] | None, plain: Collection[str] = ()
+        self,
+        run: Run,
+        collected: Collection[str] | None,
+        plain: Collection[str] = (),
+        not_passed: Collection[str] = (),
     ) -> tuple[Run, StoredSummary | None, list[str]]:
         """The whole run against its groups' references and the stored run, and why the session
         fails, a line each.
@@ -174,7 +178,8 @@ class SessionGates:
         Args:
             collected: node ids of all tests there are, deselected ones too; None if that is
                 not known.
-            plain: those of this run that don't ask for energy.
+            plain: those of this run that don't ask for energy, as far as their arguments tell.
+            not_passed: those that were skipped or failed, maybe before they asked for it.
         """
         lines = [f"{case.nodeid}: {SKIPPED}" for case in run.cases if SKIPPED in case.flags]
         if self.options.strict_budgets:
@@ -204,6 +209,7 @@ class SessionGates:
             margin=self.options.margin,
             budgets=self.budgets,
             collected=collected,
+            plain=set(plain).difference(not_passed),
             whole=self._known_files(self.stored, collected),
             allow_mismatch=self.options.allow_mismatch,
             floors=self.floors,
@@ -225,12 +231,18 @@ class SessionGates:
         return judged, summary, lines + failures(judged, summary, self.options.fail_on)
 
     def without_cases(
-        self, collected: Collection[str] | None, plain: Collection[str], *, asked: int, now: bool
+        self,
+        collected: Collection[str] | None,
+        plain: Collection[str],
+        not_passed: Collection[str],
+        *,
+        asked: int,
+        now: bool,
     ) -> tuple[list[str], list[str]]:
         """Why a session without a case fails, and what its gates could not be held against.
 
         Args:
-            collected, plain: as for `conclude`.
+            collected, plain, not_passed: as for `conclude`.
             asked: how many tests of the run ask for energy.
             now: the comparison was asked for on the command line, so for this very run.
         """
@@ -252,6 +264,7 @@ class SessionGates:
                 self.stored,
                 name=self.stored_name,
                 collected=collected,
+                plain=set(plain).difference(not_passed),
                 whole=self._known_files(self.stored, collected),
                 allow_mismatch=True,
             )
@@ -321,4 +334,20 @@ def _unjudged(comparison: Comparison, why: str | None) -> Comparison:
         comparison,
         finding="undecided" if comparison.quantity == "accuracy" else "unclear",
         judged=conclude(NOT_MEASURED, f"the budget can't be judged: {why}"),
+    )
+
+
+def not_made_again(assertion: str) -> Comparison:
+    """An assertion that waited for the last round, and was not made there: it was never judged."""
+    why = (
+        f"energy.{assertion}(...) was called in an earlier round and not in the last one, which is"
+        " judged: call it in each"
+    )
+    quantity = next(each for each in ("accuracy", "perplexity", "") if each in assertion)
+    return Comparison(
+        reference="budget",
+        quantity=quantity or "energy",
+        finding="undecided" if quantity else "unclear",
+        n=0,
+        judged=conclude(NOT_JUDGED, why),
     )

@@ -49,7 +49,7 @@ from pytest_energybench.session.real_files import real_files
 from pytest_energybench.session.resumption import earlier_run
 from pytest_energybench.session.role import Finished, Role, role_of
 from pytest_energybench.session.screen import aside, progress_of
-from pytest_energybench.session.session_gates import SessionGates
+from pytest_energybench.session.session_gates import SessionGates, not_made_again
 
 if TYPE_CHECKING:
     from pytest_energybench.metering.idle import IdlePower
@@ -107,7 +107,7 @@ class EnergySession:
         self.scheduled: Sequence[str] = ()
         self._baselines: dict[str, str] = {}
         self._elsewhere: dict[str, Case] = {}
-        self._crashed: set[str] = set()
+        self._withheld: dict[str, set[str]] = {}
         self._included: dict[str, list[object]] = {}
         self._conditions = conditions()  # tracers are gone when the run is written
         self._tracers = tracers()
@@ -309,13 +309,16 @@ class EnergySession:
     def judge(self, execution: Execution, marked: MarkedBudget | None) -> str | None:
         """Hold a finished test against the session's gates; why it fails, None if it doesn't."""
         builder = execution.builder
+        withheld = self._withheld.setdefault(builder.case.nodeid, set())
         if self.options.disable or not execution.last or not self.role.judges():
+            withheld |= execution.energy.asserted
             return None
         baseline = self.baseline(builder.case)
         case = builder.judged_on(baseline)
         if (missing := execution.energy.windows.missing) is not None:
             case = aggregate.of_a_part(case, missing)
         found = self.gates.judge(case, marked, baseline)
+        found += map(not_made_again, sorted(withheld - execution.energy.asserted))
         kept = [each for each in builder.comparisons if each not in execution.judged]
         builder.comparisons = kept + found
         execution.judged[:] = found
@@ -325,15 +328,6 @@ class EnergySession:
         """Whether a marker or the budgets file states a limit for a test."""
         return has_budget(item) or self.gates.budgets.has_limits(nodeid_of(item))
 
-    def outcome(self, execution: Execution, outcome: Outcome) -> Outcome:
-        """The outcome of a case: a round that failed is not made good by a later one."""
-        earlier = self.cases.get(execution.builder.case.nodeid)
-        if earlier is not None and not execution.repeats:
-            for worse in FAILURES:
-                if earlier.outcome == worse:
-                    return worse
-        return outcome
-
     @cached_property
     def journal(self) -> Path:
         """The journal of this run: in the report's folder where anything is to be kept."""
@@ -342,10 +336,7 @@ class EnergySession:
         return Path(tempfile.mkdtemp(prefix="energybench-")) / self.options.journal.name
 
     def add_crashed(self, case: Case, why: str) -> None:
-        """Book a case whose process died: what it had measured is gone with it, and no later round
-        makes that good."""
-        if self.options.rounds > 1:
-            self._crashed.add(case.nodeid)
+        """Book a case whose process died: what it had measured is gone with it."""
         crashed = msgspec.structs.replace(case, outcome="error", errors=[*case.errors, why])
         self.cases[case.nodeid] = judged(storable_case(crashed))
 
@@ -373,13 +364,18 @@ class EnergySession:
         baseline = self.baseline(case)
         return judged(aggregate.join(earlier, case, pue=self.options.pue, baseline=baseline))
 
-    def add(self, case: Case) -> Case:
-        """Take a finished execution; a test that ran before adds to its rounds."""
+    def add(self, case: Case, *, repeats: bool = False) -> Case:
+        """Take a finished execution; a test that ran before adds to its rounds.
+
+        Args:
+            repeats: it is a rerun. Any other makes no failure good that came before it.
+        """
         earlier = self.cases.get(case.nodeid)
         case = self.join(earlier, case)
-        if earlier is not None and case.nodeid in self._crashed:
+        if earlier is not None and earlier.outcome in FAILURES and not repeats:
             errors = aggregate.unique([*earlier.errors, *case.errors])
-            case = judged(msgspec.structs.replace(case, outcome="error", errors=errors))
+            outcome = earlier.outcome
+            case = judged(msgspec.structs.replace(case, outcome=outcome, errors=errors))
         self.cases[case.nodeid] = case
         if case.baseline and case.group is not None:
             self._baselines[case.group] = case.nodeid
@@ -399,26 +395,10 @@ class EnergySession:
         index, count = self.options.shard
         return Shard(index=index, count=count, planned=list(self.order))
 
-    def tell_cut_short(self) -> bool:
-        """Say in the run file that tests are missing which were to run, if there are any."""
-        missing = sum(nodeid not in self.cases for nodeid in self.order)
-        if missing:
-            line = (
-                f"the run was cut short: {missing} of its {len(self.order)} metered tests have no"
-                " figures"
-            )
-            self.errors.append(line)
-            self.failures.append(line)
-        return missing > 0
-
-    def tell_unheard(self, reported: Collection[str]) -> None:
-        """Say of metered tests that were to run and never reported: a plugin kept them from it."""
-        unheard = [each for each in self.order if each not in self.cases and each not in reported]
-        if unheard:
-            more = f" and {len(unheard) - 1} more" if len(unheard) > 1 else ""
-            told = f"nothing was heard of {unheard[0]}{more}: it was to run, and has no report"
-            self.errors.append(told)
-            self.failures.append(told)
+    def fail(self, why: str) -> None:
+        """Say what is missing from the run, which fails it."""
+        self.errors.append(why)
+        self.failures.append(why)
 
     def run(self) -> Run:
         """Everything of this session as it is written and shown."""

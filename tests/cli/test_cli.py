@@ -105,7 +105,7 @@ class TestCommands:
     def test_compare_tells_that_a_run_is_of_a_part_only_and_fails_where_asked(
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        cut = "the run was cut short: 3 of its 4 metered tests have no figures"
+        cut = "the run was cut short: 3 of its 4 metered tests did not run to their end"
         run = json.loads(Path("base.json").read_text())
         run |= {"failures": [cut, "test_gone: missing from main"], "errors": [cut]}
         Path("part.json").write_text(json.dumps(run | {"cases": run["cases"][:1]}))

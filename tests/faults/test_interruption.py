@@ -29,7 +29,7 @@ def test_ctrl_c_in_a_window_keeps_and_tells_what_was_finished(
     assert running.process.returncode == pytest.ExitCode.INTERRUPTED
     assert KEPT in said
     assert "energy run not stored as 'main': it was cut short" in said
-    cut_short = "the run was cut short: 2 of its 3 metered tests have no figures"
+    cut_short = "the run was cut short: 2 of its 3 metered tests did not run to their end"
     assert f"note: {cut_short}" in said
     run = run_file()
     assert [case["name"] for case in run["cases"]] == ["test_finished"]

@@ -118,6 +118,43 @@ def test_a_round_that_crashed_is_not_made_good_by_a_later_one(suite: pytest.Pyte
     assert not Path(".energy").exists()
 
 
+FAILS_ONCE = """
+import os, pathlib, pytest
+
+@pytest.mark.energy_group("net")
+@pytest.mark.parametrize("name", ["a", pytest.param("b", marks=pytest.mark.energy_baseline)])
+def test_it(energy, work, name):
+    energy(work, 1.0)
+    if name == "a":
+        fails = not os.path.exists("failed")
+        pathlib.Path("failed").touch()
+        assert not fails
+    elif {crashes} and energy.round == 1:
+        os._exit(3)
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "crashes"),
+    [(("-n1", "--energy-rounds=3"), True), (("--dist=each", "--tx=2*popen"), False)],
+    ids=["after a crash", "each"],
+)
+def test_a_failure_on_one_worker_is_not_made_good_on_another(
+    suite: pytest.Pytester, options: tuple[str, ...], crashes: bool
+) -> None:
+    suite.makepyfile(FAILS_ONCE.format(crashes=crashes))
+    result = suite.runpytest(*XDIST, *options, "--energy-json=run.json", "--energy-save=main")
+    assert result.ret != 0
+    cases = json.loads(Path("run.json").read_text())["cases"]
+    failed = {case["name"]: case["outcome"] for case in cases}
+    assert failed["test_it[a]"] == "failed"
+    stored = Path(".energy/main.json")
+    names = (
+        [each["name"] for each in json.loads(stored.read_text())["cases"]] if not crashes else []
+    )
+    assert "test_it[a]" not in names
+
+
 def test_a_group_goes_on_with_its_baseline_after_a_crash(suite: pytest.Pytester) -> None:
     """The worker that takes over learns the baseline's figures instead of running it again."""
     suite.makepyfile(

@@ -84,7 +84,7 @@ def test_a_stored_run_without_a_case_in_common_decides_nothing():
         compared_with=StoredRun(name="main", created="2026-11-25", stale=["f.py::old"]),
     )
     assert told.head.startswith("Nothing to compare with main (2026-11-25): ")
-    assert "1 no longer a test: f.py::old" in told.head
+    assert "1 no longer metered: f.py::old" in told.head
 
 
 MAIN = StoredRun(name="main", created="2026-11-25", stale=["f.py::old"])
@@ -232,7 +232,10 @@ def test_the_result_and_its_reasons(results, word, sentence):
 
 
 def test_a_fault_beside_the_cases_fails_and_is_told():
-    found = of([PASS], failures=["the run was cut short: 1 of its 2 metered tests have no figures"])
+    found = of(
+        [PASS],
+        failures=["the run was cut short: 1 of its 2 metered tests did not run to their end"],
+    )
     assert found.word == "FAILED"
     assert found.entries[0].note.startswith("the run was cut short")
 

@@ -270,6 +270,11 @@ def test_what_is_expected_to_fail_may_wait_for_the_round_that_judges(
                 work(1.0)
             energy.assert_below("1 J")
 
+        @pytest.mark.xfail(strict=True)
+        @pytest.mark.energy_budget(max="1 J")
+        def test_limited(work):
+            work(1.0)
+
         class Case(unittest.TestCase):
             @pytest.fixture(autouse=True)
             def take_energy(self, energy, work):
@@ -294,7 +299,7 @@ def test_what_is_expected_to_fail_may_wait_for_the_round_that_judges(
         "X" not in result.stdout.str().partition("test_what_is_expected")[2].partition("[100%]")[0]
     )
     cases = json.loads(Path("run.json").read_text())["cases"]
-    assert [len(case["rounds"]) for case in cases] == [rounds] * 5
+    assert [len(case["rounds"]) for case in cases] == [rounds] * 6
     assert {case["outcome"] for case in cases} == {"passed", "xfailed"}
 
 

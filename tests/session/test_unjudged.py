@@ -26,6 +26,7 @@ def cases(path: str = "run.json") -> dict[str, dict[str, Any]]:
         ((("call", "failed"), ("call", "skipped"), ("call", "passed")), "failed"),  # subtests
         ((("call", "skipped"), ("teardown", "failed")), "error"),
         ((("setup", "skipped"), ("teardown", "passed")), "skipped"),
+        ((("call", "passed"), ("teardown", "skipped")), "passed"),  # a fixture's end
         ((("setup", "passed"), ("call", "passed"), ("teardown", "passed")), "passed"),
     ],
 )

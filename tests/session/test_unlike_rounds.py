@@ -226,3 +226,128 @@ class TestIncludedWindow:
         shared_work.makepyfile(INCLUDES.format(scope="module", fails=1))
         assert shared_work.runpytest(*RERUNS, "--energy-json=run.json").ret == 0
         assert len(only_case()["rounds"]) == 1
+
+
+SKIPS = """
+import pytest
+
+CALLS = []
+
+@pytest.fixture
+def gpu():
+    CALLS.append(1)
+    if {fixture} and len(CALLS) == 2:
+        pytest.skip("no GPU")
+
+@pytest.mark.energy_budget(max="20 J")
+def test_it(gpu, energy, work):
+    if len(CALLS) == 2:
+        pytest.skip("not here")
+    energy(work, {seconds})
+"""
+
+
+class TestSkippedAtLast:
+    """What came before was not judged, or was over the limit."""
+
+    @pytest.mark.parametrize(
+        ("fixture", "strict", "said"),
+        [
+            ("False", [], "the test skipped itself"),
+            ("True", ["--energy-strict-budgets"], "a fixture skipped the test"),
+        ],
+    )
+    def test_in_the_round_that_judges(
+        self, suite: pytest.Pytester, fixture: str, strict: list[str], said: str
+    ) -> None:
+        suite.makepyfile(test_it=SKIPS.format(fixture=fixture, seconds=100.0))
+        Path("energy-budgets.toml").write_text('[budget."*"]\nmax_energy = "20 J"\n')
+        result = suite.runpytest("--energy-rounds=2", "--energy-json=run.json", *strict)
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+        result.stdout.fnmatch_lines([f"  FAIL *test_it: its budget was not judged: {said}*"])
+        assert only_case()["outcome"] == "skipped"
+
+    def test_in_the_round_before(self, suite: pytest.Pytester) -> None:
+        suite.makepyfile(SKIPS.format(fixture="False", seconds=1.0))
+        result = suite.runpytest("--energy-rounds=3", "--energy-json=run.json")
+        assert result.ret == 0
+        assert [each["total_j"] for each in only_case()["rounds"]] == [12.0, 12.0]
+
+    @pytest.mark.parametrize("limit", ["by a marker", "in the test"])
+    def test_in_a_rerun(self, suite: pytest.Pytester, limit: str) -> None:
+        test = SKIPS.format(fixture="False", seconds=100.0)
+        if limit == "in the test":
+            marker = '@pytest.mark.energy_budget(max="20 J")\n'
+            test = test.replace(marker, "") + "    energy.assert_below('20 J')\n"
+        suite.makepyfile(test)
+        result = suite.runpytest(*RERUNS, "--energy-json=run.json")
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+        assert only_case()["result"]["kind"] == "fail"
+
+
+FLAKY = """
+import pytest
+
+SECONDS = {seconds}
+
+@pytest.mark.xfail(reason="flaky")
+def test_it(energy, work):
+    with energy.measure():
+        work(1.0)
+        {before}
+        work(SECONDS[energy.round])
+    assert SECONDS[energy.round] > 1.0
+    energy.assert_below("{limit}")
+"""
+
+
+class TestExpectedFailures:
+    def test_beside_rounds_that_came_to_the_end_they_add_none(self, suite: pytest.Pytester) -> None:
+        """They may have broken off after a part of the work."""
+        broken = "assert SECONDS[energy.round] > 1.0"
+        suite.makepyfile(FLAKY.format(seconds=[1.0, 1.0, 99.0], before=broken, limit="1 kJ"))
+        assert suite.runpytest(*ALL).ret == 0  # its failure is an expected one
+        assert [each["total_j"] for each in only_case()["rounds"]] == [1200.0]
+        assert only_case()["result"]["reason"] == "over budget"
+        suite.makepyfile(FLAKY.format(seconds=[99.0, 1.0, 99.0], before=broken, limit="2 kJ"))
+        assert suite.runpytest(*ALL, "--energy-save=main").ret == 0
+        for case in (only_case(), json.loads(Path(".energy/main.json").read_text())["cases"][0]):
+            assert [each["total_j"] for each in case["rounds"]] == [1200.0, 1200.0]
+            assert case["outcome"] == "xpassed"
+
+    def test_in_the_last_round_they_leave_the_others(self, suite: pytest.Pytester) -> None:
+        suite.makepyfile(FLAKY.format(seconds=[99.0, 99.0, 1.0], before="", limit="2 kJ"))
+        assert suite.runpytest(*ALL).ret == 0
+        case = only_case()
+        assert [each["total_j"] for each in case["rounds"]] == [1200.0, 1200.0]
+        assert (case["outcome"], case["expected"]) == ("xfailed", "flaky")
+
+    def test_in_all_rounds_they_are_alike(self, suite: pytest.Pytester) -> None:
+        suite.makepyfile(FLAKY.format(seconds=[1.0, 1.0, 1.0], before="", limit="2 kJ"))
+        assert suite.runpytest(*ALL).ret == 0
+        assert [each["total_j"] for each in only_case()["rounds"]] == [24.0] * 3
+
+
+def test_an_assertion_that_the_last_round_does_not_make_is_not_judged(
+    suite: pytest.Pytester,
+) -> None:
+    suite.makepyfile(
+        """
+        def test_it(energy, work):
+            energy(work, 100.0)
+            energy.record(accuracy=0.5)
+            if energy.round == 0:
+                energy.assert_below("1 J")
+                energy.assert_accuracy(0.5, baseline=0.9)
+        """
+    )
+    result = suite.runpytest("--energy-rounds=2", "--energy-json=run.json")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "energy.assert_accuracy(...) was called in an earlier round and not in the last one,*",
+            "energy.assert_below(...) was called in an earlier round and not in the last one, *",
+        ]
+    )
+    case = only_case()
+    assert (case["result"]["reason"], len(case["rounds"])) == ("not judged", 2)

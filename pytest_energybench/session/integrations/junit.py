@@ -58,10 +58,10 @@ class JUnitFile:
         self._xml: Any = next(found, None)
         self._elements: dict[str, Any] = {}
 
-    def take(self, report: pytest.TestReport) -> None:
+    def take(self, report: pytest.TestReport, nodeid: str) -> None:
         """Remember where a case's last report goes, before it goes there."""
         if self._xml is not None:
-            self._elements[report.nodeid] = self._xml.node_reporter(report)
+            self._elements[nodeid] = self._xml.node_reporter(report)
 
     def finish(self, cases: Iterable[Case], lines: Sequence[str]) -> None:
         """The results as they were judged in the end; lines about the whole session as properties
