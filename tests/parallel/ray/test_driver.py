@@ -60,6 +60,7 @@ def figures(path: str) -> dict[str, Any]:
     return run
 
 
+@pytest.mark.slow
 def test_a_run_here_and_on_a_ray_started_here_are_the_same(suite: pytest.Pytester) -> None:
     suite.makepyfile(SUITE)
     here = suite.runpytest("--energy-json=here.json")
