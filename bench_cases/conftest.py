@@ -11,7 +11,7 @@ import pytest
 
 from bench_cases.options import BenchOptions
 from pytest_energybench.experiment.rules import MATRIX_METHODS, RULES, case
-from pytest_energybench.experiment.training.errors import SettingError
+from pytest_energybench.experiment.training.errors import SettingError, TrainingError
 from pytest_energybench.experiment.training.language.sizes import ARCHITECTURES
 from pytest_energybench.experiment.training.model_names import model_names
 from pytest_energybench.session.role import ranks_of, role_of
@@ -65,8 +65,11 @@ def pytest_energy_settings(config: pytest.Config) -> dict[str, str | int | float
     if not role_of(config).meters_here():
         return {}  # the hosts that train say theirs; this machine may have no such device
     experiments, kinds = _experiments(config), config.stash.get(KINDS, {"paper"})
-    images = experiments.settings() if "paper" in kinds or "language" not in kinds else {}
-    text = experiments.language.settings() if "language" in kinds else {}
+    try:
+        images = experiments.settings() if "paper" in kinds or "language" not in kinds else {}
+        text = experiments.language.settings() if "language" in kinds else {}
+    except TrainingError as error:
+        raise pytest.UsageError(str(error)) from None
     others = {name: value for name, value in text.items() if images.get(name) != value}
     return {**images, **{f"language_{name}" if images else name: others[name] for name in others}}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -54,7 +53,7 @@ class LanguageExperiments:
 
         def start(seed: int) -> CompressionPlan:
             if given is not None:
-                return CompressionPlan(copy.deepcopy(given.model))
+                return CompressionPlan(given.model)
             model, notes = pretrained(name, self._size, data, seed, self._device, progress=progress)
             return CompressionPlan(model, notes=tuple(notes))
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from torch import nn
 from pytest_energybench.experiment.compression import registry
 from pytest_energybench.experiment.compression.plan import CompressionPlan, Method, Task
 from pytest_energybench.experiment.compression.run import Prepared, prepare, warm_up
+from pytest_energybench.experiment.compression.search import STRATEGIES
 from pytest_energybench.experiment.compression.targets import size
 from pytest_energybench.experiment.compression.tolerance import Tolerance
 from pytest_energybench.experiment.records import (
@@ -26,11 +26,17 @@ from pytest_energybench.experiment.records import (
     record_level,
     recorded_by_baseline,
 )
-from pytest_energybench.experiment.rules import BASELINE, rule, saves_by_type_alone
+from pytest_energybench.experiment.rules import (
+    BASELINE,
+    LAYER_SETS,
+    rule,
+    saves_by_type_alone,
+)
+from pytest_energybench.experiment.start import Given, Starts, check_fits
 from pytest_energybench.experiment.training.datasets.data import Splits
 from pytest_energybench.experiment.training.datasets.own import Images, splits_of
 from pytest_energybench.experiment.training.distributed import current
-from pytest_energybench.experiment.training.errors import TrainingError
+from pytest_energybench.experiment.training.errors import SettingError, TrainingError
 from pytest_energybench.experiment.training.evaluate import check_knows_classes
 from pytest_energybench.experiment.training.hardware import choose_device, float32_arithmetic
 from pytest_energybench.experiment.training.progress import Part, Progress
@@ -63,7 +69,7 @@ class Experiment:
         self,
         name: str,
         *,
-        model: Callable[..., nn.Module | CompressionPlan],
+        model: Given,
         train: Images,
         validation: Images,
         test: Images,
@@ -79,21 +85,22 @@ class Experiment:
         """
         Args:
             name: any text.
-            model: gives the pretrained model, the same weights each time; called once for each
-                round of a case. With a parameter `seed` it is given the round's, for a start of its
-                own. The model takes batches of `train`'s images, and gives logits (batch, classes).
-                A `CompressionPlan` may hold it, with notes for the report.
-            train: images (n, ...) float32 with class numbers (n,) as two tensors, a torch data set
-                of (image, class number), or a `Split` of your own.
+            model: the pretrained model, or a function that gives it, the same weights each time;
+                every training has a copy. A function with a parameter `seed` is given the round's,
+                for a start of its own. The model takes batches of `train`'s images, and gives
+                logits (batch, classes). A `CompressionPlan` may hold it, with notes for the report.
+            train: images (n, ...) float32, or tokens (n, length), with class numbers (n,) as two
+                tensors, a torch data set of (image, class number), or a `Split` of your own.
             validation: what methods decide on and early stopping looks at.
             test: what accuracy is told on; nothing is decided by it.
 
         Raises:
             DataError: a split that can't be used.
-            SettingError: the device is not there.
+            SettingError: the device is not there, or an argument is none of those there are.
         """
+        _check(search, lowrank_layers, max_drop)
         self.name = name
-        self.device = device if isinstance(device, torch.device) else choose_device(device)
+        self.device = choose_device(str(device))
         self.data: Splits = splits_of(train, validation, test, self.device)
         self.train_settings = train_settings or TrainSettings()
         self.max_drop = max_drop
@@ -104,9 +111,10 @@ class Experiment:
         self.whole_curves = whole_curves
         self.keep_trained = keep_trained
         self._trained: dict[tuple[str, int], nn.Module] = {}
-        self._model = model
+        self._starts = Starts(model, self.device)
         self._references: dict[int, Reached] = {}
         self._known: set[int] = set()
+        self._fits = False
 
     def run(self, energy: Energy, method: str) -> None:
         """Train the model with `method` as the case of `energy`, and assert what it claims.
@@ -141,7 +149,7 @@ class Experiment:
         rules = self._rules(energy)
         if (method, rules.seed) not in self._trained:
             with energy.heavy_work("training"):
-                plan = self._start(rules.seed)
+                plan = self._starts.of(rules.seed)
                 if method != BASELINE:
                     reached = self._reached_by_baseline(energy, rules)
                     chosen = registry.method(method)
@@ -176,7 +184,10 @@ class Experiment:
         progress = energy.progress
         rules = self._rules(energy)
         with energy.heavy_work("warm start"):
-            plan = self._start(rules.seed)
+            plan = self._starts.of(rules.seed)
+            if not self._fits:
+                check_fits(plan.model, self.data, rules.evaluation_batch)
+                self._fits = True
         dense_bytes = size(plan.model).compressed_bytes
         reached = None
         if method != BASELINE:
@@ -221,18 +232,11 @@ class Experiment:
         there = ranks.summed(found is not None)[0]
         if found is None or there < ranks.share.world:
             with energy.heavy_work("reference"):
-                prepared = self._prepare(self._start(rules.seed), BASELINE, rules)
+                prepared = self._prepare(self._starts.of(rules.seed), BASELINE, rules)
                 trained = prepared.train(self.data, progress=Part(energy.progress, "reference"))
             best = trained.best.validation
             found = self._references[rules.seed] = Reached(best.accuracy, best.loss)
         return found
-
-    def _start(self, seed: int) -> CompressionPlan:
-        takes_seed = "seed" in inspect.signature(self._model).parameters
-        made = self._model(seed=seed) if takes_seed else self._model()
-        plan = made if isinstance(made, CompressionPlan) else CompressionPlan(made)
-        plan.model.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return plan
 
     def _compress(
         self, plan: CompressionPlan, method: Method, seed: int, reached: Reached, progress: Progress
@@ -260,6 +264,18 @@ class Experiment:
         """
         kernels = warm_up(plan, self.data, rules, self.device)
         return prepare(plan.noted(**kernels), rules, self.device, f"{self.name}-{method}")
+
+
+def _check(search: str, lowrank_layers: str, max_drop: float) -> None:
+    """Raise SettingError for an argument that means nothing, before anything is trained."""
+    for name, value, allowed in (
+        ("search", search, STRATEGIES),
+        ("lowrank_layers", lowrank_layers, LAYER_SETS),
+    ):
+        if value not in allowed:
+            raise SettingError(f"{name}={value!r}: choose one of {', '.join(allowed)}")
+    if not 0 <= max_drop < 1:
+        raise SettingError(f"max_drop={max_drop:g}: one point of accuracy is 0.01")
 
 
 @contextmanager

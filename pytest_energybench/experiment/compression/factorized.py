@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
+from typing import TypeGuard, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from pytest_energybench.experiment.compression.bits import truncate
+from pytest_energybench.experiment.compression.targets import shared
+from pytest_energybench.experiment.training.errors import SettingError
 from pytest_energybench.experiment.training.evaluate import logits_of
 
 Layer = nn.Conv2d | nn.Linear
@@ -111,9 +113,9 @@ class Factorized(nn.Module):
         else:
             self.inner = nn.Linear(layer.in_features, rank, bias=False)
             self.outer = nn.Linear(rank, layer.out_features, bias=bias)
-        self._set(inner, outer)
+        self._set(inner, outer, trains=layer.weight.requires_grad)
         if layer.bias is not None:
-            self.outer.bias = nn.Parameter(layer.bias.detach().clone())
+            self.outer.bias = nn.Parameter(layer.bias.detach().clone(), layer.bias.requires_grad)
 
     def forward(self, images: Tensor) -> Tensor:
         """What the dense layer would do with the product of both weights."""
@@ -121,8 +123,6 @@ class Factorized(nn.Module):
             result: Tensor = self.outer(self.inner(images))
             return result
         inner = cast(nn.Conv2d, self.inner)
-        weight = self.outer.weight.flatten(1) @ inner.weight.flatten(1)
-        weight = weight.reshape(-1, *inner.weight.shape[1:])
         if inner.padding_mode != "zeros":
             images = functional.pad(
                 images, inner._reversed_padding_repeated_twice, inner.padding_mode
@@ -130,13 +130,24 @@ class Factorized(nn.Module):
         padding = inner.padding if inner.padding_mode == "zeros" else 0
         return functional.conv2d(
             images,
-            weight,
+            self.weight,
             self.outer.bias,
             _pair(inner.stride),
             padding if isinstance(padding, str | int) else _pair(padding),
             _pair(inner.dilation),
             self.groups,
         )
+
+    @property
+    def weight(self) -> Tensor:
+        """The product of both weights, for models that read the weight of their layer."""
+        product = self.outer.weight.flatten(1) @ self.inner.weight.flatten(1)
+        return product.reshape(-1, *self.inner.weight.shape[1:])
+
+    @property
+    def bias(self) -> Tensor | None:
+        """That of the layer it stands in for."""
+        return self.outer.bias
 
     @property
     def rank(self) -> int:
@@ -154,16 +165,17 @@ class Factorized(nn.Module):
         self._set(
             torch.cat([self.inner.weight.detach(), inner]),
             torch.cat([self.outer.weight.detach(), outer], dim=1),
+            trains=self.inner.weight.requires_grad,
         )
         if isinstance(self.inner, nn.Conv2d) and isinstance(self.outer, nn.Conv2d):
             self.inner.out_channels = self.outer.in_channels = rank
         elif isinstance(self.inner, nn.Linear) and isinstance(self.outer, nn.Linear):
             self.inner.out_features = self.outer.in_features = rank
 
-    def _set(self, inner: Tensor, outer: Tensor) -> None:
+    def _set(self, inner: Tensor, outer: Tensor, *, trains: bool) -> None:
         for layer, weight in ((self.inner, inner), (self.outer, outer)):
             order = torch.channels_last if weight.dim() == 4 else torch.contiguous_format
-            layer.weight = nn.Parameter(weight.clone(memory_format=order))
+            layer.weight = nn.Parameter(weight.clone(memory_format=order), trains)
 
 
 def factorizable(model: nn.Module, examples: Tensor, chosen: str = "wide") -> dict[str, Layer]:
@@ -174,16 +186,23 @@ def factorizable(model: nn.Module, examples: Tensor, chosen: str = "wide") -> di
     every token, but for the head that gives the logits of each.
     `paper`: all convolutions, depthwise ones included, and no linear layer, which is the set that
     the paper's mean ranks fit. `examples`, (batch, 3, size, size) or tokens, are run to see which.
+
+    Neither takes a layer that computes in a way of its own, which two of torch's would not, nor one
+    whose weight another module has, too: two thinner ones for each would be more to store, not
+    less. Raises SettingError where no layer is left.
     """
     found: dict[str, Layer] = {}
     gave: dict[str, object] = {}
+    tied = shared(model)
 
     def look(path: str, layer: nn.Module, inputs: tuple[Tensor, ...], output: object) -> None:
+        if not _computes_as_torch(layer) or layer.weight in tied:
+            return
         of_paper = chosen == "paper"
         convolves = isinstance(layer, nn.Conv2d) and (of_paper or layer.groups == 1)
         applied = isinstance(layer, nn.Linear) and not of_paper and inputs[0].dim() > 2
         if convolves or applied:
-            found[path] = cast(Layer, layer)
+            found[path] = layer
             gave[path] = output
 
     handles = [
@@ -196,13 +215,33 @@ def factorizable(model: nn.Module, examples: Tensor, chosen: str = "wide") -> di
     finally:
         for handle in handles:
             handle.remove()
-    return {path: layer for path, layer in found.items() if gave[path] is not logits}
+    taken = {path: layer for path, layer in found.items() if gave[path] is not logits}
+    if not taken:
+        kinds = (
+            "2d convolution" if chosen == "paper" else "2d convolution or pointwise linear layer"
+        )
+        raise SettingError(
+            f"{type(model).__name__} has no {kinds} that low-rank factorization could take:"
+            " leave lowrank out of the methods"
+        )
+    return taken
+
+
+def _computes_as_torch(layer: nn.Module) -> TypeGuard[Layer]:
+    """Whether it is a convolution or linear layer and not a kind of it that computes otherwise."""
+    if isinstance(layer, nn.Conv2d):
+        ways = (type(layer).forward, type(layer)._conv_forward)
+        return ways == (nn.Conv2d.forward, nn.Conv2d._conv_forward)
+    return isinstance(layer, nn.Linear) and type(layer).forward == nn.Linear.forward
 
 
 def replace_module(model: nn.Module, path: str, module: nn.Module) -> None:
-    """Put `module` where `path` is."""
-    parent, _, name = path.rpartition(".")
-    setattr(model.get_submodule(parent), name, module)
+    """Put `module` where that at `path` is, and at each other place that it has in `model`."""
+    before = model.get_submodule(path)
+    for parent in tuple(model.modules()):
+        for name, child in tuple(parent._modules.items()):
+            if child is before:
+                setattr(parent, name, module)
 
 
 def total_weights(layers: Iterable[nn.Module]) -> int:

@@ -33,19 +33,25 @@ def predicted_losses(
     """For every layer a tensor (k + 1,): the predicted loss at rank 0 to k, never rising.
 
     It is the sum over output positions of (gradient . output error) squared, on the first BATCHES
-    batches of `split`; only comparable within one call.
+    batches of `split`; only comparable within one call. A layer through which the model lets no
+    gradient pass (`torch.no_grad` around it) is left out: of that nothing is known.
     """
-    losses = {path: torch.zeros_like(spectra[path].values) for path in layers}
+    losses: dict[str, Tensor] = {}
 
-    def look(path: str, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def look(path: str, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        if not torch.is_grad_enabled():
+            return output
+        if not output.requires_grad:  # of frozen layers: a copy, as leaves can't change in place
+            output = output.detach().requires_grad_().clone()
         # A hook on the tensor, not on the module: it holds when a ReLU changes the output in place.
-        if output.requires_grad:
-            images = inputs[0].detach()
-            output.register_hook(partial(add, path, layer, images))  # type: ignore[no-untyped-call]
+        images = inputs[0].detach()
+        output.register_hook(partial(add, path, layer, images))  # type: ignore[no-untyped-call]
+        return output
 
     @torch.no_grad()
     def add(path: str, layer: nn.Module, images: Tensor, gradient: Tensor) -> None:
-        losses[path] += _squared_errors(layer, spectra[path], images, gradient)
+        loss = _squared_errors(layer, spectra[path], images, gradient)
+        losses[path] = losses.get(path, 0.0) + loss
 
     handles = [layer.register_forward_hook(partial(look, path)) for path, layer in layers.items()]
     try:
@@ -57,7 +63,7 @@ def predicted_losses(
         for handle in handles:
             handle.remove()
         model.zero_grad(set_to_none=True)
-    return {path: _falling(loss) for path, loss in losses.items()}
+    return {path: _falling(losses[path]) for path in layers if path in losses}
 
 
 def _squared_errors(layer: nn.Module, spectrum: Spectrum, images: Tensor, by: Tensor) -> Tensor:

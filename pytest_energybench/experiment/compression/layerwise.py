@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from pytest_energybench.experiment.compression.evaluation import Examination, score_changed
 from pytest_energybench.experiment.compression.factorized import Layer, Spectrum
-from pytest_energybench.experiment.compression.plan import ResultError, Task
+from pytest_energybench.experiment.compression.plan import Task
 from pytest_energybench.experiment.compression.search import Probe, Search, search
 from pytest_energybench.experiment.training.evaluate import Score
 from pytest_energybench.experiment.training.progress import Part
@@ -44,9 +44,7 @@ def search_each_layer(
         most = spectra[path].most
         if most == 0:
             continue
-        with prefix.before(path, examine) as passes:
-            if not all(_same(each, dense) for each in passes):
-                raise ResultError(f"what enters the block of {path} is not what was kept")
+        with prefix.before(path, examine, dense) as passes:
             evaluations += len(passes)
             images += sum(each.total for each in passes)
             probe = partial(_probe, prefix, examine, path, layer, spectra[path], task, dense)
@@ -103,14 +101,24 @@ def _probe(
     )
 
 
+FAILURES = (RuntimeError, TypeError, ValueError, IndexError, AttributeError)
+"""How a model fails that is no chain of blocks, where some of them are skipped."""
+
+
 class Prefix:
-    """Keeps what enters a block of a model, for models that are a chain of blocks."""
+    """Keeps what enters a block of a model, for models that are a chain of blocks.
+
+    A block that others skip to, or that gives no tensor, is found by a pass that begins with it:
+    then the whole model is run for the layers in it.
+    """
 
     def __init__(self, model: nn.Module, examples: Tensor) -> None:
         """`examples` (batch, 3, size, size) are run once, to see which blocks run."""
         self.model = model
         self._blocks = dict(_running(model, examples))
-        self._entered = ""
+        self._names = tuple(self._blocks)
+        self._entered = 0
+        self._not_entered = {0}
         self._kept: list[Tensor] = []
         self._next = 0
 
@@ -119,54 +127,72 @@ class Prefix:
         self._next = 0
 
     @contextmanager
-    def before(self, path: str, examine: Examination) -> Iterator[list[Score]]:
+    def before(self, path: str, examine: Examination, dense: Score) -> Iterator[list[Score]]:
         """Within, evaluations on validation begin with the block that holds the layer at `path`.
 
         Gives the scores of the passes that this took: where the block is another one than before,
         that of the model while what enters the block is kept, and that of the model so begun. Both
-        must be that of the whole. `examine` has seen the model before, so that it asks the images
-        in one order; each evaluation begins with `rewind`.
+        must be `dense`, that of the whole, or nothing is skipped. `examine` has seen the model
+        before, so that it asks the images in one order; each evaluation begins with `rewind`.
         """
-        names = list(self._blocks)
-        at = next(i for i, name in enumerate(names) if f"{path}.".startswith(f"{name}."))
-        if at == 0:
-            yield []
-            return
+        within = (i for i, name in enumerate(self._names) if f"{path}.".startswith(f"{name}."))
+        at = next(within, 0)
         passes: list[Score] = []
-        if self._entered != names[at]:
-            passes.append(self._keep(names[at - 1], examine))
-            self._entered = names[at]
+        if at != self._entered and at not in self._not_entered:
+            passes = self._enter(at, examine, dense)
+        if at in self._not_entered:
+            yield passes
+            return
+        with self._skipping(at):
+            yield passes
 
-        def kept(*_: Tensor) -> Tensor:
+    def _enter(self, at: int, examine: Examination, dense: Score) -> list[Score]:
+        """Keep what enters the block of that number, if the model can begin with it."""
+        passes = [self._keep(self._names[at - 1], examine)]
+        self._entered = at
+        if self._kept:
+            with suppress(*FAILURES), self._skipping(at):
+                passes.append(examine(self.model))
+        if len(passes) < 2 or not all(_same(each, dense) for each in passes):
+            self._not_entered.add(at)
+            self._kept = []
+        return passes
+
+    @contextmanager
+    def _skipping(self, at: int) -> Iterator[None]:
+        """Within, the block before that of this number gives what was kept, none before runs."""
+
+        def kept(*_: object, **__: object) -> Tensor:
             self._next += 1
             return self._kept[self._next - 1]
 
-        skipped = [self._blocks[name] for name in names[:at]]
+        self.rewind()
+        skipped = [self._blocks[name] for name in self._names[:at]]
         try:
             for block in skipped[:-1]:
                 block.forward = _pass_on
             skipped[-1].forward = kept
-            self.rewind()
-            if passes:
-                passes.append(examine(self.model))
-            yield passes
+            yield
         finally:
             for block in skipped:
                 del block.forward
 
     def _keep(self, name: str, examine: Examination) -> Score:
+        """The score of the model, while what this block gives is kept."""
         self._kept = []
-        # A copy: the next module may work in place.
-        handle = self._blocks[name].register_forward_hook(
-            lambda _, __, output: self._kept.append(output.clone())
-        )
+
+        def keep(_: nn.Module, __: object, output: object) -> None:
+            if isinstance(output, Tensor):
+                self._kept.append(output.clone())  # the next module may work in place
+
+        handle = self._blocks[name].register_forward_hook(keep)
         try:
             return examine(self.model)
         finally:
             handle.remove()
 
 
-def _pass_on(images: Tensor) -> Tensor:
+def _pass_on(images: Tensor, *_: object, **__: object) -> Tensor:
     """A skipped block: its result reaches nothing."""
     return images
 
@@ -184,7 +210,7 @@ def _running(model: nn.Module, examples: Tensor) -> Iterator[tuple[str, nn.Modul
         block.register_forward_hook(lambda module, *_: ran.add(module)) for _, block in blocks
     ]
     try:
-        with torch.inference_mode():
+        with torch.no_grad():
             model.eval()(examples)
     finally:
         for handle in handles:

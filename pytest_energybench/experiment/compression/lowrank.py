@@ -92,7 +92,7 @@ def search_jointly(
     """The ranks at the largest shared budget that passes, and the search for it."""
     losses = predicted_losses(model, layers, spectra, task.data.train, task.evaluation_batch)
     current().equalise(losses.values())
-    largest = max(float(loss[0]) for loss in losses.values())
+    largest = max((float(loss[0]) for loss in losses.values()), default=0.0)
 
     def ranks_at(level: int) -> Ranks:
         if level == 0:

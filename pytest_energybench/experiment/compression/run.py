@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import io
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -28,6 +30,7 @@ from pytest_energybench.experiment.compression.targets import compressed_weights
 from pytest_energybench.experiment.training import kernel_choice
 from pytest_energybench.experiment.training.datasets.data import Splits
 from pytest_energybench.experiment.training.distributed import current
+from pytest_energybench.experiment.training.errors import SettingError, first_line
 from pytest_energybench.experiment.training.evaluate import entering, running_type
 from pytest_energybench.experiment.training.hardware import generator
 from pytest_energybench.experiment.training.master_weights import Grid, LossScaler, MasterWeights
@@ -202,18 +205,26 @@ def warm_up(
     """Train a batch and evaluate one on a copy of `plan.model`, and drop it.
 
     So that kernels are chosen and built before a metered window. Changes nothing else. Returns what
-    was chosen, for the report.
+    was chosen, for the report. Raises SettingError where the model can't compute in the type that
+    it would train in.
     """
     copied = replace(plan, model=copy.deepcopy(plan.model))
     prepared = prepare(copied, settings, device, "warm-up")
     model = copied.model
     for parameter in model.parameters():
-        if parameter.grad is None:  # layers that add to a gradient do so from the second step on
+        if (
+            parameter.requires_grad and parameter.grad is None
+        ):  # layers that add to a gradient do so from the second step on
             parameter.grad = torch.zeros_like(parameter)
     dtype = running_type(model)
     ranks = current()
     order = generator(settings.seed)
-    with kernel_choice.timing() as timed, in_training(model, settings.seed, device) as running:
+    narrow = prepared.plan.facts.get("number_type", "float32")
+    with (
+        _computing_in(str(narrow)),
+        kernel_choice.timing() as timed,
+        in_training(model, settings.seed, device) as running,
+    ):
         model.train()
         for images, labels in data.train.shuffled(
             settings.batch_size, order, settings.batch_size, ranks.share
@@ -225,6 +236,22 @@ def warm_up(
             for images, _ in islice(evaluated, 1):
                 model(entering(images, dtype))
     return timed.facts()
+
+
+@contextmanager
+def _computing_in(number_type: str) -> Iterator[None]:
+    """A narrow type that the model does not go through with is told in a line."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        if number_type == "float32":
+            raise
+        raise SettingError(
+            f"the model can't train in {number_type}: {first_line(error)}; let what meets its"
+            " inputs take their type, e.g. self.positions.to(inputs.dtype), or leave the method out"
+        ) from error
 
 
 def _grid(grid: BitGrid) -> Grid | None:

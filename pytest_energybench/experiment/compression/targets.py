@@ -6,24 +6,52 @@ the paper speaks of weights.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import cast
 
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
+
+from pytest_energybench.experiment.training.errors import SettingError
+
+LAYERS = (_ConvNd, nn.Linear)
+"""Convolutions of any number of dimensions, transposed ones included, and linear layers."""
 
 
 def compressed_weights(model: nn.Module) -> dict[str, nn.Parameter]:
-    """The weights that methods compress, by their names in the state dict, in model order."""
+    """The weights that methods compress, by their names in the state dict, in model order.
+
+    Raises SettingError where there is none, or where one is computed from other parameters.
+    """
     weights: dict[str, nn.Parameter] = {}
     seen: set[int] = set()
     for path, module in model.named_modules():
-        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear):
-            weight = cast(nn.Parameter, module.weight)
+        if isinstance(module, LAYERS):
+            weight = dict(module.named_parameters(recurse=False)).get("weight")
+            if weight is None:
+                raise SettingError(
+                    f"the weight of {path or 'the model'} is computed from other parameters, as by"
+                    " weight_norm, spectral_norm or prune: take that off before it is compressed"
+                    " (torch.nn.utils.parametrize.remove_parametrizations, prune.remove)"
+                )
             if id(weight) not in seen:  # a weight that two layers share is one
                 seen.add(id(weight))
                 weights[f"{path}.weight" if path else "weight"] = weight
+    if not weights:
+        raise SettingError(
+            f"{type(model).__name__} has no convolution and no linear layer: it has no weight that"
+            " a method could compress"
+        )
     return weights
+
+
+def shared(model: nn.Module) -> set[nn.Parameter]:
+    """The parameters that several modules of `model` have."""
+    times = Counter(
+        parameter for module in model.modules() for parameter in module.parameters(recurse=False)
+    )
+    return {parameter for parameter, count in times.items() if count > 1}
 
 
 @dataclass(frozen=True, slots=True)

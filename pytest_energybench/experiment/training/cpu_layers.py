@@ -31,6 +31,9 @@ class QuickConv2d(nn.Conv2d):
     """`nn.Conv2d` by the chosen ways; results are the same sums, in another order."""
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        if input.dim() != 4:  # an image without a batch
+            alone: Tensor = super()._conv_forward(input, weight, bias)
+            return alone
         call = Call(
             tuple(input.shape),
             tuple(weight.shape),

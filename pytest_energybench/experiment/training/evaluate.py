@@ -6,7 +6,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +14,8 @@ from torch.nn import functional
 from pytest_energybench.experiment.training.cpu_layers import quick_layers
 from pytest_energybench.experiment.training.datasets.data import Split
 from pytest_energybench.experiment.training.distributed import current
-from pytest_energybench.experiment.training.errors import WeightsError
+from pytest_energybench.experiment.training.errors import SettingError, WeightsError
+from pytest_energybench.experiment.training.master_weights import NORMALISATIONS
 
 LARGEST_LOSS = 700.0
 """Nats; beyond, the exponential is no float any more."""
@@ -58,17 +58,35 @@ def logits_and_loss(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[T
     The loss is taken in float32 whatever type the model runs in.
     """
     output = model(images)
-    if isinstance(output, tuple):
-        logits = output[0].float()
-        auxiliary = functional.cross_entropy(output[1].float(), labels)
-        return logits, functional.cross_entropy(logits, labels) + AUX_WEIGHT * auxiliary
-    logits = logits_of(output)
-    return logits, functional.cross_entropy(logits.flatten(0, -2), labels.flatten())
+    logits = answering(output, labels)
+    loss = functional.cross_entropy(logits.flatten(0, -2), labels.flatten())
+    auxiliary = getattr(output, "aux_logits", None)
+    if isinstance(auxiliary, Tensor):
+        loss = loss + AUX_WEIGHT * functional.cross_entropy(auxiliary.float(), labels)
+    return logits, loss
 
 
 def logits_of(output: object) -> Tensor:
-    """What a model gave, in float32; a causal model of `transformers` gives an object with it."""
-    return cast(Tensor, getattr(output, "logits", output)).float()
+    """What a model gave, in float32; torchvision's InceptionV3 and the models of `transformers` may
+    give an object with it. Raises SettingError for anything else."""
+    logits = getattr(output, "logits", output)
+    if not isinstance(logits, Tensor):
+        raise SettingError(
+            f"the model gives a {type(logits).__name__}: wrap it in one whose forward returns the"
+            " logits alone, a tensor (batch, classes)"
+        )
+    return logits.float()
+
+
+def answering(output: object, labels: Tensor) -> Tensor:
+    """The logits of `output`, of which there must be as many as `labels`."""
+    logits = logits_of(output)
+    if logits.shape[:-1] != labels.shape:
+        raise SettingError(
+            f"the model gives {tuple(logits.shape)} for class numbers {tuple(labels.shape)}: logits"
+            " (batch, classes) are meant, or (batch, length, vocabulary) of text"
+        )
+    return logits
 
 
 def entering(inputs: Tensor, dtype: torch.dtype) -> Tensor:
@@ -77,10 +95,13 @@ def entering(inputs: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def running_type(model: nn.Module) -> torch.dtype:
-    """The type a model computes in: that of its first parameter with several dimensions."""
-    for parameter in model.parameters():
-        if parameter.dim() > 1:
-            return parameter.dtype
+    """The type a model computes in: that of its first parameter with several dimensions, but for
+    normalisation, which may stay float32 beside narrow inputs."""
+    for module in model.modules():
+        if not isinstance(module, NORMALISATIONS):
+            for parameter in module.parameters(recurse=False):
+                if parameter.dim() > 1 and parameter.is_floating_point():
+                    return parameter.dtype
     return torch.float32
 
 
@@ -132,9 +153,10 @@ def evaluate(
     correct: Tensor | int = 0
     loss: Tensor | float = 0.0
     seen = 0
-    with torch.inference_mode(), quick_layers(model):
+    # Not in inference mode: what a model keeps of its first forward pass must serve training, too.
+    with torch.no_grad(), quick_layers(model):
         for images, labels in split.ordered(batch_size, ranks.share, order):
-            logits = logits_of(model(entering(images, dtype)))
+            logits = answering(model(entering(images, dtype)), labels)
             correct = correct + (logits.argmax(-1) == labels).sum()
             if answers is not None and ranks.share.world == 1:
                 answers.add(logits, labels)

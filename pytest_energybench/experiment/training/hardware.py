@@ -8,9 +8,11 @@ import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from pytest_energybench.experiment.training.errors import SettingError
 
@@ -34,6 +36,19 @@ def choose_device(name: str) -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise SettingError(f"no device {name!r} here: torch sees {torch.cuda.device_count()} GPUs")
     return device
+
+
+def place(model: nn.Module, device: torch.device | None = None) -> nn.Module:
+    """`model`, moved to `device` in place, its images and kernels with channels last.
+
+    Kernels of three dimensions stay as they are: torch has another order for those.
+    """
+    if device is not None:
+        model.to(device)
+    for tensor in chain(model.parameters(), model.buffers()):
+        if tensor.dim() == 4:
+            tensor.data = tensor.data.to(memory_format=torch.channels_last)
+    return model
 
 
 def has_bfloat16(device: torch.device) -> bool:

@@ -38,8 +38,9 @@ class MasterWeights:
     """The updater of a model that runs in a narrow type; see the module's text.
 
     Normalisation layers stay float32 where the kernels take a narrow input with them; everything
-    else becomes `dtype`. Weights named in `on_grid` pass through `grid` on their way from the
-    masters to the model, now and after every step, so the model never sees another value.
+    else becomes `dtype`, but for what is no real number. Weights named in `on_grid` pass through
+    `grid` on their way from the masters to the model, now and after every step, so the model never
+    sees another value. Frozen ones take this way once and have no masters.
     """
 
     def __init__(
@@ -70,11 +71,12 @@ class MasterWeights:
         paths = {module: path for path, module in model.named_modules()}
         for parameter, places in tied.items():
             names = [f"{paths[m]}.{name}" if paths[m] else name for m, name, _ in places]
-            key = (
-                torch.float32 if _stays_float32(places[0][0]) else dtype,
-                grid is not None and not {*on_grid}.isdisjoint(names),
-                names[0] if parameter.numel() > piece else "",
-            )
+            kind = torch.float32 if _stays_float32(places[0][0]) else dtype
+            gridded = grid is not None and not {*on_grid}.isdisjoint(names)
+            if not parameter.requires_grad:
+                _convert(places[0], kind, grid if gridded else None)
+                continue
+            key = kind, gridded, names[0] if parameter.numel() > piece else ""
             groups.setdefault(key, []).append(places[0])
         self._flats = [
             _Flat(places, kind, grid if gridded else None, optimizer, keep_masters, piece)
@@ -203,9 +205,7 @@ class _Flat:
             shape, stride = parameter.shape, _dense_stride(parameter)
             with torch.no_grad():
                 self.master.as_strided(shape, stride, begin).copy_(parameter)
-            narrow = nn.Parameter(
-                self._work.as_strided(shape, stride, begin), parameter.requires_grad
-            )
+            narrow = nn.Parameter(self._work.as_strided(shape, stride, begin))
             narrow.grad = self.gradient.as_strided(shape, stride, begin)
             setattr(module, name, narrow)
             begin += parameter.numel()
@@ -252,7 +252,20 @@ class _Flat:
             own = parameter.detach()
             if len(self._places) > 1:
                 own = own.clone(memory_format=torch.preserve_format)
-            setattr(module, name, nn.Parameter(own, parameter.requires_grad))
+            setattr(module, name, nn.Parameter(own))
+
+
+def _convert(place: _Place, dtype: torch.dtype, grid: Grid | None) -> None:
+    """Put a frozen parameter into its type, on the grid where there is one."""
+    module, name, parameter = place
+    if not parameter.is_floating_point():
+        return
+    source = parameter.detach()
+    if grid is not None:
+        rounded = torch.empty_like(source)
+        grid(source, rounded)
+        source = rounded
+    setattr(module, name, nn.Parameter(source.to(dtype), requires_grad=False))
 
 
 def _stays_float32(module: nn.Module) -> bool:

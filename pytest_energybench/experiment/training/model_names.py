@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_energybench.experiment.training.errors import SettingError
+from pytest_energybench.experiment.training.language.sizes import ARCHITECTURES
 
 if TYPE_CHECKING:
     from torch import nn
@@ -50,7 +51,7 @@ def register_model(name: str, build: Build, *, heads: tuple[str, ...] = ()) -> N
     Raises:
         SettingError: the name is taken, or is none that `-k` could select.
     """
-    if name in model_names() or not name.isidentifier():
+    if name in (*model_names(), *ARCHITECTURES) or not name.isidentifier():
         raise SettingError(f"model name {name!r} is taken or no plain word: choose another one")
     own_models[name] = OwnModel(build, heads)
 

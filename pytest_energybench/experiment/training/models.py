@@ -5,10 +5,10 @@ from __future__ import annotations
 import warnings
 from typing import Any, Final
 
-import torch
 from torch import nn
 from torchvision import models as torchvision_models  # type: ignore[import-untyped]
 
+from pytest_energybench.experiment.training.hardware import place
 from pytest_energybench.experiment.training.model_names import check_model, own_models
 
 AUX_SIZE: Final = 299
@@ -29,7 +29,7 @@ def build(name: str, classes: int, image_size: int) -> nn.Module:
     """
     check_model(name)
     if name in own_models:
-        return own_models[name].build(classes, image_size).to(memory_format=torch.channels_last)
+        return place(own_models[name].build(classes, image_size))
     options: dict[str, Any] = {}
     if name == "inception_v3":
         # Its own initialisation (deviation 0.1 everywhere) starts at a loss of some hundreds
@@ -50,7 +50,7 @@ def build(name: str, classes: int, image_size: int) -> nn.Module:
         model: nn.Module = torchvision_models.get_model(
             name, weights=None, num_classes=classes, **options
         )
-    return model.to(memory_format=torch.channels_last)
+    return place(model)
 
 
 def is_head(name: str, key: str) -> bool:

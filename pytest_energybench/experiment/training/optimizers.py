@@ -65,7 +65,8 @@ class PlainUpdater:
     """
 
     def __init__(self, model: nn.Module, settings: TrainSettings) -> None:
-        self._optimizer = optimizer_of(settings)(model.parameters())
+        trained = [each for each in model.parameters() if each.requires_grad]
+        self._optimizer = optimizer_of(settings)(trained)
 
     def zero(self) -> None:
         self._optimizer.zero_grad(set_to_none=False)

@@ -22,10 +22,12 @@ from torch import Tensor, nn
 from pytest_energybench.experiment.training import cache, kernel_choice
 from pytest_energybench.experiment.training.cpu_layers import quick_layers
 from pytest_energybench.experiment.training.datasets.data import Batch, Data, Split
+from pytest_energybench.experiment.training.datasets.fingerprints import of_bytes
 from pytest_energybench.experiment.training.errors import DivergedError
 from pytest_energybench.experiment.training.evaluate import Score, evaluate
 from pytest_energybench.experiment.training.hardware import generator, has_bfloat16, seeded
 from pytest_energybench.experiment.training.master_weights import MasterWeights
+from pytest_energybench.experiment.training.model_names import own_models
 from pytest_energybench.experiment.training.models import build
 from pytest_energybench.experiment.training.optimizers import optimizer_of
 from pytest_energybench.experiment.training.progress import SILENT, Progress
@@ -103,6 +105,7 @@ def warm_state(
         "type": str(dtype),
         "device": device.type,
         "threads": torch.get_num_threads(),
+        **_built(name, data),
     }
 
     def make() -> Mapping[str, Tensor]:
@@ -116,6 +119,16 @@ def warm_state(
 
     state, found = cache.cached(cache.cached_file(folder, name, key), make)
     return state, [*found, *notes]
+
+
+def _built(name: str, data: Data) -> dict[str, str]:
+    """What a user's model is, beside its name: another one may have had it before."""
+    if name not in own_models:
+        return {}
+    with seeded(0, torch.device("cpu")):
+        model = build(name, data.classes, data.image_size)
+    shapes = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    return {"built": of_bytes([f"{model} {shapes}".encode()])}
 
 
 def _train(

@@ -26,6 +26,16 @@ TEXTS: Final = ("topics", "text:PATH")
 DATA_FORMS: Final = (*EMBEDDED, *(f"{kind}:PATH" for kind in DATA_WITH_PATH), *TEXTS)
 
 
+COUNTED: Final = (
+    "patience",
+    "max_epochs",
+    "batch_size",
+    "images_per_epoch",
+    "evaluation_batch",
+    "fixed_epochs",
+)
+"""Rules that are numbers of something, at least one of it where they are set."""
+
 OPTIMIZERS: Final = ("sgd", "adamw")
 """The paper's, and the one that language models are trained with."""
 
@@ -55,7 +65,13 @@ class TrainSettings:
     fixed_epochs: int | None = None
 
     def __post_init__(self) -> None:
-        """Raise SettingError for an optimizer that there isn't."""
+        """Raise SettingError for an optimizer that there isn't, or a number that trains nothing."""
+        for name in COUNTED:
+            value = getattr(self, name)
+            if value is not None and (type(value) is not int or value < 1):
+                raise SettingError(f"{name}={value}: a whole number from 1 is meant")
+        if not self.learning_rate > 0:
+            raise SettingError(f"learning_rate={self.learning_rate}: a number above 0 is meant")
         if self.optimizer not in OPTIMIZERS:
             raise SettingError(
                 f"unknown optimizer {self.optimizer!r}: choose one of {', '.join(OPTIMIZERS)}"

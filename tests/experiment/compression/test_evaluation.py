@@ -134,14 +134,20 @@ def test_breaking_off_finds_what_whole_evaluations_find(
     assert all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
+def evaluates(module: nn.Module, inputs: tuple[Tensor]) -> bool:
+    """Whether a forward pass is an evaluation: none of a few examples, nor one for statistics."""
+    training = any(each.training for each in module.modules())
+    return len(inputs[0]) == TASK.evaluation_batch and not training and not torch.is_grad_enabled()
+
+
 @pytest.mark.parametrize("name", ["channel", "pruning"])
 def test_before_a_capacity_every_level_but_the_reference_is_scored_with_the_bits_gone(
     name: str, model: nn.Module
 ) -> None:
     idle: list[int] = []
 
-    def look(module: nn.Module, _: object) -> None:
-        if torch.is_inference_mode_enabled():  # an evaluation, not a pass for statistics
+    def look(module: nn.Module, inputs: tuple[Tensor]) -> None:
+        if evaluates(module, inputs):
             idle.append(min(idle_bits(each) for each in compressed_weights(module).values()))
 
     model.register_forward_pre_hook(look)
@@ -161,9 +167,9 @@ def test_before_a_capacity_ranks_are_scored_with_the_bits_of_both_layers_gone(
     products = [spectrum.weight(rank, zeroed=20) for rank in range(1, spectrum.most + 1)]
     factorized: list[Tensor] = []
 
-    def look(module: nn.Module, _: object) -> None:
+    def look(module: nn.Module, inputs: tuple[Tensor]) -> None:
         weight = module.get_parameter("4.weight")
-        if torch.is_inference_mode_enabled() and idle_bits(weight) < 20:
+        if evaluates(module, inputs) and idle_bits(weight) < 20:
             factorized.append(weight.detach().clone())
 
     model.register_forward_pre_hook(look)

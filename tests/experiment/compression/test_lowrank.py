@@ -313,10 +313,10 @@ def test_what_is_kept_before_a_block_is_what_enters_it(model: nn.Module) -> None
     prefix = Prefix(model, next(DATA.validation.ordered(2))[0])
     examine = Examination(TASK)
     assert examine(model) == dense
-    with prefix.before("0", examine) as nothing:
+    with prefix.before("0", examine, dense) as nothing:
         assert nothing == []
     ran.clear()
-    with prefix.before("4", examine) as kept:
+    with prefix.before("4", examine, dense) as kept:
         assert [score.correct for score in kept] == [dense.correct] * 2  # keeping, beginning there
         recorded = len(ran)
         with torch.no_grad():

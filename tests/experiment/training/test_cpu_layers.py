@@ -181,3 +181,10 @@ def test_an_evaluation_takes_the_ways_that_were_timed_for_it(products: list[Call
     assert (found.correct, found.loss) == (expected.correct, pytest.approx(expected.loss, rel=1e-4))
     assert products
     assert not any(call.trains for call in products)
+
+
+def test_an_image_without_a_batch_is_convolved_as_torch_does() -> None:
+    layer, image = nn.Conv2d(3, 8, 3), torch.randn(3, 6, 6)
+    with quick_layers(layer), kernel_choice.timing():
+        assert type(layer) is QuickConv2d
+        assert torch.equal(layer(image), layer(image[None])[0])

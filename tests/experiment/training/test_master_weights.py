@@ -250,3 +250,33 @@ def test_weights_that_two_modules_share_stay_shared_and_are_kept_once() -> None:
     assert on_grid(model[0].weight, 20)  # by the name of either
     sizes = size(model)
     assert sizes.bytes_stored == sizes.compressed_bytes == 8 * 4 * 2
+
+
+@pytest.mark.parametrize("kind", ["sgd", "adamw"])
+def test_what_is_frozen_is_on_the_grid_and_no_decay_moves_it(kind: str) -> None:
+    model = small_net()
+    model[0].requires_grad_(False)
+    start = model[0].weight.detach().clone()
+    of = sgd_of(0.1, 0.9, 0.5)
+    if kind == "adamw":
+        of = partial(torch.optim.AdamW, lr=0.01, weight_decay=0.5, fused=True)
+    updater = MasterWeights(
+        model, torch.bfloat16, of, grid=partial(nearest_into, 20), on_grid=["0.weight", "4.weight"]
+    )
+    steps(model, updater, 3, torch.bfloat16)
+    updater.release()
+    rounded = torch.empty_like(start)
+    nearest_into(20, start, rounded)
+    assert model[0].weight.dtype == torch.bfloat16
+    assert torch.equal(model[0].weight.float(), rounded)
+    assert not model[0].weight.requires_grad
+    assert model[4].weight.requires_grad
+
+
+def test_what_is_no_real_number_keeps_its_type() -> None:
+    model = small_net()
+    model.order = nn.Parameter(torch.arange(300), requires_grad=False)
+    model.turn = nn.Parameter(torch.ones(2, dtype=torch.complex64), requires_grad=False)
+    MasterWeights(model, torch.bfloat16, sgd_of(0.1)).release()
+    assert torch.equal(model.order, torch.arange(300))
+    assert model.turn.dtype == torch.complex64

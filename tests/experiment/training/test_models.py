@@ -6,8 +6,9 @@ import pytest
 import torch
 from torchvision.models import list_models
 
+from pytest_energybench.experiment.training.errors import SettingError
 from pytest_energybench.experiment.training.evaluate import logits_and_loss
-from pytest_energybench.experiment.training.model_names import MODELS
+from pytest_energybench.experiment.training.model_names import MODELS, register_model
 from pytest_energybench.experiment.training.models import build, is_head, uses_aux_head
 from pytest_energybench.experiment.training.settings import PRESETS
 
@@ -63,3 +64,9 @@ def test_inception_trains_with_its_auxiliary_head_only_where_there_is_room() -> 
 def test_weights_are_channels_last() -> None:
     model = build("resnet18", 10, 64)
     assert model.layer1[0].conv1.weight.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "llama", "my-net"])
+def test_a_name_that_means_something_else_is_no_model_of_a_user_s(name: str) -> None:
+    with pytest.raises(SettingError, match=f"model name '{name}' is taken or no plain word"):
+        register_model(name, lambda *_: torch.nn.Identity())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from pytest_energybench.experiment.training.datasets.named_sets import digits
 from pytest_energybench.experiment.training.evaluate import evaluate
 from pytest_energybench.experiment.training.initial_weights import starting_model
 from pytest_energybench.experiment.training.kernel_choice import Ways
+from pytest_energybench.experiment.training.model_names import OwnModel, own_models
 from pytest_energybench.experiment.training.pretraining import Recipe
 from tests.experiment.training.nets import CPU
 from tests.experiment.training.told import Told
@@ -72,6 +74,28 @@ def test_seed_and_data_have_weights_of_their_own(
     starting_model("resnet18", replace(data, fingerprint="other"), "warm", 0, CPU, tmp_path)
     assert len(list(tmp_path.iterdir())) == 3
     assert any("after 1 steps, short of 0.2" in note for note in start.notes)
+
+
+def test_another_model_of_a_user_s_has_weights_of_its_own_under_the_same_name(
+    tmp_path: Path, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warmstart, "MOST_STEPS", 1)
+    monkeypatch.setattr(warmstart, "CHECK_EVERY", 1)
+    for files, (width, activation) in enumerate([(4, nn.ReLU), (8, nn.ReLU), (8, nn.Tanh)], 1):
+
+        def build(classes: int, _: int, layers: tuple[Any, ...] = (width, activation)) -> nn.Module:
+            features = 3 * 32 * 32
+            return nn.Sequential(
+                nn.Flatten(),
+                nn.Linear(features, layers[0]),
+                layers[1](),
+                nn.Linear(layers[0], classes),
+            )
+
+        monkeypatch.setitem(own_models, "mynet", OwnModel(build, heads=()))
+        for _ in range(2):
+            starting_model("mynet", data, "warm", 0, CPU, tmp_path)
+        assert len(list(tmp_path.iterdir())) == files
 
 
 def test_images_are_moved_each_its_own_way_and_lose_nothing() -> None:

@@ -6,7 +6,13 @@ import pytest
 
 from pytest_energybench.experiment.training.errors import SettingError
 from pytest_energybench.experiment.training.model_names import MODELS
-from pytest_energybench.experiment.training.settings import PRESETS, Size, preset
+from pytest_energybench.experiment.training.settings import (
+    COUNTED,
+    PRESETS,
+    Size,
+    TrainSettings,
+    preset,
+)
 
 
 def test_a_model_has_the_presets_size_or_its_own() -> None:
@@ -47,3 +53,17 @@ def test_only_the_quick_preset_asks_for_more_than_the_papers_gain_of_an_epoch() 
 def test_an_unknown_preset_is_refused_with_those_there_are() -> None:
     with pytest.raises(SettingError, match="unknown preset 'slow': choose one of quick, standard"):
         preset("slow")
+
+
+@pytest.mark.parametrize("name", COUNTED)
+@pytest.mark.parametrize("value", [0, -1, 0.5, True, "3"])
+def test_a_number_that_trains_nothing_is_refused_before_anything_is_trained(
+    name: str, value: object
+) -> None:
+    with pytest.raises(SettingError, match=f"^{name}={value}: a whole number from 1 is meant"):
+        TrainSettings(**{name: value})  # type: ignore[arg-type]
+
+
+def test_a_learning_rate_is_above_zero() -> None:
+    with pytest.raises(SettingError, match="learning_rate=0: a number above 0"):
+        TrainSettings(learning_rate=0)

@@ -163,3 +163,24 @@ def test_evaluation_changes_neither_weights_nor_statistics() -> None:
     assert evaluate(model, DATA.test, 30) == first
     assert first.total == 100
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+
+
+class _Remembering(nn.Module):
+    """Makes a scale at its first forward pass, and multiplies with it from then on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = small_net()
+        self.scale: Tensor | None = None
+
+    def forward(self, images: Tensor) -> Tensor:
+        if self.scale is None:
+            self.scale = images.new_ones(10)
+        logits: Tensor = self.net(images) * self.scale
+        return logits
+
+
+def test_what_a_model_keeps_of_an_evaluation_serves_its_training() -> None:
+    model = _Remembering()
+    evaluate(model, DATA.validation, 50)
+    assert run(model).epochs >= 1

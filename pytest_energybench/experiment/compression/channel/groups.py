@@ -7,14 +7,22 @@ the connections of DenseNet121 takes longer than evaluating it.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
+from torch.nn.modules.instancenorm import _InstanceNorm
+
+from pytest_energybench.experiment.compression.targets import LAYERS, shared
+from pytest_energybench.experiment.training.errors import SettingError
+from pytest_energybench.experiment.training.evaluate import logits_of
 
 MULTIPLE = 8
 """Channels per layer remain a multiple of it, as vector units need, and at least as many."""
@@ -78,25 +86,40 @@ class Group:
 
 
 def channel_groups(model: nn.Module, examples: Tensor) -> tuple[Group, ...]:
-    """All groups of `model`, but those that hold a classifier's outputs.
+    """All groups of `model`, but those that hold a classifier's outputs, and those that reach a
+    layer which can't be refitted to fewer channels (`_fixed`).
 
-    `examples` (batch, 3, size, size) is only run to follow the connections.
+    `examples` (batch, 3, size, size) is only run to follow the connections. Raises SettingError
+    where no group is left.
     """
     import torch_pruning  # type: ignore[import-untyped]
 
     names: dict[object, str] = {module: path for path, module in model.named_modules()}
     names.update((parameter, path) for path, parameter in model.named_parameters())
-    with warnings.catch_warnings():
+    kept = [*_classifiers(model, examples), *_seen_in_training_only(model)]
+    with warnings.catch_warnings(), _all_trained(model):
         # ConvNeXt's layer scale is a bare parameter; that its last dimension of more than one
         # goes with the channels, which the warning asks about, is right.
         warnings.simplefilter("ignore")
-        graph = torch_pruning.DependencyGraph().build_dependency(model.eval(), examples)
-    return tuple(
-        Group(len(group[0].idxs), tuple(_members(group, graph, names)))
-        for group in graph.get_all_groups(
-            ignored_layers=[*_classifiers(model), *_seen_in_training_only(model)]
+        graph = torch_pruning.DependencyGraph().build_dependency(
+            model.eval(), examples, forward_fn=lambda model, images: logits_of(model(images))
         )
+    tied = shared(model)
+    found = tuple(
+        Group(
+            len(group[0].idxs),
+            tuple(_members(group, graph, names)),
+            math.lcm(MULTIPLE, *_norm_groups(group)),
+        )
+        for group in graph.get_all_groups(ignored_layers=kept)
+        if not any(_fixed(item.dep.target.module, tied) for item in group)
     )
+    if not found:
+        raise SettingError(
+            f"channel finds none in {type(model).__name__} that pass through 2d convolutions,"
+            " linear layers and normalisation alone: leave it out of the methods"
+        )
+    return found
 
 
 def inputs_per_channel(groups: Sequence[Group]) -> dict[str, int]:
@@ -121,12 +144,11 @@ def remove(model: nn.Module, groups: Sequence[Group], going: Sequence[Tensor]) -
 
 
 def _members(group: Any, graph: Any, names: dict[object, str]) -> Iterator[Member]:
-    """What of Torch-Pruning's `group` has weights; the rest, such as activations, has no name."""
+    """What of Torch-Pruning's `group` is of the model; operations between have no name."""
     for item in group:
         module = item.dep.target.module
         path = names.get(module)
-        bare = isinstance(module, nn.Parameter)
-        if path is None or not (bare or any(True for _ in module.parameters(recurse=False))):
+        if path is None:
             continue
         yield Member(
             path=path,
@@ -149,16 +171,73 @@ def _cut(
     above, _, name = path.rpartition(".")
     parent = model.get_submodule(above)
     target = getattr(parent, name)
-    changed = handler(target, channels)
     if isinstance(target, nn.Parameter):
-        setattr(parent, name, changed)
+        setattr(parent, name, handler(target, channels).requires_grad_(target.requires_grad))
+        return
+    frozen = [key for key, each in target.named_parameters() if not each.requires_grad]
+    handler(target, channels)
+    for key in frozen:
+        target.get_parameter(key).requires_grad_(False)
 
 
-def _classifiers(model: nn.Module) -> list[nn.Module]:
-    """The last linear layer, and that of InceptionV3's auxiliary head if there is one."""
-    heads = [module for module in model.modules() if isinstance(module, nn.Linear)][-1:]
+def _classifiers(model: nn.Module, examples: Tensor) -> list[nn.Module]:
+    """The layer that gives the logits, and InceptionV3's auxiliary head's if there is one."""
     auxiliary = [module for path, module in model.named_modules() if path == "AuxLogits.fc"]
-    return [*heads, *auxiliary]
+    gave: dict[nn.Module, object] = {}
+    hooks = [
+        module.register_forward_hook(lambda layer, _, output: gave.update({layer: output}))
+        for module in model.modules()
+        if isinstance(module, LAYERS)
+    ]
+    try:
+        with torch.no_grad():
+            logits = logits_of(model.eval()(examples))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return [*auxiliary, *(layer for layer, output in gave.items() if output is logits)]
+
+
+@contextmanager
+def _all_trained(model: nn.Module) -> Iterator[None]:
+    """Within, no real parameter is frozen: connections are followed along gradients."""
+    frozen = [
+        each for each in model.parameters() if not each.requires_grad and each.is_floating_point()
+    ]
+    try:
+        for parameter in frozen:
+            parameter.requires_grad_()
+        yield
+    finally:
+        for parameter in frozen:
+            parameter.requires_grad_(False)
+
+
+def _fixed(module: object, tied: set[nn.Parameter]) -> bool:
+    """Whether what `module` has or hears must stay as it is: the model's output, a layer whose
+    weights another one has, too, one that mixes its channels in a way that no statistics tell of
+    (recurrent, attention, grouped but not depthwise, or not of two dimensions), or a normalisation
+    that is not cut along its channels."""
+    from torch_pruning.ops import _OutputOp  # type: ignore[import-untyped]
+
+    if isinstance(module, nn.Module) and not tied.isdisjoint(module.parameters()):
+        return True
+    if isinstance(module, nn.Conv2d):
+        depthwise = module.groups == module.in_channels == module.out_channels
+        return module.groups != 1 and not depthwise
+    if isinstance(module, nn.LayerNorm):
+        return len(module.normalized_shape) > 1
+    if isinstance(module, _InstanceNorm):
+        return module.track_running_stats
+    return isinstance(module, _OutputOp | _ConvNd | nn.RNNBase | nn.MultiheadAttention)
+
+
+def _norm_groups(group: Any) -> Iterator[int]:
+    """Of each group normalisation in Torch-Pruning's `group`, into how many parts it divides what
+    it is given: channels stay a multiple of it."""
+    for item in group:
+        if isinstance(item.dep.target.module, nn.GroupNorm):
+            yield item.dep.target.module.num_groups
 
 
 def _seen_in_training_only(model: nn.Module) -> list[nn.Module]:

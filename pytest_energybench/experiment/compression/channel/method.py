@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -40,7 +41,9 @@ from pytest_energybench.experiment.compression.plan import (
 )
 from pytest_energybench.experiment.compression.search import Search, search
 from pytest_energybench.experiment.training.datasets.data import Split
+from pytest_energybench.experiment.training.errors import SettingError, first_line
 from pytest_energybench.experiment.training.evaluate import Score
+from pytest_energybench.experiment.training.hardware import place
 
 PER_LEVEL = 0.02
 """A level is two per cent of all channels."""
@@ -170,10 +173,11 @@ class _Pruned:
         """
         model = copy.deepcopy(self._model)
         going = tuple(least(self._groups, self._worths, level * PER_LEVEL))
-        reconstruct(model, self._groups, going, self._statistics)
-        remove(model, self._groups, going)
-        model = model.to(memory_format=torch.channels_last)
-        score = self._score(model, level)
+        with _smaller(model):
+            reconstruct(model, self._groups, going, self._statistics)
+            remove(model, self._groups, going)
+            place(model)
+            score = self._score(model, level)
         if self._passes(score) or not normalising(model):
             return model, score
         anew = copy.deepcopy(model)
@@ -194,6 +198,21 @@ class _Pruned:
     def _of_training(self, batches: int) -> int:
         answers = self._start.total // len(self._task.data.validation)
         return min(len(self._task.data.train), batches * self._task.evaluation_batch) * answers
+
+
+@contextmanager
+def _smaller(model: nn.Module) -> Iterator[None]:
+    """A model that does not run without some of its channels is told in a line."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, IndexError, ValueError, SettingError) as error:
+        raise SettingError(
+            f"{type(model).__name__} does not run with fewer channels: {first_line(error)}; let its"
+            " forward pass take sizes from its tensors, e.g. x.flatten(1) for x.view(-1, 400), or"
+            " leave channel out of the methods"
+        ) from error
 
 
 def normalising(model: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:

@@ -141,12 +141,17 @@ class _Sums:
         step = len(rows) * BATCHES // (ROWS * rows.shape[1]) | 1
         return rows[self._batches % step :: step]
 
-    def leaves(self, layer: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
+    def leaves(self, layer: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> Tensor:
         # A hook on the tensor, not on the module: it holds when a ReLU changes the output in place.
+        if not torch.is_grad_enabled():  # where the model asks for no gradients, nothing is cut
+            return output
+        if not output.requires_grad:  # the first layer behind that: a copy may change in place
+            output = output.detach().requires_grad_().clone()
         at = 1 if isinstance(layer, nn.Conv2d) else -1
         self.images += len(output)
         self._positions = output[0].numel() // output.shape[at]
         output.register_hook(partial(self._matters, at))  # type: ignore[no-untyped-call]
+        return output
 
     @torch.no_grad()
     def _matters(self, at: int, gradient: Tensor) -> None:

@@ -89,6 +89,16 @@ class Data(Splits):
     image_size: int
 
 
+def as_inputs(images: Tensor, labels: Tensor) -> Batch:
+    """Both in the types that models take: tokens (n, length), which are whole numbers, stay such,
+    complex numbers are complex, and everything else is float32."""
+    dtype = torch.complex64 if images.is_complex() else torch.float32
+    whole = images.dim() == 2 and not images.is_floating_point() and not images.is_complex()
+    if whole and (labels.dim() == 2 or images.dtype in (torch.int32, torch.int64)):
+        dtype = torch.int64
+    return images.to(dtype), labels.to(torch.int64)
+
+
 def draw(
     total: int, batch_size: int, generator: torch.Generator, limit: int | None
 ) -> list[Tensor]:
@@ -113,6 +123,11 @@ class TensorSplit:
         self._are_images = images.dim() == 4
         self._pixels = (images.permute(0, 2, 3, 1) if self._are_images else images).contiguous()
         self._labels = labels
+
+    @property
+    def highest(self) -> int:
+        """The highest class number, or token."""
+        return int(self._labels.max())
 
     def __len__(self) -> int:
         return len(self._labels)
@@ -240,8 +255,9 @@ class LoadedSplit:
         drawn, loader = self._loaders[kind]
         drawn.batches = batches
         for images, labels in loader:
-            yield (
-                images.to(self._device, non_blocking=True, memory_format=torch.channels_last),
+            order = torch.channels_last if images.dim() == 4 else torch.preserve_format
+            yield as_inputs(
+                images.to(self._device, non_blocking=True, memory_format=order),
                 labels.to(self._device, non_blocking=True),
             )
 

@@ -109,9 +109,16 @@ def from_folder(folder: Path) -> Pretrained:
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise WeightsError(f"unusable language model in {folder}: {first_line(error)}") from error
     model.config.use_cache = False
+    embedding: Any = model.get_input_embeddings()
+    known: int = embedding.num_embeddings
 
     def encode(text: str) -> list[int]:
         found: list[int] = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+        if found and max(found) >= known:
+            raise WeightsError(
+                f"the tokenizer in {folder} gives token {max(found)}, and the model there knows"
+                f" {known}: save the two that belong together"
+            )
         return found
 
     return Pretrained(folder, kind, model, encode)

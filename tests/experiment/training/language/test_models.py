@@ -77,3 +77,10 @@ def test_what_cannot_be_used_is_said_with_the_folder(
         (folder / file).write_text(content)
     with pytest.raises(WeightsError, match=said):
         from_folder(folder)
+
+
+def test_a_tokenizer_that_knows_more_tokens_than_the_model_is_said(folder: Path) -> None:
+    build("neox", TINY, 200).save_pretrained(folder)  # type: ignore[operator]
+    said = r"the tokenizer in .* gives token 2\d\d, and the model there knows 200: save the two"
+    with pytest.raises(WeightsError, match=said):
+        from_folder(folder).encode(TEXT)
