@@ -157,9 +157,12 @@ def _drop(text: str) -> float:
     except ValueError:
         plain = text
     try:
-        return parse_drop(plain)
+        drop = parse_drop(plain)
     except QuantityError as error:
         raise SettingError(f"--bench-max-drop={text}: {error}") from None
+    if drop >= 1:
+        raise SettingError(f"--bench-max-drop={text}: all accuracy could be lost; give less")
+    return drop
 
 
 def _checked_data(spec: str | None) -> str | None:

@@ -95,6 +95,7 @@ def test_names_and_marks_select_and_the_baseline_comes_along(
         ("--bench-data=cats", "unknown data 'cats': choose one of mnist, digits, imagefolder:PATH"),
         ("--bench-weights=/nowhere", "unknown weights '/nowhere': choose warm, imagenet"),
         ("--bench-max-drop=much", "--bench-max-drop=much: 'much' is not a percentage"),
+        ("--bench-max-drop=100 %", "--bench-max-drop=100 %: all accuracy could be lost"),
         ("--bench-search=greedy", "--bench-search=greedy: choose one of bisection, exhaustive"),
         ("--bench-seed=-1", "--bench-seed=-1: give a number from 0"),
         ("--bench-subset=5", "--bench-subset=5 takes images of each class of a folder: give"),
