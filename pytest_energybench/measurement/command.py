@@ -132,20 +132,23 @@ class Command:
         tree = Tree()
         with ExitStack() as stack:
             errors = None if self.conduct.shows else stack.enter_context(TemporaryFile())
-            process = self._started(stack, errors)
             late = threading.Event()
-            if self.conduct.timeout_s is not None:
-                timer = threading.Timer(self.conduct.timeout_s, _end, (late, tree))
-                timer.daemon = True
-                timer.start()
-                stack.callback(timer.join)  # it may be at work, and the next command is none of its
-                stack.callback(timer.cancel)
+            process: subprocess.Popen[bytes] | None = None
             try:
+                process = self._started(stack, errors)
+                if self.conduct.timeout_s is not None:
+                    timer = threading.Timer(self.conduct.timeout_s, _end, (late, tree))
+                    timer.daemon = True
+                    timer.start()
+                    # It may be at work, and the next command is none of its.
+                    stack.callback(timer.join)
+                    stack.callback(timer.cancel)
                 status = process.wait()
                 tree.settle()
-            except BaseException:  # Ctrl-C: nothing of it goes on without us
+            except BaseException:  # Ctrl-C, be it while it starts: nothing of it goes on without us
                 tree.end()
-                process.wait()
+                if process is not None:
+                    process.wait()
                 raise
             if why := self._failure(status, late.is_set()):
                 tree.end()

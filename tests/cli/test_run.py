@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psutil
 import pytest
@@ -220,6 +220,26 @@ def test_an_interrupt_ends_the_whole_tree_and_leaves_what_was_there(
     )
     assert not any(psutil.pid_exists(int(pid)) for pid in Path("pid").read_text().split())
     assert Path("old.json").read_text() == "there before"
+
+
+class Interrupted(subprocess.Popen[bytes]):
+    """A process that Ctrl-C meets when it has just started, before anybody knows it by name."""
+
+    made: ClassVar[list[int]] = []
+
+    def __init__(self, *words: Any, **conduct: Any) -> None:
+        super().__init__(*words, **conduct)
+        self.made.append(self.pid)
+        self.returncode = 0  # it is not asked again
+        raise KeyboardInterrupt
+
+
+def test_what_is_interrupted_while_it_starts_is_ended_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        command.Command.of(["sleep", "60"], command.Conduct())()
+    (pid,) = Interrupted.made
+    assert not psutil.pid_exists(pid)
 
 
 class LateTimer(threading.Thread):
