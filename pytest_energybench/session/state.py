@@ -133,7 +133,8 @@ class EnergySession:
         if not self.options.resume or not self.role.begins_session():
             return
         self.hosts[:0] = self._earlier.hosts
-        self.commits += self._earlier.commits if selection.finished else []
+        if selection.finished:
+            self.commits += self._earlier.commits
         for nodeid in selection.finished:
             self.add(self.finished_before[nodeid])
 
@@ -319,8 +320,8 @@ class EnergySession:
             case = aggregate.of_a_part(case, missing)
         found = self.gates.judge(case, marked, baseline)
         found += map(not_made_again, sorted(withheld - execution.energy.asserted))
-        kept = [each for each in builder.comparisons if each not in execution.judged]
-        builder.comparisons = kept + found
+        outdated = set(map(id, execution.judged))  # a test's own may be equal to one of them
+        builder.comparisons = [e for e in builder.comparisons if id(e) not in outdated] + found
         execution.judged[:] = found
         return "\n".join(failure_message(each) for each in found if not passes(each)) or None
 

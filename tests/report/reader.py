@@ -19,7 +19,7 @@ class Reader:
         self.chrome = chrome
         self.run = chrome.execute_script
 
-    def resize(self, width):
+    def open(self, url, *, width=1200):
         self.cdp(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -27,9 +27,6 @@ class Reader:
             deviceScaleFactor=1,
             mobile=False,
         )
-
-    def open(self, url, *, width=1200):
-        self.resize(width)
         self.chrome.get("about:blank")
         self.chrome.get_log("browser")
         self.chrome.get_log("performance")
